@@ -1,0 +1,148 @@
+"""Compiled: small dense linear algebra for the fits."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from ._types import Array
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def cholesky(matrix: Array, size: int) -> bool:
+    """Factor a positive definite matrix in place (lower triangle); False if it is not."""
+    for row in range(size):
+        for column in range(row + 1):
+            total = matrix[row, column]
+            for inner in range(column):
+                total -= matrix[row, inner] * matrix[column, inner]
+            if row == column:
+                if not total > 0.0:
+                    return False
+                matrix[row, row] = math.sqrt(total)
+            else:
+                matrix[row, column] = total / matrix[column, column]
+    return True
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def substitute(factor: Array, size: int, vector: Array) -> None:
+    """Solve with a Cholesky factor, in place."""
+    for row in range(size):
+        total = vector[row]
+        for inner in range(row):
+            total -= factor[row, inner] * vector[inner]
+        vector[row] = total / factor[row, row]
+    for row in range(size - 1, -1, -1):
+        total = vector[row]
+        for inner in range(row + 1, size):
+            total -= factor[inner, row] * vector[inner]
+        vector[row] = total / factor[row, row]
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+def dot(one: Array, two: Array) -> float:
+    """Return the inner product."""
+    total = 0.0
+    for k in range(one.size):
+        total += one[k] * two[k]
+    return total
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+def weighted_gram(rows: Array, weights: Array, size: int, scaled: Array, gram: Array) -> None:
+    """Fill in the lower triangle of rows . diag(weights) . rows^T."""
+    for row in range(size):
+        for k in range(weights.size):
+            scaled[k] = rows[row, k] * weights[k]
+        for column in range(row + 1):
+            total = 0.0
+            for k in range(weights.size):
+                total += scaled[k] * rows[column, k]
+            gram[row, column] = total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def nnls(
+    gram: Array, moments: Array, size: int, values: Array, factor: Array, members: Array
+) -> None:
+    """Minimise x.G.x - 2 x.m over x >= 0 by active sets.
+
+    Lawson and Hanson's method on the normal equations, as Bro and de Jong do it.
+
+    Parameters
+    ----------
+    gram : (>= size, >= size) array
+        Lower triangle of G.
+    moments : (>= size,) array
+    size : int
+    values : (>= size,) array
+        Filled with x.
+    factor, members : scratch
+        As large as `gram`, and an int64 array of `size`.
+    """
+    scale = 0.0
+    for row in range(size):
+        values[row] = 0.0
+        scale = max(scale, abs(moments[row]))
+    inside = np.zeros(size, np.bool_)
+    trial = np.zeros(size)
+    for _ in range(3 * size + 10):
+        enter = _steepest(gram, moments, size, values, inside, 1e-10 * scale)
+        if enter < 0:
+            return
+        inside[enter] = True
+        for _ in range(size + 1):
+            count = 0
+            for row in range(size):
+                if inside[row]:
+                    members[count] = row
+                    trial[count] = moments[row]
+                    for column in range(count + 1):
+                        factor[count, column] = gram[row, members[column]]
+                    count += 1
+            if not cholesky(factor, count):
+                inside[enter] = False
+                return
+            substitute(factor, count, trial)
+            if _move(values, trial, members, count, inside):
+                break
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _steepest(
+    gram: Array, moments: Array, size: int, values: Array, inside: Array, least: float
+) -> int:
+    enter, best = -1, least
+    for row in range(size):
+        if inside[row]:
+            continue
+        pull = moments[row]
+        for column in range(size):
+            entry = gram[row, column] if column <= row else gram[column, row]
+            pull -= entry * values[column]
+        if pull > best:
+            enter, best = row, pull
+    return enter
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _move(values: Array, trial: Array, members: Array, count: int, inside: Array) -> bool:
+    """Go to the trial point, or until a value reaches zero; True if all the way."""
+    part, first = 1.0, -1
+    for index in range(count):
+        if trial[index] <= 0.0:
+            value = values[members[index]]
+            reach = value / (value - trial[index]) if value > trial[index] else 0.0
+            if first < 0 or reach < part:
+                part, first = reach, index
+    for index in range(count):
+        row = members[index]
+        values[row] += part * (trial[index] - values[row])
+    if first < 0:
+        return True
+    values[members[first]] = 0.0
+    inside[members[first]] = False
+    return False

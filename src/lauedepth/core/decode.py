@@ -1,0 +1,67 @@
+"""Decode a batch of traces: the one entry to the numerics."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from lauedepth.core.answers import Traces, collect
+from lauedepth.core.backends.registry import Backend, choose_backend
+from lauedepth.core.experiment import Experiment
+from lauedepth.core.pixels import DecodedPixels, DecodeOptions
+from lauedepth.core.raymap import RayMap
+
+
+def decode(
+    experiment: Experiment,
+    row: npt.NDArray[np.float64],
+    column: npt.NDArray[np.float64],
+    counts: npt.NDArray[np.generic],
+    *,
+    backend: str | Backend = "auto",
+    options: DecodeOptions | None = None,
+    usable: npt.NDArray[np.bool_] | None = None,
+) -> DecodedPixels:
+    """Find from which depths the light of each trace came.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    row, column : (n_pixels,) arrays
+        Unbinned detector coordinates of the traces (`Region.unbinned`).
+    counts : (n_pixels, n_frames) array of uint16 or float32
+        One trace a pixel, the experiment's frames in order. Negative values, NaN and
+        readings of 65535 or more are not measurements.
+    backend : str or Backend
+        "auto", "reference", "cpu" or "cuda", or what `choose_backend` returned.
+    options : DecodeOptions, optional
+    usable : (n_frames,) bool array, optional
+        False for frames that were lost.
+
+    Returns
+    -------
+    DecodedPixels
+
+    Raises
+    ------
+    BackendUnavailableError
+        The backend asked for cannot run here; says why.
+    ValueError
+        Shapes that do not fit each other or the experiment.
+    """
+    options = options or DecodeOptions()
+    frames = len(experiment.frames)
+    usable = np.ones(frames, bool) if usable is None else np.asarray(usable, bool)
+    if counts.shape != (len(row), frames) or usable.shape != (frames,):
+        raise ValueError(
+            f"counts {counts.shape} and usable {usable.shape} do not fit "
+            f"{len(row)} pixels of {frames} frames"
+        )
+    chosen = choose_backend(backend) if isinstance(backend, str) else backend
+    if options.method == "published":
+        from lauedepth.core.backends.published import decode_published  # noqa: PLC0415
+
+        return decode_published(experiment, row, column, counts, usable, options)
+    rays = RayMap.of(experiment, row, column)
+    answers = chosen.decode(experiment, rays, Traces(counts, usable), options)
+    return collect(experiment, rays, answers, options)

@@ -1,0 +1,193 @@
+"""What an experiment is made of: frozen descriptions, no behaviour beyond arithmetic.
+
+Every length carries its unit in its name. The one frame is the beam frame: x along the
+incident beam, y up towards the detector, z completing it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+Vector = tuple[float, float, float]
+
+BEAM_TILT: Final = 0.00342005334
+"""Slope of the focused beam, dy/dx, given by the mirror (34-ID-E)."""
+
+
+@dataclass(frozen=True)
+class Detector:
+    """An area detector as the beamline's geometry file states it.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        Number of unbinned pixels (nx columns, ny rows).
+    size_mm : (float, float)
+        Outer size along columns and rows.
+    rotation_rad : Vector
+        Rodrigues vector R: its direction is the axis, its length the angle.
+    translation_mm : Vector
+        Translation P, applied before the rotation.
+    name : str
+        The detector's identity, as written in the geometry file.
+    """
+
+    shape: tuple[int, int]
+    size_mm: tuple[float, float]
+    rotation_rad: Vector
+    translation_mm: Vector
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Region:
+    """The part of the detector that an image holds, and how its pixels are binned.
+
+    Attributes
+    ----------
+    start : (int, int)
+        First unbinned (column, row) of the image.
+    binning : (int, int)
+        Unbinned pixels per image pixel along (columns, rows).
+    shape : (int, int)
+        Image size (rows, columns), in binned pixels.
+    """
+
+    shape: tuple[int, int]
+    start: tuple[int, int] = (0, 0)
+    binning: tuple[int, int] = (1, 1)
+
+    def unbinned(
+        self, row: npt.ArrayLike, column: npt.ArrayLike
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return detector coordinates (row, column) of image pixels, in unbinned pixels.
+
+        The centre of a binned pixel lies between the centres of the pixels it sums.
+        """
+        row = np.asarray(row, np.float64)
+        column = np.asarray(column, np.float64)
+        return (
+            self.start[1] + (row + 0.5) * self.binning[1] - 0.5,
+            self.start[0] + (column + 0.5) * self.binning[0] - 0.5,
+        )
+
+
+@dataclass(frozen=True)
+class Aperture:
+    """The coded aperture: a row of bits, 1 an absorbing bar, 0 open.
+
+    Attributes
+    ----------
+    code : tuple of int
+        The bits in the order in which they stand on the aperture.
+    open_width_um, bar_width_um : float
+        Width of a 0 and of a 1.
+    thickness_um : float
+        Thickness of the bars along the aperture's normal.
+    widening_um : float
+        How much wider each bar is than designed; half of it at each edge.
+    material, density_g_cm3 : str, float
+        What the bars are made of.
+    """
+
+    code: tuple[int, ...]
+    open_width_um: float = 15.0
+    bar_width_um: float = 7.5
+    thickness_um: float = 3.7
+    widening_um: float = 0.0
+    material: str = "Au"
+    density_g_cm3: float = 19.32
+
+    @property
+    def length_um(self) -> float:
+        """Length of the whole code."""
+        bars = sum(self.code)
+        return bars * self.bar_width_um + (len(self.code) - bars) * self.open_width_um
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where the aperture stands: its centre and its three rotations.
+
+    The rotation is Ry(angley) Rz(anglez) Rx(anglex), right-handed, intrinsic y-z-x.
+    """
+
+    cenx_mm: float
+    dist_mm: float
+    cenz_mm: float
+    anglex_deg: float
+    angley_deg: float
+    anglez_deg: float
+
+
+@dataclass(frozen=True)
+class Motion:
+    """How the aperture moves from frame to frame.
+
+    Attributes
+    ----------
+    step_um : float
+        Advance per frame along the scan axis.
+    shift_mm : float
+        Displacement along the scan axis at frame 0.
+    axis : Vector
+        Nominal scan direction, made a unit vector when used.
+    rotation_rad : Vector
+        Rodrigues vector that carries the nominal direction to the real one.
+    """
+
+    step_um: float
+    shift_mm: float = 0.0
+    axis: Vector = (0.70710678118, 0.70710678118, 0.0)
+    rotation_rad: Vector = (0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Which of a point's frames are used: first, stop (exclusive) and stride."""
+
+    first: int
+    stop: int
+    stride: int = 1
+
+    @property
+    def indices(self) -> npt.NDArray[np.int64]:
+        """Numbers of the frames used, counted from the point's first frame."""
+        return np.arange(self.first, self.stop, self.stride)
+
+    def __len__(self) -> int:
+        return len(range(self.first, self.stop, self.stride))
+
+
+@dataclass(frozen=True)
+class Depths:
+    """The depths asked for: start, stop (exclusive) and step along the beam."""
+
+    start_um: float
+    stop_um: float
+    step_um: float = 1.0
+
+    def __len__(self) -> int:
+        return round((self.stop_um - self.start_um) / self.step_um)
+
+    @property
+    def values_um(self) -> npt.NDArray[np.float64]:
+        """Depth of each plane of a result."""
+        return self.start_um + self.step_um * np.arange(len(self), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything that is known before the first photon: what maps a trace to a depth."""
+
+    detector: Detector
+    aperture: Aperture
+    pose: Pose
+    motion: Motion
+    frames: Frames
+    depths: Depths
+    beam_tilt: float = field(default=BEAM_TILT)

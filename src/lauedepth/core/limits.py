@@ -1,0 +1,78 @@
+"""The numbers by which the decoder judges, one set for every backend."""
+
+from __future__ import annotations
+
+from typing import Final
+
+DETECTION: Final = 28.0
+"""Least gain in chi-square for coded light to count as seen. A dark pixel offers several
+hundred independent places on the code, each a one-sided normal deviate: 5.3 standard errors
+leave fewer than one false depth in ten thousand dark pixels."""
+
+EXPLAINED: Final = 0.8
+"""Least part of a trace's excess variance that a match must explain."""
+
+DISTINCT: Final = 9.0
+"""Least gain in chi-square of the best position over another one on the code."""
+
+LEAST_FRAMES: Final = 32
+"""Fewest usable frames from which to decode."""
+
+LEAST_USABLE: Final = 0.5
+"""Smallest part of the frames that must be usable."""
+
+SATURATED: Final = 65535
+"""Reading at which the detector's 16-bit counter stops."""
+
+SEARCH_SPACING_UM: Final = 2.0
+"""Frames closer than this along the code are summed for the search: well below the
+narrowest bar, and within the reach of the fit that follows."""
+
+SEARCH_WIDTHS: Final = (1, 3, 5, 7, 9, 13, 19, 31)
+"""Extents of the source tried in the search, in search steps (odd numbers)."""
+
+CANDIDATES: Final = 3
+"""Places on the code that are fitted for each pixel."""
+
+CANDIDATE_SCORE: Final = 0.7
+"""Least search score of a further place, as a part of the best."""
+
+LEAST_WIDTH_UM: Final = 0.2
+"""Narrowest source the box fit distinguishes from a point."""
+
+FIT_ROUNDS: Final = 12
+"""Most rounds of Fisher scoring in a box fit."""
+
+SECOND_INTENSITY: Final = 0.02
+"""Least intensity of a second depth, as a part of the first."""
+
+LEAST_GAP_UM: Final = 1.5
+"""Boxes closer than this are one footprint with a shape of its own, not two depths."""
+
+FOOTPRINT_BIN_UM: Final = 1.0
+"""Finest footprint bins; finer depth grids share them."""
+
+EDGE_INTENSITY: Final = 0.05
+"""A footprint whose outermost bin holds more than this part of its peak is widened."""
+
+WIDENINGS: Final = 3
+"""How often a footprint's support may be widened."""
+
+MARGIN_UM: Final = 2.0
+"""How far footprint bins reach beyond the fitted box, at least."""
+
+MARGIN_PART: Final = 0.2
+"""The same as a part of the box's width."""
+
+MISFIT: Final = 5.0
+"""Chi-square above its expectation by this many of its standard deviations is a misfit."""
+
+ABSORPTION_RANGE: Final = (0.05, 10.0)
+"""Least and greatest absorption through a whole bar."""
+
+ABSORPTION_START: Final = 2.0
+"""Where the fit of the absorption begins."""
+
+SHAPE: Final = 4.0
+"""A footprint that gains more chi-square over the box than its number of bins by this many
+of their standard deviations has a shape of its own; else the box's centre is its depth."""

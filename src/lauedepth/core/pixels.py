@@ -1,0 +1,134 @@
+"""What the decoder says of pixels: the statuses and the table of results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+
+class PixelStatus(IntEnum):
+    """What became of a pixel. Only `DECODED` rows carry a depth."""
+
+    PENDING = 0
+    """Not looked at yet."""
+    DECODED = 1
+    """A depth was found."""
+    DARK = 2
+    """No signal above the noise: no coded light in the trace."""
+    NO_MATCH = 3
+    """There is signal, but no position on the code explains it."""
+    AMBIGUOUS = 4
+    """Several positions on the code explain the trace about as well."""
+    INVALID = 5
+    """Not a measurement: NaN, saturated, stuck, or too few usable frames."""
+    OUTSIDE = 6
+    """The ray does not cross the code at the depths asked for."""
+
+
+class PixelFlag(IntFlag):
+    """Remarks on a decoded row."""
+
+    NONE = 0
+    ENERGY_AMBIGUOUS = 1
+    """Two energies on either side of an absorption edge explain the trace."""
+    AT_RANGE_END = 2
+    """The footprint touches the end of the depths asked for."""
+    SECOND_DEPTH = 4
+    """Another row of the same pixel comes before this one."""
+
+
+Method = Literal["footprint", "published"]
+
+
+@dataclass(frozen=True)
+class EnergySearch:
+    """Search for each pixel's photon energy by how much light its bars let through.
+
+    Attributes
+    ----------
+    start_kev, stop_kev : float
+        Energies that the beam holds.
+    background : float or None
+        Counts a frame that do not pass the aperture. Unknown, it can hardly be told from
+        light that passes the bars, and few energies come out.
+    """
+
+    start_kev: float = 5.0
+    stop_kev: float = 30.0
+    background: float | None = None
+
+
+@dataclass(frozen=True)
+class DecodeOptions:
+    """How to decode.
+
+    Attributes
+    ----------
+    method : {"footprint", "published"}
+        The default solves for the footprint in depth; "published" is the paper's own way.
+    energy : EnergySearch or None
+        Search for photon energies, or not.
+    difference : {"squared", "absolute"}
+        What the published method's search averages.
+    """
+
+    method: Method = "footprint"
+    energy: EnergySearch | None = None
+    difference: Literal["squared", "absolute"] = "squared"
+
+
+@dataclass(frozen=True)
+class DecodedPixels:
+    """Results of a batch: one row per pixel, and one more for each further depth.
+
+    Rows are in the order of the traces; where a pixel has two depths its rows follow each
+    other, the stronger first. Values that are not known are NaN.
+
+    Attributes
+    ----------
+    trace : (n,) int64
+        Which trace of the batch the row belongs to.
+    status : (n,) uint8
+        A `PixelStatus`.
+    flags : (n,) uint8
+        `PixelFlag` bits.
+    depth_um, depth_error_um, width_um : (n,) float64
+        Centroid of the footprint, its standard error, full width of the footprint.
+    intensity : (n,) float64
+        Counts a frame with no bar in the way, summed over the footprint.
+    background : (n,) float64
+        Counts a frame that do not pass the aperture.
+    mask_position_um : (n,) float64
+        Coordinate along the code at frame 0 for the ray from that depth.
+    energy_kev : (n,) float64
+    residual : (n,) float64
+        Chi-square per degree of freedom of the whole trace's fit.
+    footprint_offset : (n + 1,) int64
+        Row r owns ``footprint[footprint_offset[r]:footprint_offset[r + 1]]``.
+    footprint_start : (n,) int32
+        Index, in the experiment's depths, of the row's first footprint value.
+    footprint : (m,) float32
+        Intensity at each depth, counts.
+    """
+
+    trace: npt.NDArray[np.int64]
+    status: npt.NDArray[np.uint8]
+    flags: npt.NDArray[np.uint8]
+    depth_um: npt.NDArray[np.float64]
+    depth_error_um: npt.NDArray[np.float64]
+    width_um: npt.NDArray[np.float64]
+    intensity: npt.NDArray[np.float64]
+    background: npt.NDArray[np.float64]
+    mask_position_um: npt.NDArray[np.float64]
+    energy_kev: npt.NDArray[np.float64]
+    residual: npt.NDArray[np.float64]
+    footprint_offset: npt.NDArray[np.int64]
+    footprint_start: npt.NDArray[np.int32]
+    footprint: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return int(self.trace.size)
