@@ -1,0 +1,332 @@
+"""Points of a scan as a detector would record them, frame by frame, with the truth beside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import pdtr
+
+from lauedepth.core.errors import ConfigurationError
+from lauedepth.core.experiment import Experiment, Region
+from lauedepth.core.geometry import pixel_positions, pose_matrix, ray_slopes
+from lauedepth.simulation.flaws import BadPixels, Flaws, Timeline, beam_offsets, blur, generator
+from lauedepth.simulation.forward import bar_rows, ray_table
+from lauedepth.simulation.laue import WhiteBeam
+from lauedepth.simulation.sample import Sample, Surface
+from lauedepth.simulation.sources import Exposure, LightSources, sources_from_grains
+from lauedepth.simulation.truth import truth_table
+
+Floats = npt.NDArray[np.float64]
+Frame = npt.NDArray[np.uint16]
+
+BLOCK_BYTES: Final = 2**28
+"""Memory for the traces of lit pixels that are worked out at a time."""
+
+GUIDE_SIZE: Final = 4096
+TIMELINE, NOISE, DETECTOR = 0, 1, 2
+"""Streams of random numbers."""
+
+
+@dataclass(frozen=True)
+class SimulatedPoint:
+    """One point of a scan; its frames are made when asked for.
+
+    Attributes
+    ----------
+    experiment : Experiment
+        Frames 0 to `experiment.frames.stop` are recorded.
+    sources : LightSources
+    region : Region
+    background : float or (rows, columns) array
+        Counts a frame and image pixel that do not pass the aperture.
+    flaws : Flaws
+    opaque_bars : bool
+        Bars stop everything, whatever the energies of the sources.
+    seed, number : int
+        Of the random numbers, and the point's place in its scan. The same two give the same
+        frames, whichever are asked for and in whatever order.
+    """
+
+    experiment: Experiment
+    sources: LightSources
+    region: Region
+    background: float | Floats = 20.0
+    flaws: Flaws = field(default_factory=Flaws)
+    opaque_bars: bool = False
+    seed: int = 0
+    number: int = 0
+
+    def __post_init__(self) -> None:
+        _check_inside(self.sources, self.region)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Frames, rows, columns."""
+        return (self.experiment.frames.stop, *self.region.shape)
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """What happened at each frame."""
+        rng = generator(self.seed, TIMELINE, self.number)
+        step_um = self.experiment.motion.step_um
+        return Timeline.of(self.flaws, self.experiment.frames.stop, step_um, rng)
+
+    @cached_property
+    def bad_pixels(self) -> BadPixels:
+        """Pixels that do not measure; the same for all points of a seed."""
+        return BadPixels.of(self.flaws, self.region, generator(self.seed, DETECTOR))
+
+    @cached_property
+    def truth(self) -> npt.NDArray[np.void]:
+        """One row per lit pixel, see `truth.TRUTH`."""
+        return truth_table(self.sources, self.background)
+
+    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+        """Yield recorded frames, (rows, columns) uint16, with Poisson noise on everything.
+
+        Parameters
+        ----------
+        start, stop : int
+            Which frames; all by default.
+        """
+        last = self.shape[0] if stop is None else stop
+        for frame, light in zip(range(start, last), self._light(start, last), strict=True):
+            yield self._recorded(frame, light)
+
+    def expected(self, start: int = 0, stop: int | None = None) -> Iterator[Floats]:
+        """Yield frames as `frames` does, before noise, saturation and loss."""
+        last = self.shape[0] if stop is None else stop
+        for frame, light in zip(range(start, last), self._light(start, last), strict=True):
+            yield self._rate(frame, light)
+
+    def _light(self, start: int, stop: int) -> Iterator[Floats]:
+        """Yield the light that passed the aperture at each frame, as images."""
+        offsets, rays, pixels = self._rays()
+        bars = bar_rows(self.experiment)
+        block = max(1, BLOCK_BYTES // (8 * max(pixels.size, 1)))
+        for first in range(start, stop, block):
+            positions = self.timeline.position[first : min(first + block, stop)]
+            traces = _traces(bars, rays, offsets, positions)
+            for values in traces:
+                image = np.zeros(self.region.shape)
+                image.ravel()[pixels] = values
+                yield blur(image, self.flaws.blur_sigma_px) if self.flaws.blur_sigma_px else image
+
+    def _rays(self) -> tuple[npt.NDArray[np.int64], Floats, npt.NDArray[np.int64]]:
+        """Return offsets and rays for the compiled loop, and the flat pixels they belong to."""
+        flat = self.sources.row.astype(np.int64) * self.region.shape[1] + self.sources.column
+        order = np.argsort(flat, kind="stable")
+        sources = self.sources.chosen(order)
+        pixels, first = np.unique(flat[order], return_index=True)
+        row, column = self.region.unbinned(sources.row, sources.column)
+        energy = np.full(len(sources), np.nan) if self.opaque_bars else sources.energy_kev
+        rays = ray_table(
+            self.experiment,
+            row,
+            column,
+            begin_um=sources.begin_um,
+            end_um=sources.end_um,
+            intensity=sources.intensity,
+            energy_kev=energy,
+        )
+        rays = self._across_beam(rays, row, column, (sources.begin_um + sources.end_um) / 2)
+        copies = len(rays) // max(len(sources), 1)
+        return np.append(first, len(sources)).astype(np.int64) * copies, rays, pixels
+
+    def _across_beam(self, rays: Floats, row: Floats, column: Floats, depth_um: Floats) -> Floats:
+        """Repeat each ray for points across a beam of finite size.
+
+        A source moved by q moves its crossing by -(1 - r)(q.a - m q.n) along the code, r
+        being the part of the way at which the aperture stands (here 0.003, left out).
+        """
+        offset_um, weight = beam_offsets(self.flaws)
+        if offset_um.size == 1:
+            return rays
+        pixels = pixel_positions(self.experiment.detector, row, column)
+        shift = offset_um * _shift_per_um(self.experiment, pixels, depth_um)[:, None]
+        spread = np.repeat(rays, offset_um.size, axis=0)
+        spread[:, 0] += shift.ravel()
+        spread[:, 2] += shift.ravel()
+        spread[:, 6] *= np.tile(weight, len(rays))
+        return spread
+
+    def _rate(self, frame: int, light: Floats) -> Floats:
+        """Return the mean counts of a frame: light, background, and hot pixels' own."""
+        rate = (light + self.background) * self.timeline.current[frame]
+        if self.flaws.hot_fraction:
+            rate = rate + self.flaws.hot_counts * self.bad_pixels.hot
+        return (
+            np.asarray(np.where(self.bad_pixels.dead, 0.0, rate))
+            if (self.flaws.dead_fraction)
+            else rate
+        )
+
+    def _recorded(self, frame: int, light: Floats) -> Frame:
+        if not self.timeline.recorded[frame]:
+            return np.zeros(self.region.shape, np.uint16)
+        rng = generator(self.seed, NOISE, self.number, frame)
+        rate = self._rate(frame, light)
+        if isinstance(self.background, float | int):
+            level = float(self.background) * float(self.timeline.current[frame])
+            counts = draw_counts(rng, rate, level, self._special)
+        else:
+            counts = rng.poisson(rate)
+        return np.minimum(counts, self.flaws.saturation).astype(np.uint16)
+
+    @cached_property
+    def _special(self) -> npt.NDArray[np.bool_]:
+        """Pixels that are not, in every frame, background and nothing else."""
+        lit = np.zeros(self.region.shape)
+        lit[self.sources.row, self.sources.column] = 1.0
+        if self.flaws.blur_sigma_px:
+            lit = blur(lit, self.flaws.blur_sigma_px)
+        return (lit > 0) | self.bad_pixels.hot | self.bad_pixels.dead
+
+
+@dataclass(frozen=True)
+class ScanPoint:
+    """A point with its place on the sample.
+
+    Attributes
+    ----------
+    number : int
+    position_um : (float, float)
+        Where the beam falls, lab X and Y.
+    point : SimulatedPoint
+    """
+
+    number: int
+    position_um: tuple[float, float]
+    point: SimulatedPoint
+
+
+def grid_positions(n_x: int, n_y: int, step_um: float) -> list[tuple[float, float]]:
+    """Return positions of a raster centred on 0, 0; x runs fastest."""
+    x = (np.arange(n_x) - (n_x - 1) / 2) * step_um
+    y = (np.arange(n_y) - (n_y - 1) / 2) * step_um
+    return [(float(xi), float(yi)) for yi in y for xi in x]
+
+
+def simulate_scan(
+    sample: Sample,
+    positions_um: Sequence[tuple[float, float]],
+    experiment: Experiment,
+    region: Region,
+    *,
+    exposure: Exposure | None = None,
+    beam: WhiteBeam | None = None,
+    surface: Surface | None = None,
+    flaws: Flaws | None = None,
+    opaque_bars: bool = False,
+    seed: int = 0,
+) -> Iterator[ScanPoint]:
+    """Yield the points of a scan over a sample, one after the other.
+
+    Parameters
+    ----------
+    sample : Sample
+        What lies under each position.
+    positions_um : sequence of (float, float)
+        Where the beam falls (`grid_positions`).
+    experiment : Experiment
+    region : Region
+    exposure : Exposure, optional
+    beam : WhiteBeam, optional
+    surface : Surface, optional
+        Absorb in the sample.
+    flaws : Flaws, optional
+    opaque_bars : bool
+        Bars stop everything; by default they absorb as gold does at each energy.
+    seed : int
+    """
+    light = exposure or Exposure()
+    area = region.binning[0] * region.binning[1]
+    for number, (x_um, y_um) in enumerate(positions_um):
+        sources = sources_from_grains(
+            sample.column(x_um, y_um),
+            experiment,
+            region,
+            exposure=light,
+            beam=beam,
+            surface=surface,
+        )
+        point = SimulatedPoint(
+            experiment,
+            sources,
+            region,
+            light.background * area,
+            flaws or Flaws(),
+            opaque_bars,
+            seed,
+            number,
+        )
+        yield ScanPoint(number, (x_um, y_um), point)
+
+
+def draw_counts(
+    rng: np.random.Generator, rate: Floats, level: float, special: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.int64]:
+    """Draw Poisson counts of which most have one mean; those come from a table, faster.
+
+    Parameters
+    ----------
+    rng : Generator
+    rate : array
+        Mean of each.
+    level : float
+        The mean that most share.
+    special : bool array
+        Which have a mean of their own.
+    """
+    counts = _counts_of_level(rng, rate.size, level).reshape(rate.shape)
+    counts[special] = rng.poisson(rate[special])
+    return counts
+
+
+def _counts_of_level(rng: np.random.Generator, size: int, level: float) -> npt.NDArray[np.int64]:
+    from lauedepth.simulation._kernels import invert_table  # noqa: PLC0415  loads numba
+
+    highest = int(level + 12 * np.sqrt(level) + 40)
+    cumulative = np.asarray(pdtr(np.arange(highest + 1), level), np.float64)
+    cumulative[-1] = 1.0
+    guide = np.searchsorted(cumulative, np.arange(GUIDE_SIZE) / GUIDE_SIZE, side="right")
+    counts = np.empty(size, np.int64)
+    invert_table(rng.random(size), cumulative, guide, counts)
+    return counts
+
+
+def _traces(
+    bars: Floats, rays: Floats, offsets: npt.NDArray[np.int64], positions: Floats
+) -> Floats:
+    from lauedepth.simulation._kernels import accumulate_traces  # noqa: PLC0415  loads numba
+
+    traces = np.empty((positions.size, offsets.size - 1))
+    accumulate_traces(bars, rays, offsets, positions, traces)
+    return traces
+
+
+def _shift_per_um(experiment: Experiment, pixels: Floats, depth_um: Floats) -> Floats:
+    """Return how far a crossing moves for a source moved across the beam by 1 µm.
+
+    The y and z parts add in quadrature, the beam being round and Gaussian.
+    """
+    code_axis, normal = pose_matrix(experiment.pose)[:, :2].T
+    slope = ray_slopes(experiment, pixels, depth_um)[0][:, None]
+    return np.asarray(np.linalg.norm((code_axis - slope * normal)[:, 1:], axis=1))
+
+
+def _check_inside(sources: LightSources, region: Region) -> None:
+    rows, columns = region.shape
+    inside = (sources.row >= 0) & (sources.row < rows)
+    inside &= (sources.column >= 0) & (sources.column < columns)
+    if not inside.all():
+        raise ConfigurationError(
+            f"{int((~inside).sum())} light sources lie outside the {rows} x {columns} image",
+            "simulation",
+            "give pixels of the region, counted from 0",
+        )
