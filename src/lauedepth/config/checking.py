@@ -1,0 +1,140 @@
+"""Turn what a configuration file says into a checked model, and failures into one line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Hashable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from lauedepth.core.errors import ConfigurationError
+
+Model = TypeVar("Model", bound=BaseModel)
+Location = tuple[int | str, ...]
+
+_SHOWN = 3
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """A safe loader that refuses a key written twice; plain YAML keeps the last silently."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, Hashable) and key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key '{key}' is written twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file that holds a mapping.
+
+    Raises
+    ------
+    ConfigurationError
+        The file cannot be read, is not YAML, or is not a mapping.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not a UTF-8 text file"
+        raise ConfigurationError(
+            f"cannot be read: {reason}", str(path), "give an experiment file in YAML"
+        ) from error
+    try:
+        data = yaml.load(text, Loader=_StrictLoader)  # a subclass of SafeLoader
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" (line {mark.line + 1})" if mark else ""
+        problem = getattr(error, "problem", None) or "cannot be parsed"
+        raise ConfigurationError(f"not valid YAML: {problem}{line}", str(path)) from error
+    if not isinstance(data, dict):
+        raise ConfigurationError(
+            "holds no mapping of keys to values", str(path), "see docs/file-formats.md"
+        )
+    return data
+
+
+def validated(model: type[Model], data: Any, source: Path | str) -> Model:
+    """Check data against a model.
+
+    Parameters
+    ----------
+    model : type of pydantic model
+    data : mapping
+        What a file held.
+    source : Path or str
+        The file, named in errors.
+
+    Raises
+    ------
+    ConfigurationError
+        Names the file, the path of the key and, for an unknown key, the nearest valid one.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        details = sorted(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
+        told = "; ".join(_tell(model, data, item) for item in details[:_SHOWN])
+        more = f"; and {len(details) - _SHOWN} more" if len(details) > _SHOWN else ""
+        raise ConfigurationError(told + more, str(source)) from error
+
+
+def _tell(model: type[BaseModel], data: Any, detail: ErrorDetails) -> str:
+    location = _plain_location(data, detail["loc"])
+    key = ".".join(str(part) for part in location) or "the whole file"
+    if detail["type"] == "extra_forbidden":
+        return f"unknown key '{key}'{_suggestion(model, location)}"
+    if detail["type"] == "missing":
+        return f"key '{key}' is missing"
+    message = detail["msg"].removeprefix("Value error, ")
+    value = detail["input"]
+    given = f" (given: {value!r})" if isinstance(value, str | int | float) else ""
+    return f"{key}: {message}{given}"
+
+
+def _plain_location(data: Any, location: Location) -> Location:
+    """Leave out what pydantic adds to a location (the tag of a union's member)."""
+    kept: list[int | str] = []
+    for position, part in enumerate(location):
+        inside = isinstance(data, dict) and part in data
+        indexed = isinstance(data, list | tuple) and isinstance(part, int) and part < len(data)
+        if inside or indexed:
+            data = data[part]
+            kept.append(part)
+        elif position == len(location) - 1 and isinstance(data, dict):
+            kept.append(part)
+    return tuple(kept)
+
+
+def _suggestion(model: type[BaseModel], location: Location) -> str:
+    valid = list(dict.fromkeys(_keys_at(model, location[:-1])))
+    near = difflib.get_close_matches(str(location[-1]), valid, n=1, cutoff=0.4)
+    if near:
+        return f", did you mean '{near[0]}'?"
+    return f" (valid here: {', '.join(valid)})"
+
+
+def _keys_at(model: type[BaseModel], location: Location) -> Iterator[str]:
+    if not location:
+        yield from model.model_fields
+        return
+    field = model.model_fields.get(str(location[0]))
+    if field is not None:
+        for inner in _models_in(field.annotation):
+            yield from _keys_at(inner, location[1:])
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)

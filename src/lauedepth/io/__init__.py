@@ -1,0 +1,31 @@
+"""Files: points in, results out, each format one table in `layout`."""
+
+from __future__ import annotations
+
+from lauedepth.io.export_34ide import export_depths
+from lauedepth.io.images import read_image
+from lauedepth.io.points import Point, open_point
+from lauedepth.io.publish import partial_path, publish, publish_hdf5
+from lauedepth.io.reading import Provenance, ResultFile, read_result
+from lauedepth.io.results import BAND_ROWS, ResultWriter, write_result
+from lauedepth.io.validate import validate_file
+from lauedepth.io.writing import write_point, write_series
+
+__all__ = [
+    "BAND_ROWS",
+    "Point",
+    "Provenance",
+    "ResultFile",
+    "ResultWriter",
+    "export_depths",
+    "open_point",
+    "partial_path",
+    "publish",
+    "publish_hdf5",
+    "read_image",
+    "read_result",
+    "validate_file",
+    "write_point",
+    "write_result",
+    "write_series",
+]

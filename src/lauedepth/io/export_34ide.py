@@ -1,0 +1,107 @@
+"""Per-depth images of a result, as LaueGo and laueanalysis read them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from lauedepth.core.errors import InputError, OutputError
+from lauedepth.io.hdf5 import create_chunked, packed, put, write_chunk
+from lauedepth.io.layout import DATA, DEPTH, EXPORT, WIRE
+from lauedepth.io.metadata import Metadata, without, write_metadata
+from lauedepth.io.publish import publish_hdf5
+from lauedepth.io.reading import read_result
+from lauedepth.io.tiles import CHUNK
+from lauedepth.io.validate import validate_file
+
+Progress = Callable[[int, int], None]
+
+
+def export_depths(
+    result: Path | str,
+    folder: Path | str,
+    *,
+    name: str = "",
+    start_um: float = -np.inf,
+    stop_um: float = np.inf,
+    compress: bool = True,
+    progress: Progress | None = None,
+) -> list[Path]:
+    """Write one file per depth of a result.
+
+    Parameters
+    ----------
+    result : Path or str
+        A result file.
+    folder : Path or str
+        Where to; created where it is missing.
+    name : str
+        Files are called ``NAME_I.h5``, I the index of the depth in the result; the result's
+        own name by default.
+    start_um, stop_um : float
+        Only depths from start to stop, stop left out.
+    compress : bool
+        With gzip, or not at all.
+    progress : callable, optional
+        Called with the numbers of files done and in all.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    InputError
+        Not a result, or it has none of these depths.
+    OutputError
+        Cannot be written.
+    """
+    opened, folder = read_result(result), Path(folder)
+    depth = opened.depth_um
+    wanted = np.flatnonzero((depth >= start_um) & (depth < stop_um))
+    if not wanted.size:
+        raise InputError(
+            f"has no depth in {start_um}...{stop_um} µm",
+            str(result),
+            f"its depths are {depth[0]:g}...{depth[-1]:g} µm",
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot be created: {error.strerror}", str(folder)) from error
+    stem = name or opened.path.stem
+    metadata = without(opened.metadata, "entry1/data", WIRE)
+    written: list[Path] = []
+    for indices in _groups(wanted):
+        images = opened.read(slice(int(indices[0]), int(indices[-1]) + 1))
+        for index, image in zip(indices, images, strict=True):
+            path = folder / f"{stem}_{index}.h5"
+            _write_image(path, image, float(depth[index]), metadata, 1 if compress else None)
+            written.append(path)
+            if progress:
+                progress(len(written), wanted.size)
+    return written
+
+
+def _groups(wanted: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
+    """Cut neighbouring depths where the result's chunks are cut, to unpack each chunk once."""
+    return np.split(wanted, np.flatnonzero(np.diff(wanted // CHUNK[0])) + 1)
+
+
+def _write_image(
+    path: Path,
+    image: npt.NDArray[np.float32],
+    depth_um: float,
+    metadata: Metadata,
+    level: int | None,
+) -> None:
+    with publish_hdf5(path, lambda partial: validate_file(partial, deep=False)) as file:
+        put(file, EXPORT, "entry1")
+        put(file, EXPORT, "entry1/data")
+        data = create_chunked(file, EXPORT[DATA], image.shape, image.shape, level)
+        write_chunk(data, (0, 0), packed(np.ascontiguousarray(image), level))
+        put(file, EXPORT, DEPTH, [depth_um])
+        write_metadata(file, metadata)

@@ -1,0 +1,223 @@
+"""The file formats, one table each: writers, readers, the validator and the docs use these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+Kind = Literal["group", "text", "int32", "uint8", "float32", "float64", "image", "number"]
+"""What an entry holds. An "image" is any plain number up to 64 bits; a "number" likewise."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One group or dataset of a format.
+
+    Attributes
+    ----------
+    path : str
+        From the root, without a leading slash; "" is the root.
+    kind : Kind
+    meaning : str
+        For people.
+    axes : tuple of str
+        Names of the axes, () for a scalar. Axes of one name are equally long in a file.
+    units : str
+        Value of the attribute ``units``, if any.
+    required : bool
+    attributes : tuple of (str, str)
+        Further attributes, fixed.
+    """
+
+    path: str
+    kind: Kind
+    meaning: str
+    axes: tuple[str, ...] = ()
+    units: str = ""
+    required: bool = True
+    attributes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A file format.
+
+    Attributes
+    ----------
+    name, title, about : str
+    entries : tuple of Entry
+    c_readable : bool
+        The file keeps to what the beamline's C readers can read.
+    """
+
+    name: str
+    title: str
+    about: str
+    entries: tuple[Entry, ...]
+    c_readable: bool = True
+
+    def __getitem__(self, path: str) -> Entry:
+        for entry in self.entries:
+            if entry.path == path:
+                return entry
+        raise KeyError(path)
+
+    def below(self, group: str) -> tuple[Entry, ...]:
+        """Return the entries directly within a group, in order."""
+        prefix = f"{group}/"
+        return tuple(
+            entry
+            for entry in self.entries
+            if entry.path.startswith(prefix) and "/" not in entry.path[len(prefix) :]
+        )
+
+
+DATA: Final = "entry1/data/data"
+DEPTH: Final = "entry1/depth"
+DETECTOR: Final = "entry1/detector"
+SAMPLE: Final = "entry1/sample"
+RECONSTRUCTION: Final = "entry1/reconstruction"
+PIXELS: Final = "entry1/pixels"
+WIRE: Final = "entry1/wire"
+
+
+def _group(path: str, nx_class: str, meaning: str, *attributes: tuple[str, str]) -> Entry:
+    return Entry(path, "group", meaning, attributes=(("NX_class", nx_class), *attributes))
+
+
+def _region_entries() -> tuple[Entry, ...]:
+    said = {
+        "Nx": "unbinned columns of the whole detector",
+        "Ny": "unbinned rows of the whole detector",
+        "startx": "first unbinned column of the image",
+        "endx": "last unbinned column of the image, itself included",
+        "groupx": "unbinned columns per image column",
+        "binx": "the same, under its other name",
+        "starty": "first unbinned row of the image",
+        "endy": "last unbinned row of the image, itself included",
+        "groupy": "unbinned rows per image row",
+        "biny": "the same, under its other name",
+    }
+    return tuple(
+        Entry(f"{DETECTOR}/{name}", "int32", meaning, required=False)
+        for name, meaning in said.items()
+    )
+
+
+def _metadata_entries() -> tuple[Entry, ...]:
+    stage = tuple(
+        Entry(f"{SAMPLE}/sample{axis}", "float64", f"sample stage {axis}", (), "micron", False)
+        for axis in "XYZ"
+    )
+    return (
+        replace(_group(DETECTOR, "NXdetector", "the detector and its ROI"), required=False),
+        Entry(f"{DETECTOR}/ID", "text", "identity of the detector", required=False),
+        *_region_entries(),
+        replace(_group(SAMPLE, "NXsample", "the sample and its stage"), required=False),
+        *stage,
+    )
+
+
+_ENTRY = _group("entry1", "NXentry", "the measurement", ("default", "data"))
+_ROOT = Entry("", "group", "the file", attributes=(("default", "entry1"),))
+_SIGNAL = ("signal", "data")
+
+POINT: Final = Layout(
+    "point",
+    "Point, as one stack",
+    "One scan point: every frame of the aperture scan. What else the beamline wrote is kept.",
+    (
+        replace(_group("entry1", "NXentry", "the measurement"), required=False),
+        replace(_group("entry1/data", "NXdata", "the images"), required=False),
+        Entry(DATA, "image", "counts", ("frames", "rows", "columns")),
+        *_metadata_entries(),
+    ),
+    c_readable=False,
+)
+
+FRAME: Final = Layout(
+    "frame",
+    "Point, as a folder of frames",
+    "One frame in each file `NAME_N.h5`. A number left out is a frame that was lost.",
+    tuple(
+        replace(entry, axes=("rows", "columns")) if entry.path == DATA else entry
+        for entry in POINT.entries
+    ),
+    c_readable=False,
+)
+
+_COLUMN = ("pixel_rows",)
+
+RESULT: Final = Layout(
+    "result",
+    "Result of a point",
+    "Depth-resolved images and the table of pixels. The input's metadata is copied.",
+    (
+        _ROOT,
+        _ENTRY,
+        _group("entry1/data", "NXdata", "what viewers plot", _SIGNAL),
+        Entry(
+            DATA,
+            "float32",
+            "intensity from each depth, counts a frame with no bar in the way; chunks that "
+            "hold only zeros are not stored",
+            ("depths", "rows", "columns"),
+            "counts",
+        ),
+        Entry(DEPTH, "float64", "depth along the beam", ("depths",), "micron"),
+        Entry(
+            "entry1/data/depth",
+            "float64",
+            "the same dataset as entry1/depth (hard link)",
+            ("depths",),
+            "micron",
+        ),
+        _group(RECONSTRUCTION, "NXprocess", "how the result was made"),
+        Entry(f"{RECONSTRUCTION}/program", "text", "lauedepth"),
+        Entry(f"{RECONSTRUCTION}/version", "text", "its version"),
+        Entry(f"{RECONSTRUCTION}/backend", "text", "the backend that decoded"),
+        Entry(f"{RECONSTRUCTION}/configuration", "text", "the whole experiment, JSON"),
+        Entry(f"{RECONSTRUCTION}/timings", "text", "seconds per step, JSON"),
+        _group(PIXELS, "NXcollection", "one row per pixel looked at and per depth found"),
+        Entry(f"{PIXELS}/row", "int32", "image row", _COLUMN),
+        Entry(f"{PIXELS}/column", "int32", "image column", _COLUMN),
+        Entry(f"{PIXELS}/status", "uint8", "what became of the pixel (PixelStatus)", _COLUMN),
+        Entry(f"{PIXELS}/flags", "uint8", "remarks, as bits (PixelFlag)", _COLUMN),
+        Entry(f"{PIXELS}/depth", "float32", "centroid of the footprint", _COLUMN, "micron"),
+        Entry(f"{PIXELS}/depth_error", "float32", "its standard error", _COLUMN, "micron"),
+        Entry(f"{PIXELS}/width", "float32", "full width of the footprint", _COLUMN, "micron"),
+        Entry(f"{PIXELS}/intensity", "float32", "counts a frame", _COLUMN, "counts"),
+        Entry(
+            f"{PIXELS}/background",
+            "float32",
+            "counts a frame that do not pass the aperture",
+            _COLUMN,
+            "counts",
+        ),
+        Entry(
+            f"{PIXELS}/mask_position",
+            "float32",
+            "coordinate along the code at frame 0, from that depth",
+            _COLUMN,
+            "micron",
+        ),
+        Entry(f"{PIXELS}/energy", "float32", "NaN where not searched", _COLUMN, "keV"),
+        Entry(f"{PIXELS}/residual", "float32", "chi-square per degree of freedom", _COLUMN),
+        *_metadata_entries(),
+    ),
+)
+
+EXPORT: Final = Layout(
+    "export",
+    "Per-depth image for LaueGo and laueanalysis",
+    "One image per depth, `NAME_I.h5`. The input's metadata is copied, `entry1/wire` dropped.",
+    (
+        _group("entry1", "NXentry", "the measurement"),
+        _group("entry1/data", "NXdata", "the image", _SIGNAL),
+        Entry(DATA, "float32", "intensity from this depth", ("rows", "columns"), "counts"),
+        Entry(DEPTH, "float64", "depth of the image", ("1",), "micron"),
+        *_metadata_entries(),
+    ),
+)
+
+LAYOUTS: Final = (POINT, FRAME, RESULT, EXPORT)

@@ -1,0 +1,128 @@
+"""Read a result: its pixels at once, its images on demand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from lauedepth.core.errors import InputError
+from lauedepth.io.hdf5 import Array, open_input, read_text, stored_chunks
+from lauedepth.io.layout import DATA, DEPTH, PIXELS, RECONSTRUCTION, RESULT
+from lauedepth.io.metadata import Metadata, read_metadata
+from lauedepth.io.stacks import readable
+from lauedepth.io.validate import validate_file
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How a result was made."""
+
+    program: str
+    version: str
+    backend: str
+    configuration: str
+    """The whole experiment as JSON."""
+    timings_s: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class ResultFile:
+    """A result. Images are read when asked for; the file is not kept open.
+
+    Attributes
+    ----------
+    path : Path
+    shape : (int, int, int)
+        Depths, rows, columns.
+    depth_um : (n_depths,) float64 array
+    pixels : structured array
+        One row per pixel looked at and per depth found; the fields are the columns of the
+        file's table (docs/file-formats.md), units included there.
+    provenance : Provenance
+    metadata : mapping
+        What was copied from the point: arrays by path, attributes by ``path@name``.
+    """
+
+    path: Path
+    shape: tuple[int, int, int]
+    depth_um: npt.NDArray[np.float64]
+    pixels: npt.NDArray[np.void]
+    provenance: Provenance
+    metadata: Metadata
+
+    def read(
+        self, depths: slice = slice(None), rows: slice = slice(None), columns: slice = slice(None)
+    ) -> npt.NDArray[np.float32]:
+        """Read a block of the images: (depths, rows, columns) float32."""
+        with open_input(self.path) as file, readable(self.path):
+            return np.asarray(file[DATA][depths, rows, columns], np.float32)
+
+    def image(self, depth_index: int) -> npt.NDArray[np.float32]:
+        """Return the (rows, columns) image of one depth."""
+        return np.asarray(self.read(slice(depth_index, depth_index + 1))[0])
+
+    def sums(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Add up the images in one pass over what is stored.
+
+        Returns
+        -------
+        image : (rows, columns) array
+            Sum over depth.
+        profile : (n_depths,) array
+            Sum over the image at each depth.
+        """
+        image = np.zeros(self.shape[1:], np.float64)
+        profile = np.zeros(self.shape[0], np.float64)
+        with open_input(self.path) as file, readable(self.path):
+            data = file[DATA]
+            for block in stored_chunks(data):
+                values = np.asarray(data[block], np.float64)
+                image[block[1:]] += values.sum(axis=0)
+                profile[block[0]] += values.sum(axis=(1, 2))
+        return image, profile
+
+
+def read_result(path: Path | str) -> ResultFile:
+    """Open a result.
+
+    Raises
+    ------
+    InputError
+        Not a result of this program, or damaged.
+    """
+    path = Path(path)
+    reasons = validate_file(path, deep=False)
+    with open_input(path) as file:
+        if RECONSTRUCTION not in file:
+            raise InputError("is not a result", str(path), "give a file made by reconstruct")
+        if reasons:
+            raise InputError(f"is not a valid result: {reasons[0]}", str(path))
+        with readable(path):
+            timings = json.loads(read_text(file, f"{RECONSTRUCTION}/timings") or "{}")
+            texts = {
+                name: read_text(file, f"{RECONSTRUCTION}/{name}")
+                for name in ("program", "version", "backend", "configuration")
+            }
+            return ResultFile(
+                path=path,
+                shape=file[DATA].shape,
+                depth_um=np.asarray(file[DEPTH][()], np.float64),
+                pixels=_table({e.path: file[e.path][()] for e in RESULT.below(PIXELS)}),
+                provenance=Provenance(**texts, timings_s=timings),
+                metadata=read_metadata(file, ("entry1/data", DEPTH, PIXELS, RECONSTRUCTION)),
+            )
+
+
+def _table(columns: Mapping[str, Array]) -> npt.NDArray[np.void]:
+    fields = {path.rpartition("/")[2]: values for path, values in columns.items()}
+    table = np.empty(
+        next(iter(fields.values())).size, [(name, values.dtype) for name, values in fields.items()]
+    )
+    for name, values in fields.items():
+        table[name] = values
+    return table
