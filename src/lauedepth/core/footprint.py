@@ -235,8 +235,11 @@ def fit_boxes(
         normal = _normal_matrix(slopes[:, free], weights)
         normal[np.diag_indices_from(normal)] *= 1.0 + damping
         push = slopes[:, free].T @ (weights * (counts - expected))
+        step = solve(normal, push, assume_a="pos")
+        if step @ push < CONVERGED:
+            break
         trial = theta.copy()
-        trial[free] += solve(normal, push, assume_a="pos")
+        trial[free] += step
         trial = np.clip(trial, problem.low, problem.high)
         trial_expected, trial_slopes = problem.model(trial)
         before = weights @ (counts - expected) ** 2
@@ -244,11 +247,8 @@ def fit_boxes(
         if after > before:
             damping = max(10.0 * damping, DAMPING_RETRY)
             continue
-        converged = before - after < CONVERGED
         theta, expected, slopes = trial, trial_expected, trial_slopes
         damping *= 0.1
-        if converged:
-            break
     return _finish(problem, counts, theta, expected, slopes)
 
 

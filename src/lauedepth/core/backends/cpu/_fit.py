@@ -207,7 +207,7 @@ def normal_matrix(
 def scoring_step(
     view: View, counts: Array, fit: Fit, count: int, damping: float, step: Array, work: Work
 ) -> bool:
-    """Fill in the step of the free parameters; False where there is none."""
+    """Fill in the step of the free parameters; False where none is worth taking."""
     fill_weights(fit.expected, view.mask, work.weights)
     normal_matrix(work.slopes, work.members, count, work.weights, work.scaled, work.gram)
     for k in range(counts.size):
@@ -217,8 +217,9 @@ def scoring_step(
         step[row] = dot(work.slopes[work.members[row]], work.scaled)
     if not cholesky(work.gram, count):
         return False
+    work.moments[:count] = step[:count]
     substitute(work.gram, count, step)
-    return True
+    return dot(work.moments[:count], step) > CONVERGED
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -266,8 +267,6 @@ def fit_boxes(
         fit.expected[:] = work.trial_expected
         work.slopes[:size] = work.trial_slopes[:size]
         damping *= 0.1
-        if before - after < CONVERGED:
-            break
     _finish(view, counts, fit, boxes, count, size, work)
     fit.state[1] = view.measured - count
     fit.state[2] = boxes

@@ -85,30 +85,76 @@ def nnls(
     """
     scale = 0.0
     for row in range(size):
-        values[row] = 0.0
         scale = max(scale, abs(moments[row]))
-    inside = np.zeros(size, np.bool_)
+    inside = np.ones(size, np.bool_)
     trial = np.zeros(size)
+    _positive_start(gram, moments, size, values, inside, trial, factor, members)
     for _ in range(3 * size + 10):
         enter = _steepest(gram, moments, size, values, inside, 1e-10 * scale)
         if enter < 0:
             return
         inside[enter] = True
         for _ in range(size + 1):
-            count = 0
-            for row in range(size):
-                if inside[row]:
-                    members[count] = row
-                    trial[count] = moments[row]
-                    for column in range(count + 1):
-                        factor[count, column] = gram[row, members[column]]
-                    count += 1
-            if not cholesky(factor, count):
+            count = _solve_inside(gram, moments, size, inside, trial, factor, members)
+            if count < 0:
                 inside[enter] = False
                 return
-            substitute(factor, count, trial)
             if _move(values, trial, members, count, inside):
                 break
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _solve_inside(
+    gram: Array,
+    moments: Array,
+    size: int,
+    inside: Array,
+    trial: Array,
+    factor: Array,
+    members: Array,
+) -> int:
+    """Solve for the members of the active set; return their number, -1 if singular."""
+    count = 0
+    for row in range(size):
+        if inside[row]:
+            members[count] = row
+            trial[count] = moments[row]
+            for column in range(count + 1):
+                factor[count, column] = gram[row, members[column]]
+            count += 1
+    if not cholesky(factor, count):
+        return -1
+    substitute(factor, count, trial)
+    return count
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _positive_start(
+    gram: Array,
+    moments: Array,
+    size: int,
+    values: Array,
+    inside: Array,
+    trial: Array,
+    factor: Array,
+    members: Array,
+) -> None:
+    """Start from all members, dropping those that come out negative until none does."""
+    values[:size] = 0.0
+    for _ in range(size):
+        count = _solve_inside(gram, moments, size, inside, trial, factor, members)
+        if count < 0:
+            inside[:] = False
+            return
+        negative = False
+        for index in range(count):
+            if trial[index] <= 0.0:
+                inside[members[index]] = False
+                negative = True
+        if not negative:
+            for index in range(count):
+                values[members[index]] = trial[index]
+            return
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
