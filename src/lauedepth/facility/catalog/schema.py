@@ -1,0 +1,139 @@
+"""The catalog's tables: the one place that says what is kept about a point."""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+from typing import Final
+
+import sqlalchemy as sa
+
+VERSION: Final = 1
+"""Version of these tables; a catalog with a higher one is left alone."""
+
+
+class PointState(StrEnum):
+    """Where a point stands."""
+
+    ARRIVING = "arriving"
+    WAITING = "waiting"
+    STAGING = "staging"
+    RECONSTRUCTING = "reconstructing"
+    PACKAGING = "packaging"
+    DELIVERING = "delivering"
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    SUPERSEDED = "superseded"
+
+
+ACTIVE: Final = (
+    PointState.STAGING,
+    PointState.RECONSTRUCTING,
+    PointState.PACKAGING,
+    PointState.DELIVERING,
+)
+"""States of a point that a flow works on."""
+
+FINAL: Final = (
+    PointState.DONE,
+    PointState.FAILED,
+    PointState.SKIPPED,
+    PointState.SUPERSEDED,
+)
+"""States that only a person or a changed file ends."""
+
+
+class Priority(IntEnum):
+    """Which points go first; lower is sooner."""
+
+    LIVE = 0
+    BACKLOG = 1
+
+
+METADATA: Final = sa.MetaData()
+
+META: Final = sa.Table(
+    "lauedepth_meta",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+
+SOURCES: Final = sa.Table(
+    "lauedepth_sources",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("folder", sa.Text, nullable=False, unique=True),
+    sa.Column("layout", sa.Text, nullable=False),
+    sa.Column("marker", sa.Text, nullable=False),
+    sa.Column("marker_needed", sa.Boolean, nullable=False),
+    sa.Column("dataset", sa.Text, nullable=False),
+    sa.Column("frames", sa.Integer, nullable=False),
+    sa.Column("priority", sa.Integer, nullable=False),
+    sa.Column("expected", sa.Integer, nullable=False),
+    sa.Column("scanned", sa.Boolean, nullable=False, default=False),
+)
+
+POINTS: Final = sa.Table(
+    "lauedepth_points",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("source_id", sa.ForeignKey(SOURCES.c.id), nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("signature", sa.Text, nullable=False),
+    sa.Column("members", sa.JSON, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("frames", sa.Integer, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, index=True),
+    sa.Column("priority", sa.Integer, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("run", sa.Integer, nullable=False),
+    sa.Column("result", sa.Text, nullable=False, unique=True),
+    sa.Column("sha256_input", sa.Text, nullable=False),
+    sa.Column("sha256_result", sa.Text, nullable=False),
+    sa.Column("failure", sa.Text, nullable=False),
+    sa.Column("staged", sa.Boolean, nullable=False),
+    sa.Column("seen", sa.Float, nullable=False),
+    sa.Column("complete", sa.Float),
+    sa.Column("started", sa.Float),
+    sa.Column("finished", sa.Float),
+    sa.UniqueConstraint("source_id", "key", "version"),
+)
+
+STEPS: Final = sa.Table(
+    "lauedepth_steps",
+    METADATA,
+    sa.Column("point_id", sa.ForeignKey(POINTS.c.id), primary_key=True),
+    sa.Column("attempt", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("started", sa.Float, nullable=False),
+    sa.Column("finished", sa.Float),
+)
+
+JOBS: Final = sa.Table(
+    "lauedepth_jobs",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("point_id", sa.ForeignKey(POINTS.c.id), nullable=False, index=True),
+    sa.Column("submitted", sa.Float, nullable=False),
+    sa.Column("started", sa.Float),
+    sa.Column("finished", sa.Float),
+    sa.Column("seconds", sa.Float),
+    sa.Column("cpu_seconds", sa.Float),
+    sa.Column("max_rss_bytes", sa.BigInteger),
+    sa.Column("exit_code", sa.Integer),
+    sa.Column("reason", sa.Text, nullable=False),
+)
+
+DRIVER: Final = sa.Table(
+    "lauedepth_driver",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("since", sa.Float, nullable=False),
+    sa.Column("beat", sa.Float, nullable=False),
+    sa.Column("slots", sa.Integer, nullable=False),
+    sa.Column("notice", sa.Text, nullable=False),
+)
