@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lauedepth.core import limits
+from lauedepth.core.bins import Bins
 from lauedepth.core.energy import find_energies
 from lauedepth.core.experiment import Depths, Experiment
-from lauedepth.core.footprint import Bins
 from lauedepth.core.pixels import DecodedPixels, DecodeOptions, PixelFlag, PixelStatus
 from lauedepth.core.raymap import RayMap
 

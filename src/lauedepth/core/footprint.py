@@ -1,15 +1,13 @@
-"""From a trace to its footprint: a box fit for the bounds, then non-negative bins within.
+"""The bounds of a footprint: boxes of even light, fitted to a trace.
 
 A source spread evenly over a stretch of depth (a box) has four parameters and a closed form;
-fitted by Fisher scoring it reaches the counting statistics' limit. The footprint itself is
-then solved in depth bins, non-negative and weighted, on the stretch that the boxes cover and
-a margin, so that it may take any shape.
+fitted by Fisher scoring it reaches the counting statistics' limit. What lies within the
+bounds is solved in bins afterwards (`core.bins`), so that it may take any shape.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -323,84 +321,3 @@ def _centroid_gradient(theta: Floats, boxes: int) -> Floats:
     gradient[: 3 * boxes : 3] = shapes[:, 2] / total
     gradient[2 : 3 * boxes : 3] = (shapes[:, 0] - shapes[:, 2] @ shapes[:, 0] / total) / total
     return gradient
-
-
-@dataclass(frozen=True)
-class Support:
-    """A run of footprint bins: each `bin` depths of the grid, from `first` on."""
-
-    first: int
-    count: int
-
-    @property
-    def stop(self) -> int:
-        """Index after the last bin."""
-        return self.first + self.count
-
-
-@dataclass(frozen=True)
-class Bins:
-    """Footprint bins on the experiment's depths.
-
-    Attributes
-    ----------
-    start_um : float
-        Lower edge of the first bin.
-    width_um : float
-        Width of a bin.
-    count : int
-        Number of bins.
-    """
-
-    start_um: float
-    width_um: float
-    count: int
-
-    def edges_um(self, support: Support) -> Floats:
-        """Return the edges of a run of bins."""
-        numbers = np.arange(support.first, support.stop + 1, dtype=np.float64)
-        return self.start_um + self.width_um * numbers
-
-    def centres_um(self, support: Support) -> Floats:
-        """Return the centres of a run of bins."""
-        return self.edges_um(support)[:-1] + self.width_um / 2
-
-    def cover(self, begin_um: float, end_um: float) -> Support:
-        """Return the bins that a stretch of depth touches, at least one."""
-        first = int(np.floor((begin_um - self.start_um) / self.width_um))
-        stop = int(np.ceil((end_um - self.start_um) / self.width_um))
-        first = min(max(first, 0), self.count - 1)
-        return Support(first, max(min(stop, self.count) - first, 1))
-
-
-@dataclass(frozen=True)
-class Solution:
-    """Non-negative footprints of a trace.
-
-    Attributes
-    ----------
-    footprints : tuple of (support.count,) arrays
-        Counts a frame in each bin.
-    background : float
-    chi_square : float
-    """
-
-    footprints: tuple[Floats, ...]
-    background: float
-    chi_square: float
-
-
-def solve_footprint(
-    view: PixelView, counts: Floats, weights: Floats, bins: Bins, supports: tuple[Support, ...]
-) -> Solution:
-    """Solve for non-negative bins and background by weighted least squares."""
-    columns = [
-        view.mean_open_fraction(begin, end)
-        for support in supports
-        for begin, end in pairwise(bins.edges_um(support))
-    ]
-    basis = np.stack([*columns, np.ones_like(counts)], axis=1)
-    root = np.sqrt(weights)
-    values, norm = nnls(basis * root[:, None], counts * root)
-    cuts = np.cumsum([support.count for support in supports])[:-1]
-    return Solution(tuple(np.split(values[:-1], cuts)), float(values[-1]), float(norm**2))

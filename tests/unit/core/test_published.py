@@ -33,6 +33,7 @@ from lauedepth.core.backends.published_steps import (
     spline_basis,
     stretch,
 )
+from lauedepth.core.bins import Bins
 from lauedepth.core.experiment import (
     Aperture,
     Depths,
@@ -42,7 +43,6 @@ from lauedepth.core.experiment import (
     Motion,
     Pose,
 )
-from lauedepth.core.footprint import Bins
 from lauedepth.core.geometry import code_coordinate, pixel_positions
 from lauedepth.core.pixels import DecodedPixels, DecodeOptions, EnergySearch, PixelStatus
 from lauedepth.core.raymap import RayMap

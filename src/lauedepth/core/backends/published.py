@@ -33,8 +33,8 @@ from lauedepth.core.backends.published_steps import (
     spline_basis,
     stretch,
 )
+from lauedepth.core.bins import Bins
 from lauedepth.core.experiment import Experiment
-from lauedepth.core.footprint import Bins
 from lauedepth.core.pixels import DecodedPixels, DecodeOptions, PixelStatus
 from lauedepth.core.raymap import RayMap
 from lauedepth.core.shadow import Shadow

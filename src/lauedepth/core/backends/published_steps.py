@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy.interpolate import BSpline
 from scipy.optimize import nnls
 
-from lauedepth.core.footprint import Bins
+from lauedepth.core.bins import Bins
 from lauedepth.core.shadow import Shadow
 
 Floats = npt.NDArray[np.float64]

@@ -10,18 +10,16 @@ import numpy.typing as npt
 from lauedepth.core import limits
 from lauedepth.core.answers import Answers, Traces, footprint_bins
 from lauedepth.core.aperture import BarTable
-from lauedepth.core.experiment import Depths, Experiment
-from lauedepth.core.footprint import (
+from lauedepth.core.bins import (
     Bins,
-    Box,
-    BoxFit,
-    PixelView,
-    Source,
     Support,
-    fit_boxes,
-    poisson_weights,
+    centroid_of,
     solve_footprint,
+    supports_of,
+    widened,
 )
+from lauedepth.core.experiment import Depths, Experiment
+from lauedepth.core.footprint import Box, BoxFit, PixelView, fit_boxes, poisson_weights
 from lauedepth.core.pixels import DecodeOptions, EnergySearch, PixelStatus
 from lauedepth.core.raymap import RayMap
 from lauedepth.core.search import Candidate, search
@@ -339,10 +337,10 @@ def _solve(grid: _Grid, trace: _Trace, view: PixelView, fit: BoxFit) -> PixelAns
     scale = _scale(fit)
     weights = poisson_weights(fit.expected)
     sources = fit.sources
-    supports = _supports(grid.bins, sources)
+    supports = supports_of(grid.bins, sources)
     solution = solve_footprint(view, trace.measured, weights, grid.bins, supports)
     for _ in range(limits.WIDENINGS):
-        wider = _widened(grid.bins, supports, solution.footprints)
+        wider = widened(grid.bins, supports, solution.footprints)
         if wider == supports:
             break
         trial = solve_footprint(view, trace.measured, weights, grid.bins, wider)
@@ -357,7 +355,7 @@ def _solve(grid: _Grid, trace: _Trace, view: PixelView, fit: BoxFit) -> PixelAns
         return PixelAnswer(PixelStatus.NO_MATCH, background=solution.background)
     found = [
         Found(
-            _centroid(grid.bins, support, footprint) if shaped else source.centroid_um,
+            centroid_of(grid.bins, support, footprint) if shaped else source.centroid_um,
             source.error_um * float(np.sqrt(scale)),
             source.end_um - source.begin_um,
             support,
@@ -373,40 +371,3 @@ def _solve(grid: _Grid, trace: _Trace, view: PixelView, fit: BoxFit) -> PixelAns
         solution.chi_square / fit.freedom,
         tuple(found),
     )
-
-
-def _centroid(bins: Bins, support: Support, footprint: Floats) -> float:
-    return float(footprint @ bins.centres_um(support) / footprint.sum())
-
-
-def _supports(bins: Bins, sources: tuple[Source, ...]) -> tuple[Support, ...]:
-    """Return the bins of each source with a margin, neighbours kept apart."""
-    spans = []
-    for source in sources:
-        width = source.end_um - source.begin_um
-        margin = max(limits.MARGIN_UM, limits.MARGIN_PART * width)
-        spans.append([source.begin_um - margin, source.end_um + margin])
-    if len(sources) == 1:
-        return (bins.cover(*spans[0]),)
-    low, high = sorted((0, 1), key=lambda index: sources[index].begin_um)
-    middle = (sources[low].end_um + sources[high].begin_um) / 2
-    spans[low][1] = min(spans[low][1], middle)
-    spans[high][0] = max(spans[high][0], middle)
-    supports = [bins.cover(*span) for span in spans]
-    shared = max(0, supports[low].stop - supports[high].first)
-    supports[high] = Support(supports[high].first + shared, supports[high].count - shared)
-    return tuple(supports)
-
-
-def _widened(
-    bins: Bins, supports: tuple[Support, ...], footprints: tuple[Floats, ...]
-) -> tuple[Support, ...]:
-    """Return supports grown at the ends where the footprint has not fallen off."""
-    if len(supports) > 1:
-        return supports
-    (support,), (footprint,) = supports, footprints
-    edge = limits.EDGE_INTENSITY * footprint.max(initial=0.0)
-    grow = max(2, support.count // 4)
-    first = max(0, support.first - grow) if footprint[0] > edge else support.first
-    stop = min(bins.count, support.stop + grow) if footprint[-1] > edge else support.stop
-    return (Support(first, stop - first),)
