@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 2
 
-.PHONY: test lint unit demo bench lock clean
+.PHONY: test lint unit demo bench bench-scaling bench-gpu lock clean
 
 $(READY): pyproject.toml requirements.lock tools/make_venv.sh
 	bash tools/make_venv.sh "$(PYTHON)" "$(VENV)"
@@ -24,9 +24,16 @@ test: lint unit
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py demo-output
+	$(BIN)/python examples/live_demo.py demo-output/scan demo-output/live
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+bench-scaling: $(READY)
+	$(BIN)/python -m benchmarks scaling
+
+bench-gpu: $(READY)
+	$(BIN)/python -m benchmarks.gpu
 
 lock: $(READY)
 	$(BIN)/uv pip compile pyproject.toml --extra dev --extra live --extra mpi --universal --generate-hashes --no-header \

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -46,22 +47,6 @@ class TraceSet:
     second_um: Floats
     energy_kev: Floats
 
-    def part(self, count: int) -> TraceSet:
-        return TraceSet(
-            self.kind,
-            *(
-                value[:count]
-                for value in (
-                    self.row,
-                    self.column,
-                    self.counts,
-                    self.depth_um,
-                    self.second_um,
-                    self.energy_kev,
-                )
-            ),
-        )
-
 
 def simulate(kind: str, experiment: Experiment, count: int, seed: int) -> TraceSet:
     """Make traces of a kind as the reference data have them."""
@@ -84,7 +69,11 @@ def simulate(kind: str, experiment: Experiment, count: int, seed: int) -> TraceS
     columns = [np.stack(part, axis=1) for part in zip(*light, strict=True)]
     shaped = np.repeat(energy[:, None], len(light), axis=1)
     expected = quick_traces(
-        experiment, row, column, Footprints(*columns, shaped), background=float(background)
+        experiment,
+        row,
+        column,
+        Footprints(columns[0], columns[1], columns[2], shaped),
+        background=float(background),
     )
     counts = np.minimum(rng.poisson(expected), 65534).astype(np.uint16)
     return TraceSet(kind, row, column, counts, depth, second, energy)
@@ -117,10 +106,10 @@ def speed(console: Console) -> None:
         frames = len(experiment.frames)
         run_decode(experiment, simulate("clean", experiment, 64, 0))
         small = simulate("clean", experiment, BASELINE_PIXELS, 1)
-        slow = rate(lambda e=experiment, s=small: run_decode(e, s, PUBLISHED), BASELINE_PIXELS, 3)
+        slow = rate(partial(run_decode, experiment, small, PUBLISHED), BASELINE_PIXELS, 3)
         for kind in ("clean", "faint", "absorbing", "overlap", "dark"):
             traces = simulate(kind, experiment, PIXELS, 2)
-            fast = rate(lambda e=experiment, t=traces: run_decode(e, t), PIXELS, REPEATS)
+            fast = rate(partial(run_decode, experiment, traces), PIXELS, REPEATS)
             table.add_row(kind, str(frames), f"{slow:.1f}", f"{fast:,.0f}", f"{fast / slow:,.0f}")
     console.print(table)
 

@@ -120,24 +120,52 @@ class Point:
         (rows, columns) array
             NaN in a pixel passes through.
         """
-        numbers = (frames or self.frames).indices
-        numbers = numbers[self.present[numbers]]
-        if not numbers.size:
+        total, count = self.total_image(frames, progress=progress)
+        if not count:
             raise InputError("all frames asked for are lost", str(self.path))
+        return total / count
+
+    def total_image(
+        self,
+        frames: Frames | None = None,
+        rows: slice | None = None,
+        progress: Progress | None = None,
+    ) -> tuple[npt.NDArray[np.float64], int]:
+        """Return the sum of each pixel over the frames that were not lost, and their number.
+
+        Sums of the rows are those of the whole image to the last bit; where `dtype` is
+        uint16 they are exact, so sums over parts of the frames add up to the same too.
+
+        Parameters
+        ----------
+        frames : Frames, optional
+            Those of the experiment by default.
+        rows : slice, optional
+            All image rows by default.
+        progress : callable, optional
+            Called with the numbers of frames done and in all.
+
+        Returns
+        -------
+        (rows, columns) array, int
+        """
+        numbers = (self.frames if frames is None else frames).indices
+        numbers = numbers[self.present[numbers]]
+        band = slice(*(rows or slice(None)).indices(self.shape[1]))
         frame_bytes = self.shape[1] * self.shape[2] * self.dtype.itemsize
         block = max(1, min(_BLOCK_BYTES // frame_bytes, numbers.size))
-        total = np.zeros(self.shape[1:], np.float64)
-        space = np.empty((block, *self.shape[1:]), self.dtype)
+        total = np.zeros((band.stop - band.start, self.shape[2]), np.float64)
+        space = np.empty((block, *total.shape), self.dtype)
         done = 0
         for run in _even_runs(numbers, block):
             images = space[: run.size]
-            self._source.read(run, slice(0, self.shape[1]), images)
+            self._source.read(run, band, images)
             whole = self.dtype == np.uint16
             total += np.add.reduce(images, axis=0, dtype=np.uint32 if whole else np.float64)
             done += run.size
             if progress:
                 progress(done, numbers.size)
-        return total / numbers.size
+        return total, int(numbers.size)
 
     def bands(
         self, memory_bytes: int, multiple_of: int = 1, frames: Frames | None = None

@@ -1,0 +1,171 @@
+"""What a calibration can fit: names, units, how well each is known before, how to set it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial.transform import Rotation
+
+from lauedepth.core.errors import ConfigurationError
+from lauedepth.core.experiment import Experiment, Motion
+from lauedepth.core.geometry import scan_direction
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class State:
+    """What is fitted: an experiment, and the depth of the calibration sample."""
+
+    experiment: Experiment
+    depth_um: float
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One number that can be fitted.
+
+    Attributes
+    ----------
+    name : str
+        Ends in its unit.
+    scale : float
+        How far off a start may well be. A combination of parameters that the data do not fix
+        much better than this is held at its start.
+    get : callable
+        Its value in a state; turns of the scan direction count from the start, so are 0.
+    add : callable
+        The state with it changed by some amount.
+    """
+
+    name: str
+    scale: float
+    get: Callable[[State], float]
+    add: Callable[[State, float], State]
+
+
+def _of_pose(name: str, scale: float) -> Parameter:
+    def get(state: State) -> float:
+        return float(getattr(state.experiment.pose, name))
+
+    def add(state: State, change: float) -> State:
+        pose = replace(state.experiment.pose, **{name: get(state) + change})
+        return replace(state, experiment=replace(state.experiment, pose=pose))
+
+    return Parameter(name, scale, get, add)
+
+
+def _of_aperture(name: str, scale: float) -> Parameter:
+    def get(state: State) -> float:
+        return float(getattr(state.experiment.aperture, name))
+
+    def add(state: State, change: float) -> State:
+        changed_value: dict[str, Any] = {name: get(state) + change}
+        aperture = replace(state.experiment.aperture, **changed_value)
+        return replace(state, experiment=replace(state.experiment, aperture=aperture))
+
+    return Parameter(name, scale, get, add)
+
+
+def _with_motion(state: State, motion: Motion) -> State:
+    return replace(state, experiment=replace(state.experiment, motion=motion))
+
+
+def _add_step(state: State, change_percent: float) -> State:
+    motion = state.experiment.motion
+    step_um = motion.step_um * (1 + change_percent / 100)
+    return _with_motion(state, replace(motion, step_um=step_um))
+
+
+def _turn_scan(state: State, axis: Floats, angle_deg: float) -> State:
+    motion = state.experiment.motion
+    turn = Rotation.from_rotvec(np.deg2rad(angle_deg) * axis)
+    whole = (turn * Rotation.from_rotvec(motion.rotation_rad)).as_rotvec()
+    return _with_motion(
+        state, replace(motion, rotation_rad=(float(whole[0]), float(whole[1]), float(whole[2])))
+    )
+
+
+def _turn_in_plane(state: State, angle_deg: float) -> State:
+    return _turn_scan(state, np.array([0.0, 0.0, 1.0]), angle_deg)
+
+
+def _turn_out_of_plane(state: State, angle_deg: float) -> State:
+    along = scan_direction(state.experiment.motion)
+    axis = np.cross(along, [0.0, 0.0, 1.0])
+    return _turn_scan(state, axis / np.linalg.norm(axis), angle_deg)
+
+
+def _zero(state: State) -> float:
+    del state
+    return 0.0
+
+
+POSE: Final = tuple(
+    _of_pose(name, scale)
+    for name, scale in (
+        ("cenx_mm", 0.2),
+        ("dist_mm", 0.2),
+        ("cenz_mm", 0.2),
+        ("anglex_deg", 1.0),
+        ("angley_deg", 1.0),
+        ("anglez_deg", 1.0),
+    )
+)
+OTHERS: Final = (
+    Parameter("step_change_percent", 1.0, _zero, _add_step),
+    Parameter("scan_in_plane_deg", 1.0, _zero, _turn_in_plane),
+    Parameter("scan_out_of_plane_deg", 1.0, _zero, _turn_out_of_plane),
+    _of_aperture("thickness_um", 0.5),
+    _of_aperture("widening_um", 0.5),
+    Parameter(
+        "sample_depth_um",
+        10.0,
+        lambda state: state.depth_um,
+        lambda state, change: replace(state, depth_um=state.depth_um + change),
+    ),
+)
+KNOWN: Final = {parameter.name: (parameter,) for parameter in (*POSE, *OTHERS)} | {
+    "pose": POSE,
+    "step": OTHERS[0:1],
+    "scan-direction": OTHERS[1:3],
+    "thickness": OTHERS[3:4],
+    "widening": OTHERS[4:5],
+    "sample-depth": OTHERS[5:6],
+}
+"""What can be asked for: single parameters, and groups."""
+
+
+def parameters_named(names: Sequence[str]) -> tuple[Parameter, ...]:
+    """Return the parameters that names and names of groups stand for.
+
+    Raises
+    ------
+    ConfigurationError
+        A name is not known, or there is none.
+    """
+    if not names:
+        raise ConfigurationError("there is nothing to fit", "--fit", "name pose, for example")
+    chosen: dict[str, Parameter] = {}
+    for name in names:
+        if name not in KNOWN:
+            near = difflib.get_close_matches(name, KNOWN, 1)
+            meant = f"did you mean {near[0]}? " if near else ""
+            raise ConfigurationError(
+                f"{name!r} cannot be fitted", "--fit", f"{meant}known are {', '.join(KNOWN)}"
+            )
+        chosen |= {parameter.name: parameter for parameter in KNOWN[name]}
+    return tuple(chosen.values())
+
+
+def changed(start: State, parameters: Sequence[Parameter], changes: Floats) -> State:
+    """Return a state with each parameter changed by some amount."""
+    state = start
+    for parameter, change in zip(parameters, changes, strict=True):
+        state = parameter.add(state, float(change))
+    return state

@@ -1,0 +1,311 @@
+"""Least squares for the pose: what the data fix is fitted, what they do not is held."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import least_squares
+from scipy.stats import chi2
+
+from lauedepth.calibration.measuring import Measured, Scan, middle_frame
+from lauedepth.calibration.parameters import Parameter, State, changed
+from lauedepth.calibration.trace_fit import Shape, extra_noise
+from lauedepth.core.geometry import pose_matrix
+from lauedepth.core.raymap import RayMap
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+HELD_PART: Final = 0.3
+"""A direction is held where its error would exceed this part of how far off a start may be."""
+HOLDING_ROUNDS: Final = 8
+CLIP_ROUNDS: Final = 20
+CLIP_SIGMA: Final = 5.0
+DIFFERENCE: Final = 1e-5
+"""Step of numerical slopes, as a part of the parameters' scales."""
+NAMED_PART: Final = 0.1
+"""Components of a direction at least so large are told."""
+SLIDING: Final = "sliding along the bars"
+"""What no scan can tell, and no depth depends on."""
+SLIDING_PART: Final = 0.99
+
+
+@dataclass(frozen=True)
+class Held:
+    """A direction that the data do not fix.
+
+    Attributes
+    ----------
+    direction : mapping of str to float
+        Change of each parameter along it, in the parameters' own units.
+    name : str
+        In words.
+    """
+
+    direction: dict[str, float]
+    name: str
+
+
+@dataclass(frozen=True)
+class PoseFit:
+    """Parameters that fit the measured positions best.
+
+    Attributes
+    ----------
+    state : State
+    names : tuple of str
+    values, errors : (n,) arrays
+        Fitted values and their standard errors; directions that are held add nothing to them.
+    covariance : (n, n) array
+        Of the fitted directions; chi-square above one taken as noise.
+    singular_values : (n,) array
+        Of the weighted slopes, parameters in units of their scales: the inverse of each is
+        the error of a combination of parameters.
+    directions : (n, n) array
+        Those combinations, one a row.
+    told : (n,) bool array
+        False for parameters that lie, for the most part, along directions that are held:
+        their errors are of what little of them is fitted.
+    held : tuple of Held
+    used : tuple of (n_pixels,) bool arrays
+        Pixels of each scan that were fitted.
+    pulls : tuple of (n_pixels, n_measured) arrays
+        (Measured - fitted) / error of each position, advance ... before any scaling.
+    reduced_chi_square : float
+    freedom : int
+    """
+
+    state: State
+    names: tuple[str, ...]
+    values: Floats
+    errors: Floats
+    covariance: Floats
+    singular_values: Floats
+    directions: Floats
+    told: Mask
+    held: tuple[Held, ...]
+    used: tuple[Mask, ...]
+    pulls: tuple[Floats, ...]
+    reduced_chi_square: float
+    freedom: int
+
+    @property
+    def correlation(self) -> Floats:
+        """Correlations of the fitted values; 0 with those that are held altogether."""
+        error = np.where(self.errors > 0, self.errors, 1.0)
+        return np.asarray(self.covariance / np.outer(error, error))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Measured positions against the exact geometry.
+
+    Attributes
+    ----------
+    start : State
+    parameters : tuple of Parameter
+    scans : tuple of Scan
+    measured : tuple of Measured
+    shapes : tuple of {"window", "widening"}
+        What was measured besides positions and advances.
+    """
+
+    start: State
+    parameters: tuple[Parameter, ...]
+    scans: tuple[Scan, ...]
+    measured: tuple[Measured, ...]
+    shapes: tuple[Shape, ...] = ()
+
+    @property
+    def scales(self) -> Floats:
+        """How far off each parameter may be at the start."""
+        return np.array([parameter.scale for parameter in self.parameters])
+
+    def state(self, changes: Floats) -> State:
+        """Return the state after changes of the parameters."""
+        return changed(self.start, self.parameters, changes)
+
+    def pulls(self, state: State, number: int) -> Floats:
+        """Return what is left of a scan's measurements in units of their errors.
+
+        Correlations are taken out: the squares of a row sum up to its chi-square.
+        """
+        scan, measured = self.scans[number], self.measured[number]
+        left = measured.values - predicted(state, scan, self.shapes)
+        whole = np.full(left.shape, np.nan)
+        ok = measured.found
+        factor = np.linalg.cholesky(measured.covariance[ok])
+        whole[ok] = np.linalg.solve(factor, left[ok][..., None])[..., 0]
+        return whole
+
+
+def predicted(state: State, scan: Scan, shapes: tuple[Shape, ...] = ()) -> Floats:
+    """Return what the exact geometry gives: (n_pixels, 2 + n_shapes), columns as measured."""
+    experiment = scan.experiment(state.experiment)
+    rays = RayMap.of(experiment, scan.row, scan.column)
+    columns = [
+        rays.position_um(state.depth_um, middle_frame(experiment.frames)),
+        rays.advance_um(state.depth_um),
+    ]
+    for shape in shapes:
+        if shape == "window":
+            columns.append(rays.window_um(state.depth_um))
+        else:
+            columns.append(np.full(len(scan), experiment.aperture.widening_um))
+    return np.stack(columns, axis=1)
+
+
+def fit_pose(problem: Problem, used: Sequence[Mask]) -> PoseFit:
+    """Fit, leaving out pixels that do not agree with the others.
+
+    Parameters
+    ----------
+    problem : Problem
+    used : sequence of (n_pixels,) bool arrays
+        Pixels of each scan to begin with.
+    """
+    masks = [np.array(mask) for mask in used]
+    changes = _solve(problem, masks, np.zeros(len(problem.parameters)), "soft_l1")
+    for _ in range(CLIP_ROUNDS):
+        kept = _agreeing(problem, masks, changes)
+        settled = all(np.array_equal(a, b) for a, b in zip(kept, masks, strict=True))
+        masks = kept
+        changes = _solve(problem, masks, changes, "linear")
+        if settled:
+            break
+    return evaluate(problem, masks, changes)
+
+
+def slopes(problem: Problem, used: Sequence[Mask], changes: Floats) -> Floats:
+    """Return slopes of all pulls by the parameters in units of their scales (central)."""
+
+    def residual(part: Floats) -> Floats:
+        return _residuals(problem, used, part)
+
+    return slopes_of(residual, changes, problem.scales)
+
+
+def slopes_of(residual: Callable[[Floats], Floats], changes: Floats, scales: Floats) -> Floats:
+    """Return the slopes of a function by parameters in units of their scales (central)."""
+    columns = [
+        (residual(changes + step * scales) - residual(changes - step * scales)) / (2 * DIFFERENCE)
+        for step in DIFFERENCE * np.eye(scales.size)
+    ]
+    return np.stack(columns, axis=1)
+
+
+def _residuals(problem: Problem, used: Sequence[Mask], changes: Floats) -> Floats:
+    state = problem.state(changes)
+    return np.concatenate(
+        [problem.pulls(state, number)[mask].ravel() for number, mask in enumerate(used)]
+    )
+
+
+def _solve(
+    problem: Problem,
+    used: Sequence[Mask],
+    changes: Floats,
+    loss: Literal["linear", "soft_l1"],
+) -> Floats:
+    """Minimise within the directions that the data fix, as they are at the solution."""
+    scales = problem.scales
+    for _ in range(HOLDING_ROUNDS):
+        _, sizes, rows = np.linalg.svd(slopes(problem, used, changes), full_matrices=False)
+        kept = sizes > 1 / HELD_PART
+        if not kept.any():
+            return np.zeros_like(changes)
+        basis = scales[:, None] * rows[kept].T
+        before = changes
+
+        def residual(part: Floats, basis: Floats = basis) -> Floats:
+            return _residuals(problem, used, basis @ part)
+
+        found = least_squares(
+            residual,
+            rows[kept] @ (changes / scales),
+            jac="2-point",
+            x_scale=1 / sizes[kept],
+            loss=loss,
+            xtol=1e-12,
+            ftol=1e-12,
+        )
+        changes = basis @ found.x
+        if np.all(np.abs(rows[kept] @ ((changes - before) / scales)) * sizes[kept] < 1e-2):
+            break
+    return changes
+
+
+def _agreeing(problem: Problem, used: Sequence[Mask], changes: Floats) -> list[Mask]:
+    """Return the pixels whose pulls are not much larger than those of the others."""
+    state = problem.state(changes)
+    squares = [(problem.pulls(state, number) ** 2).sum(axis=1) for number in range(len(used))]
+    size = 2 + len(problem.shapes)
+    typical = np.median(np.concatenate([s[m] for s, m in zip(squares, used, strict=True)]))
+    scale = max(1.0, float(typical / chi2.median(size)))
+    limit = scale * chi2.isf(chi2.sf(CLIP_SIGMA**2, 1), size)
+    with np.errstate(invalid="ignore"):
+        return [np.asarray(square < limit) for square in squares]
+
+
+def evaluate(problem: Problem, used: Sequence[Mask], changes: Floats) -> PoseFit:
+    """Return errors, correlations and what is held, for changes from the start."""
+    scales = problem.scales
+    names = tuple(parameter.name for parameter in problem.parameters)
+    _, sizes, rows = np.linalg.svd(slopes(problem, used, changes), full_matrices=False)
+    kept = sizes > 1 / HELD_PART
+    residuals = _residuals(problem, used, changes)
+    freedom = max(residuals.size - int(kept.sum()), 1)
+    chi_square = float(residuals @ residuals)
+    root = scales[:, None] * rows[kept].T / sizes[kept]
+    covariance = root @ root.T * extra_noise(chi_square, freedom)
+    state = problem.state(changes)
+    start = np.array([parameter.get(problem.start) for parameter in problem.parameters])
+    return PoseFit(
+        state=state,
+        names=names,
+        values=start + changes,
+        errors=np.sqrt(np.diag(covariance)),
+        covariance=covariance,
+        singular_values=sizes,
+        directions=rows,
+        told=(rows[kept] ** 2).sum(axis=0) > 0.5,
+        held=_held(state, names, scales, rows[~kept]),
+        used=tuple(used),
+        pulls=tuple(problem.pulls(state, number) for number in range(len(used))),
+        reduced_chi_square=chi_square / freedom,
+        freedom=freedom,
+    )
+
+
+def _held(state: State, names: tuple[str, ...], scales: Floats, rows: Floats) -> tuple[Held, ...]:
+    """Name the directions that are held, (n_held, n); sliding along the bars apart from others."""
+    bars = pose_matrix(state.experiment.pose)[:, 2]
+    along = dict(zip(("cenx_mm", "dist_mm", "cenz_mm"), bars, strict=True))
+    sliding = np.array([along.get(name, 0.0) for name in names]) / scales
+    length = float(np.linalg.norm(sliding))
+    inside = rows.T @ (rows @ sliding)
+    if not len(rows) or np.linalg.norm(inside) < SLIDING_PART * length or not length:
+        return tuple(_named(names, scales, row) for row in rows)
+    unit = inside / np.linalg.norm(inside)
+    others = np.linalg.svd(rows - np.outer(rows @ unit, unit), full_matrices=False)[2][:-1]
+    slide = Held(_components(names, scales, unit), SLIDING)
+    return (slide, *(_named(names, scales, row) for row in others))
+
+
+def _components(names: tuple[str, ...], scales: Floats, row: Floats) -> dict[str, float]:
+    """Return a direction in the parameters' units, as much as their scales at most."""
+    change = scales * row / row[np.argmax(np.abs(row))]
+    return {name: float(part) for name, part in zip(names, change, strict=True)}
+
+
+def _named(names: tuple[str, ...], scales: Floats, row: Floats) -> Held:
+    direction = _components(names, scales, row)
+    large = np.abs(row) > NAMED_PART * np.abs(row).max()
+    told = [name for name, told in zip(names, large, strict=True) if told]
+    if len(told) == 1:
+        return Held(direction, told[0])
+    return Held(direction, " ".join(f"{direction[name]:+.2g} {name}" for name in told))

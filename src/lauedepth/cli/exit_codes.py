@@ -1,0 +1,34 @@
+"""With which code the program ends."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from lauedepth.core.errors import BackendUnavailableError, ConfigurationError
+
+FAILURE: Final = 1
+"""Some point, or an invalid file."""
+USAGE: Final = 2
+"""Wrong usage or configuration."""
+INTERRUPTED: Final = 130
+"""Ctrl-C."""
+TERMINATED: Final = 143
+"""SIGTERM, as schedulers send it before they kill."""
+
+
+class TerminatedError(KeyboardInterrupt):
+    """SIGTERM came: a scheduler wants the process to end."""
+
+
+def exit_code_of(error: BaseException) -> int:
+    """Return the exit code of a command that ended with an exception."""
+    if isinstance(error, TerminatedError):
+        return TERMINATED
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    usage = (click.UsageError, ConfigurationError, BackendUnavailableError)
+    return USAGE if isinstance(error, usage) else FAILURE

@@ -1,0 +1,190 @@
+"""What commands show: lines and bars for people, one JSON object a line for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Any, Protocol
+
+from rich.console import Console, RenderableType
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from lauedepth.core.errors import LaueDepthError
+
+Tell = Callable[[str, int, int], None]
+"""Called with (stage, done, total)."""
+
+STAGES: Mapping[str, str] = {
+    "select": "selecting pixels",
+    "compile": "compiling, once",
+    "decode": "decoding",
+    "write": "writing",
+    "simulate": "simulating",
+    "export": "exporting",
+}
+
+SECONDS_BETWEEN = 1.0
+"""Least time between two progress events."""
+
+
+class Reporter(Protocol):
+    """Where a command's output goes."""
+
+    def show(self, event: str, values: Mapping[str, Any], text: RenderableType) -> None:
+        """Show something: its values to programs, its text to people."""
+        ...
+
+    def warn(self, message: str, where: str = "") -> None:
+        """Show what a user should know."""
+        ...
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Tell]:
+        """Show how far a work is."""
+        ...
+
+
+class TerminalReporter:
+    """For people."""
+
+    def __init__(self) -> None:
+        self._out = Console(highlight=False, soft_wrap=True)
+        self._err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def show(self, event: str, values: Mapping[str, Any], text: RenderableType) -> None:
+        """Print the text."""
+        del event, values
+        self._out.print(text)
+
+    def warn(self, message: str, where: str = "") -> None:
+        """Print a line to stderr."""
+        self._err.print(f"[yellow]warning:[/] {_at(where)}{message}")
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Tell]:
+        """Draw a bar for each stage."""
+        bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=self._err,
+        )
+        tasks: dict[str, TaskID] = {}
+
+        def tell(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(f"{what}: {STAGES.get(stage, stage)}", total=total)
+            bars.update(tasks[stage], completed=done, total=total)
+
+        with bars:
+            yield tell
+
+
+class JsonReporter:
+    """For programs: one JSON object a line, on stdout."""
+
+    def show(self, event: str, values: Mapping[str, Any], text: RenderableType) -> None:
+        """Print the values."""
+        del text
+        print_event(event, values)
+
+    def warn(self, message: str, where: str = "") -> None:
+        """Print a warning event."""
+        print_event("warning", {"where": where, "message": message})
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Tell]:
+        """Print progress events, not too many."""
+        last: dict[str, float] = {}
+
+        def tell(stage: str, done: int, total: int) -> None:
+            now = monotonic()
+            if done < total and now - last.get(stage, -math.inf) < SECONDS_BETWEEN:
+                return
+            last[stage] = now
+            print_event("progress", {"of": what, "stage": stage, "done": done, "total": total})
+
+        yield tell
+
+
+def reporter_for(as_json: bool) -> Reporter:
+    """Return where to report: JSON if asked for, or if stdout is no terminal."""
+    return JsonReporter() if speaks_json(as_json) else TerminalReporter()
+
+
+def speaks_json(as_json: bool) -> bool:
+    """Tell whether output is for programs."""
+    return as_json or not sys.stdout.isatty()
+
+
+def print_event(event: str, values: Mapping[str, Any]) -> None:
+    """Print one event."""
+    line = {"event": event} | {name: _plain(value) for name, value in values.items()}
+    print(json.dumps(line, ensure_ascii=False), flush=True)
+
+
+def tell_error(error: BaseException, as_json: bool) -> None:
+    """Tell a failure in one line on stderr, and as an event to programs."""
+    message = one_line(error)
+    if as_json:
+        known = isinstance(error, LaueDepthError)
+        parts = {k: getattr(error, k) for k in ("what", "where", "remedy")} if known else {}
+        print_event("error", {"message": message, "kind": type(error).__name__, **parts})
+    print(f"lauedepth: {message}", file=sys.stderr, flush=True)
+
+
+def one_line(error: BaseException) -> str:
+    """Return a failure as one line."""
+    if isinstance(error, LaueDepthError):
+        text = str(error)
+    elif isinstance(error, OSError) and error.strerror:
+        text = f"{_at(str(error.filename or ''))}{error.strerror.lower()}"
+    elif isinstance(error, MemoryError):
+        text = "out of memory; use --memory with less, or a computer with more"
+    else:
+        text = f"unexpected {type(error).__name__}: {error}; please report it with --debug"
+    return " ".join(text.split())
+
+
+def facts(rows: Mapping[str, object], title: str = "") -> Table:
+    """Return names and values as two columns."""
+    table = Table.grid(padding=(0, 2))
+    table.title = title or None
+    for name, value in rows.items():
+        table.add_row(f"[dim]{name}[/]", str(value))
+    return table
+
+
+def _at(where: str) -> str:
+    return f"{where}: " if where else ""
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON can hold it; NaN becomes null."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = dataclasses.fields(value)
+        return {field.name: _plain(getattr(value, field.name)) for field in fields}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,386 @@
+"""The ranks that work together, and how they talk.
+
+In each rank the main thread alone talks: it looks for messages a hundred times a second, so
+that waiting costs next to nothing even where ranks share cores, while another thread works.
+So a rank answers at once however long its work takes: it learns of another rank's failure, it
+stops when a scheduler says so, and a rank that is silent is lost.
+"""
+
+from __future__ import annotations
+
+import atexit
+import pickle
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
+from time import monotonic
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from lauedepth.core.errors import LaueDepthError
+from lauedepth.parallel.failures import StoppedError, end_process, portable
+from lauedepth.parallel.launch import Seat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    import numpy.typing as npt
+    from mpi4py import MPI
+
+T = TypeVar("T")
+Handler = Callable[[int, Any], None]
+"""Called in the main thread with (rank that sent, what it sent)."""
+
+POLL_S: Final = 0.005
+BEAT_S: Final = 1.0
+GRACE_S: Final = 3.0
+"""How long a rank that is told to stop may go on with its block."""
+
+TELL_S: Final = 1.0
+"""How long a rank whose work would not stop may take to tell the reason before it is ended."""
+
+SILENCE_S: Final = 60.0
+
+_TAG: Final = 34
+
+
+class Team:
+    """All ranks of a run; made by `join_team`.
+
+    Methods that every rank must call, in the same order, are marked *collective*. Where one
+    rank fails, its failure is raised from those of all ranks.
+
+    Attributes
+    ----------
+    rank, size : int
+    seats : list of Seat
+        Of each rank.
+    stopping : threading.Event
+        Set when work should end early.
+    broken : bool
+        True when some rank can no longer be worked with: the process must end.
+    """
+
+    def __init__(self, comm: MPI.Intracomm, silence_s: float = SILENCE_S) -> None:
+        self.rank, self.size = comm.Get_rank(), comm.Get_size()
+        self.seats: list[Seat] = []
+        self.stopping = threading.Event()
+        self.broken = False
+        self._comm = comm
+        self._silence_s = silence_s
+        self._epoch = 0
+        self._posts: SimpleQueue[tuple[str, Any] | None] = SimpleQueue()
+        self._sending: list[MPI.Request] = []
+        self._early: list[tuple[int, int, str, Any]] = []
+        self._values: dict[int, Any] = {}
+        self._answers: list[list[Any]] = []
+        self._handlers: Mapping[str, Handler] = {}
+        self._failure: LaueDepthError | None = None
+        self._failed: set[int] = set()
+        self._signal: int | None = None
+        self._worker: threading.Thread | None = None
+        self._heard = [monotonic()] * self.size
+        self._beaten = 0.0
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is rank 0, which gives out the work and speaks to the user."""
+        return self.rank == 0
+
+    def name_of(self, rank: int) -> str:
+        """Return how a rank is called in messages."""
+        host = f" on {self.seats[rank].host}" if rank < len(self.seats) else ""
+        return f"rank {rank}{host}"
+
+    def local_ranks(self) -> list[int]:
+        """Return the ranks on this rank's node, itself among them."""
+        host = self.seats[self.rank].host
+        return [rank for rank, seat in enumerate(self.seats) if seat.host == host]
+
+    # What the main thread calls
+
+    def together(self, function: Callable[[], T]) -> T:
+        """Do something of which no rank may fail alone; *collective*.
+
+        Raises
+        ------
+        LaueDepthError
+            What went wrong on the first rank that failed, on all ranks.
+        """
+        self._epoch += 1
+        self._failure = None
+        self.stopping.clear()
+        self._values.clear()
+        self._answers.clear()
+        self._deliver_early()
+        try:
+            return function()
+        except StoppedError:
+            raise
+        except Exception as error:
+            if error is not self._failure:
+                self._fail(error)
+            raise
+
+    def agree(self, function: Callable[[], T]) -> T:
+        """Return what a function gives, once it went well on all ranks; *collective*."""
+
+        def all_of_them() -> T:
+            value = self.work(function)
+            self.exchange(None)
+            return value
+
+        return self.together(all_of_them)
+
+    def work(self, function: Callable[[], T], handlers: Mapping[str, Handler] | None = None) -> T:
+        """Run a function in a thread of its own while this one talks.
+
+        Parameters
+        ----------
+        function : callable
+            May `post`, and must `go_on` from time to time.
+        handlers : mapping, optional
+            What to do with each kind of message.
+        """
+        self._handlers = handlers or {}
+        self._deliver_early()
+        outcome: list[T] = []
+        failure: list[Exception] = []
+
+        def run() -> None:
+            try:
+                outcome.append(function())
+            except Exception as error:
+                failure.append(error)
+            finally:
+                self._posts.put(None)
+
+        self._worker = threading.Thread(target=run, daemon=True)
+        self._worker.start()
+        while self._worker.is_alive() or not self._posts.empty():
+            self._turn()
+        if failure:
+            self._fail(failure[0])
+        return outcome[0]
+
+    def exchange(self, value: T) -> list[T]:
+        """Return the values of all ranks; *collective*."""
+        self.send(0, "value", value)
+        while not self._answers:
+            if len(self._values) == self.size:
+                values = [self._values[rank] for rank in range(self.size)]
+                self._values.clear()
+                for rank in range(self.size):
+                    self.send(rank, "values", values)
+            else:
+                self._turn()
+        return self._answers.pop()
+
+    def total(self, array: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
+        """Return the sum of all ranks' arrays on rank 0, None elsewhere; *collective*."""
+        import numpy as np  # noqa: PLC0415
+
+        self.exchange(None)
+        total = np.zeros_like(array) if self.is_first else None
+        self._wait(self._comm.Ireduce(np.ascontiguousarray(array), total, root=0))
+        return total
+
+    def share(self, value: T) -> T:
+        """Return what rank 0 gave, which may be large; *collective*."""
+        import numpy as np  # noqa: PLC0415
+
+        packed = pickle.dumps(value if self.is_first else None)
+        size = self.exchange(len(packed))[0]
+        buffer = np.frombuffer(packed, np.uint8) if self.is_first else np.empty(size, np.uint8)
+        self._wait(self._comm.Ibcast(buffer, root=0))
+        return value if self.is_first else pickle.loads(buffer.tobytes())
+
+    def send(self, rank: int, kind: str, content: object) -> None:
+        """Send a message that a handler of the rank will get."""
+        if rank == self.rank:
+            self._deliver(rank, self._epoch, kind, content)
+            return
+        self._sending = [request for request in self._sending if not request.Test()]
+        self._sending.append(self._comm.isend((self._epoch, kind, content), rank, _TAG))
+
+    @contextmanager
+    def signals_noticed(self) -> Iterator[None]:
+        """Have SIGTERM and SIGINT to any rank end all of them in order.
+
+        They are raised again, for the handlers that were there before, when work has stopped.
+        """
+        numbers = (signal.SIGTERM, signal.SIGINT)
+        before = {number: signal.signal(number, self._notice) for number in numbers}
+        try:
+            with suppress(StoppedError):
+                yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        if self._signal is not None:
+            signal.raise_signal(self._signal)
+
+    def leave(self, code: int) -> None:
+        """Make sure that this process ends, with a code, though its work or MPI would not.
+
+        Called after a failure or a signal. Ranks still in order end by themselves, together;
+        otherwise rank 0 goes first, once it has told why, and launchers end those that stay.
+        """
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, 10 * TELL_S)
+        if not self.broken:
+            return
+        # The interpreter waits for working threads, and MPI then for the other ranks.
+        threading.Thread(target=end_process, args=(code, TELL_S), daemon=True).start()
+        atexit.register(end_process, code, 0.0 if self.is_first else TELL_S)
+
+    # What the working thread calls
+
+    def post(self, kind: str, content: object) -> None:
+        """Send a message to rank 0."""
+        self._posts.put((kind, content))
+
+    def go_on(self) -> None:
+        """Do nothing, unless the run ends.
+
+        Raises
+        ------
+        StoppedError
+        """
+        if self.stopping.is_set():
+            raise StoppedError
+
+    def take(self, inbox: SimpleQueue[T]) -> T:
+        """Wait for something that a handler puts in a queue.
+
+        Raises
+        ------
+        StoppedError
+        """
+        while True:
+            self.go_on()
+            with suppress(Empty):
+                return inbox.get(timeout=0.2)
+
+    # Inside
+
+    def _turn(self) -> None:
+        """Talk for a moment, and raise what came up."""
+        self._talk()
+        if self._signal is not None:
+            self._end_by_signal()
+        if self._failure is not None:
+            self._end_work()
+            raise self._failure
+
+    def _talk(self) -> None:
+        with suppress(Empty):
+            post = self._posts.get(timeout=POLL_S)
+            while post is not None:
+                self.send(0, *post)
+                post = self._posts.get_nowait()
+        self._receive()
+        if monotonic() - self._beaten > BEAT_S:
+            self._beaten = monotonic()
+            for rank in range(1, self.size) if self.is_first else (0,):
+                self.send(rank, "beat", None)
+            self._look_for_lost()
+
+    def _receive(self) -> None:
+        from mpi4py import MPI  # noqa: PLC0415
+
+        status = MPI.Status()
+        while self._comm.iprobe(tag=_TAG, status=status):
+            source = status.Get_source()
+            epoch, kind, content = self._comm.recv(source=source, tag=_TAG)
+            self._heard[source] = monotonic()
+            self._deliver(source, epoch, kind, content)
+
+    def _deliver(self, source: int, epoch: int, kind: str, content: Any) -> None:
+        if kind == "signal":
+            self._signal = self._signal or content
+        elif epoch > self._epoch:
+            self._early.append((source, epoch, kind, content))
+        elif kind == "failed" and epoch < self._epoch and epoch not in self._failed:
+            # That rank waits for others to fail with it, who have gone on: all must end.
+            self.broken = True
+            self._note_failure(content)
+        elif epoch < self._epoch or kind == "beat":
+            pass
+        elif kind == "value":
+            self._values[source] = content
+        elif kind == "values":
+            self._answers.append(content)
+        elif kind == "failed":
+            self._note_failure(content)
+        elif kind in self._handlers:
+            self._handlers[kind](source, content)
+        else:
+            self._early.append((source, epoch, kind, content))
+
+    def _deliver_early(self) -> None:
+        early, self._early = self._early, []
+        for message in early:
+            self._deliver(*message)
+
+    def _note_failure(self, failure: LaueDepthError) -> None:
+        if self._failure is not None:
+            return
+        self._failure = failure
+        self._failed.add(self._epoch)
+        if self.is_first:
+            for rank in range(1, self.size):
+                self.send(rank, "failed", failure)
+
+    def _fail(self, error: Exception) -> None:
+        """Have all ranks raise a failure, this one too."""
+        failure = portable(error, "" if self.is_first else self.name_of(self.rank))
+        failure.__cause__ = error
+        self.send(0, "failed", failure)
+        while True:
+            self._turn()
+
+    def _look_for_lost(self) -> None:
+        watched = range(1, self.size) if self.is_first else (0,)
+        for rank in watched:
+            silent_s = monotonic() - self._heard[rank]
+            if silent_s > self._silence_s and self._failure is None:
+                self.broken = True
+                self._note_failure(
+                    LaueDepthError(
+                        f"has not been heard of for {silent_s:.0f} s and is taken for lost",
+                        self.name_of(rank),
+                        "give the same command with --resume to go on",
+                    )
+                )
+
+    def _notice(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        self._signal = number
+
+    def _end_by_signal(self) -> None:
+        for rank in range(1, self.size) if self.is_first else (0,):
+            self.send(rank, "signal", self._signal)
+        self._end_work()
+        raise StoppedError
+
+    def _end_work(self) -> None:
+        """Have the work end; if it will not within the time of grace, give it up."""
+        self.stopping.set()
+        end = monotonic() + GRACE_S
+        while self._worker is not None and self._worker.is_alive() and monotonic() < end:
+            self._talk()
+        self._talk()
+        self.broken = self.broken or (self._worker is not None and self._worker.is_alive())
+
+    def _wait(self, request: MPI.Request) -> None:
+        try:
+            while not request.Test():
+                self._turn()
+        except BaseException:
+            self.broken = True
+            self._sending.append(request)  # its buffer must live as long as MPI knows it
+            raise

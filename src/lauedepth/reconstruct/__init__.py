@@ -1,0 +1,73 @@
+"""One point from its frames to its result: select, read, decode, publish; with resume."""
+
+from __future__ import annotations
+
+from lauedepth.reconstruct.blocks import (
+    BLOCK_PIXELS,
+    Block,
+    Reading,
+    decode_block,
+    join_decoded,
+    plan_blocks,
+    plan_readings,
+    traces_of,
+)
+from lauedepth.reconstruct.compiling import compile_backend
+from lauedepth.reconstruct.estimate import Estimate, estimate_point, is_packed
+from lauedepth.reconstruct.identity import is_finished, run_identity
+from lauedepth.reconstruct.pixel import FoundDepth, InspectedPixel, inspect_pixel
+from lauedepth.reconstruct.point import (
+    BASE_BYTES,
+    MEMORY_BYTES,
+    Progress,
+    Summary,
+    reconstruct_point,
+    refuse_to_overwrite,
+    summary_of_finished,
+    warnings_of,
+)
+from lauedepth.reconstruct.publishing import Tally, publish_result
+from lauedepth.reconstruct.selection import (
+    Mask,
+    Pixels,
+    bright_pixels,
+    read_mask,
+    select_pixels,
+    with_threshold,
+)
+
+__all__ = [
+    "BASE_BYTES",
+    "BLOCK_PIXELS",
+    "MEMORY_BYTES",
+    "Block",
+    "Estimate",
+    "FoundDepth",
+    "InspectedPixel",
+    "Mask",
+    "Pixels",
+    "Progress",
+    "Reading",
+    "Summary",
+    "Tally",
+    "bright_pixels",
+    "compile_backend",
+    "decode_block",
+    "estimate_point",
+    "inspect_pixel",
+    "is_finished",
+    "is_packed",
+    "join_decoded",
+    "plan_blocks",
+    "plan_readings",
+    "publish_result",
+    "read_mask",
+    "reconstruct_point",
+    "refuse_to_overwrite",
+    "run_identity",
+    "select_pixels",
+    "summary_of_finished",
+    "traces_of",
+    "warnings_of",
+    "with_threshold",
+]

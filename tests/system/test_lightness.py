@@ -1,0 +1,54 @@
+"""Importing the package and asking for help stay quick and light."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("numpy", "numba", "h5py", "scipy", "matplotlib", "dbos", "sqlalchemy", "lxml")
+
+
+def fresh(code: str) -> dict[str, float | list[str]]:
+    """Run code in a new interpreter, and return its time and the heavy modules it loaded."""
+    program = (
+        "import sys, time, json, io, contextlib\nbegin = time.perf_counter()\n"
+        f"with contextlib.redirect_stdout(io.StringIO()):\n    {code}\n"
+        "seconds = time.perf_counter() - begin\n"
+        f"heavy = [name for name in {HEAVY} if name in sys.modules]\n"
+        "print(json.dumps({'seconds': seconds, 'heavy': heavy}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    answer: dict[str, float | list[str]] = json.loads(done.stdout)
+    return answer
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import lauedepth",
+        "from lauedepth.cli.app import run; run(['--help'])",
+        "from lauedepth.cli.app import run; run(['reconstruct', '--help'])",
+    ],
+)
+def test_nothing_heavy_is_loaded(code: str) -> None:
+    assert fresh(code)["heavy"] == []
+
+
+def test_the_import_takes_less_than_a_third_of_a_second() -> None:
+    times = [fresh("import lauedepth")["seconds"] for _ in range(3)]
+    assert min(float(one) for one in times if not isinstance(one, list)) < 0.3
+
+
+def test_every_public_name_is_there() -> None:
+    import lauedepth
+
+    assert set(dir(lauedepth)) == set(lauedepth.__all__)
+    for name in lauedepth.__all__:
+        assert getattr(lauedepth, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = lauedepth.nothing

@@ -1,0 +1,103 @@
+"""Blocks hold every lit pixel once; readings hold every block; order does not matter."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from lauedepth.core.backends.registry import choose_backend
+from lauedepth.core.pixels import DecodedPixels, DecodeOptions
+from lauedepth.io import BAND_ROWS, open_point
+from lauedepth.reconstruct import (
+    Block,
+    decode_block,
+    join_decoded,
+    plan_blocks,
+    plan_readings,
+    traces_of,
+)
+
+if TYPE_CHECKING:
+    from .conftest import SmallPoint
+
+lit_images = hnp.arrays(
+    np.bool_, st.tuples(st.integers(1, 200), st.integers(1, 12)), elements=st.booleans()
+)
+
+
+@given(lit_images, st.integers(1, 50))
+def test_blocks_hold_every_lit_pixel_once_in_order(
+    lit: np.ndarray[tuple[int, int], np.dtype[np.bool_]], most: int
+) -> None:
+    blocks = plan_blocks(lit, most)
+    places = [(r, c) for b in blocks for r, c in zip(b.rows, b.columns, strict=True)]
+    assert places == [tuple(place) for place in np.argwhere(lit)]
+    assert [block.number for block in blocks] == list(range(len(blocks)))
+    for block in blocks:
+        assert 0 < len(block) <= most
+        start, stop = block.strip
+        assert start % BAND_ROWS == 0
+        assert stop == min(start + BAND_ROWS, lit.shape[0])
+        assert start <= block.rows.min()
+        assert block.rows.max() < stop
+
+
+@given(lit_images, st.integers(1, 30), st.integers(1, 60))
+def test_readings_hold_every_block_and_keep_to_memory(
+    lit: np.ndarray[tuple[int, int], np.dtype[np.bool_]], most: int, rows: int
+) -> None:
+    blocks = plan_blocks(lit, most)
+    readings = plan_readings(blocks, row_bytes=10, memory_bytes=10 * rows)
+    assert [b.number for r in readings for b in r.blocks] == [b.number for b in blocks]
+    for reading in readings:
+        for block in reading.blocks:
+            assert reading.row_start <= block.rows.min()
+            assert block.rows.max() < reading.row_stop
+        assert reading.row_stop - reading.row_start <= rows or len(reading.blocks) == 1
+
+
+def test_traces_are_the_pixels_of_the_band() -> None:
+    rng = np.random.default_rng(1)
+    band = rng.integers(0, 60000, (7, 5, 6)).astype(np.uint16)
+    rows, columns = np.array([10, 10, 12, 14]), np.array([0, 5, 3, 5])
+    traces = traces_of(band, 10, Block(0, (0, 64), rows, columns))
+    expected = [band[:, r - 10, c] for r, c in zip(rows, columns, strict=True)]
+    np.testing.assert_array_equal(traces, expected)
+    assert traces.flags.c_contiguous
+
+
+def test_decoded_blocks_joined_are_the_pixels_decoded_at_once(small_point: SmallPoint) -> None:
+    config = small_point.config
+    experiment = config.to_core()
+    lit = np.zeros((200, 48), np.bool_)
+    lit[small_point.truth["row"], small_point.truth["column"]] = True
+    lit[:64, :2] = True
+    lit[64:] = False
+
+    with open_point(small_point.path, config.data.key, experiment.frames) as point:
+        band = point.read_rows(0, 64)
+
+        def decoded(blocks: list[Block]) -> DecodedPixels:
+            parts = [
+                decode_block(
+                    experiment,
+                    point.region,
+                    block,
+                    traces_of(band, 0, block),
+                    backend=choose_backend("auto"),
+                    options=DecodeOptions(),
+                    usable=point.usable,
+                )
+                for block in blocks
+            ]
+            return join_decoded(parts, [len(block) for block in blocks])
+
+        whole, joined = decoded(plan_blocks(lit)), decoded(plan_blocks(lit, 17))
+    assert np.isfinite(whole.depth_um).sum() > 20
+    for field in fields(DecodedPixels):
+        np.testing.assert_array_equal(getattr(whole, field.name), getattr(joined, field.name))
