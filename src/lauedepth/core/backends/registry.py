@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 
 from lauedepth.core.answers import Answers, Traces
@@ -24,19 +24,26 @@ class Backend:
     name : str
     decode : callable
         (experiment, rays, traces, options) -> Answers
+    passed_over : tuple of str
+        Why the backends that "auto" would rather have taken cannot run here.
     """
 
     name: str
     decode: DecodeFunction
+    passed_over: tuple[str, ...] = ()
 
 
 BACKENDS = {
     "reference": ("lauedepth.core.backends.reference", "decode_reference"),
     "cpu": ("lauedepth.core.backends.cpu", "decode_cpu"),
+    "cuda": ("lauedepth.core.backends.cuda", "decode_cuda"),
 }
-"""Module and function of each backend."""
+"""Module and function of each backend.
 
-PREFERENCE = ("cpu", "reference")
+A module may have a function `why_unavailable`: why it cannot run here, None where it can.
+"""
+
+PREFERENCE = ("cuda", "cpu", "reference")
 """The order in which "auto" tries them."""
 
 
@@ -50,10 +57,10 @@ def choose_backend(name: str = "auto") -> Backend:
     """
     if name != "auto":
         return _load(name)
-    reasons = []
+    reasons: list[str] = []
     for candidate in PREFERENCE:
         try:
-            return _load(candidate)
+            return replace(_load(candidate), passed_over=tuple(reasons))
         except BackendUnavailableError as error:
             reasons.append(str(error))
     raise BackendUnavailableError("no backend works here", "", "; ".join(reasons))
@@ -64,10 +71,18 @@ def _load(name: str) -> Backend:
         raise BackendUnavailableError(
             f"there is no backend '{name}'", "--backend", f"choose from {', '.join(BACKENDS)}"
         )
-    module, function = BACKENDS[name]
+    path, function = BACKENDS[name]
     try:
-        return Backend(name, getattr(import_module(module), function))
+        module = import_module(path)
     except ImportError as error:
-        raise BackendUnavailableError(
-            f"backend '{name}' cannot run: {error}", "--backend", "use another, or 'auto'"
-        ) from error
+        raise _unavailable(name, str(error)) from error
+    reason = module.why_unavailable() if hasattr(module, "why_unavailable") else None
+    if reason is not None:
+        raise _unavailable(name, reason)
+    return Backend(name, getattr(module, function))
+
+
+def _unavailable(name: str, reason: str) -> BackendUnavailableError:
+    return BackendUnavailableError(
+        f"backend '{name}' cannot run: {reason}", "--backend", "use another, or 'auto'"
+    )

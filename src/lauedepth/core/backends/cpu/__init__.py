@@ -40,7 +40,7 @@ def decode_cpu(
     if not len(traces):
         return answers
     arrays = AnswerArrays(**{one.name: getattr(answers, one.name) for one in fields(answers)})
-    problem = _problem(experiment, rays, options)
+    problem = problem_of(experiment, rays, options)
     counts = _measured(traces)
     pixels = np.ascontiguousarray(rays.pixel_mm)
 
@@ -70,7 +70,8 @@ def _measured(traces: Traces) -> npt.NDArray[np.float32]:
     return counts
 
 
-def _problem(experiment: Experiment, rays: RayMap, options: DecodeOptions) -> Problem:
+def problem_of(experiment: Experiment, rays: RayMap, options: DecodeOptions) -> Problem:
+    """Return what all pixels have in common, as the compiled functions take it."""
     table = BarTable.of(experiment.aperture)
     depths, bins = experiment.depths, footprint_bins(experiment.depths)
     frames = experiment.frames.indices

@@ -1,0 +1,180 @@
+"""What the `cuda` backend does without its kernels: drivers, memory, the choice of backend."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lauedepth.core.answers import Traces
+from lauedepth.core.backends.cuda import _driver, decode_cuda, why_unavailable
+from lauedepth.core.backends.cuda._memory import (
+    LEAST_PIXELS,
+    MOST_PIXELS,
+    USED_PART,
+    Shape,
+    memory_bytes,
+    plan_batches,
+)
+from lauedepth.core.backends.registry import choose_backend
+from lauedepth.core.decode import decode
+from lauedepth.core.errors import BackendUnavailableError
+from lauedepth.core.experiment import Experiment
+from lauedepth.core.pixels import DecodeOptions
+from lauedepth.core.raymap import RayMap
+
+SHAPE = Shape(frames=541, item_bytes=2, knots=258, candidates=180, points=750, bins=400)
+H100_PROCESSORS = 132
+
+
+class Driver:
+    """What the driver answers, in its place."""
+
+    def __init__(self, init: int = 0, version: int = 13000) -> None:
+        self.init, self.version = init, version
+
+    def cuInit(self, flags: int) -> int:  # noqa: N802 the driver's own name
+        return self.init
+
+    def cuDriverGetVersion(self, version: Any) -> int:  # noqa: N802
+        version._obj.value = self.version
+        return 0
+
+
+@pytest.fixture
+def no_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise OSError(name)
+
+    monkeypatch.delenv("NUMBA_ENABLE_CUDASIM", raising=False)
+    monkeypatch.setattr(ctypes, "CDLL", missing)
+
+
+@pytest.fixture
+def with_driver(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    def put(toolkit: int | None = 13, installed: bool = True, **answers: int) -> None:
+        monkeypatch.delenv("NUMBA_ENABLE_CUDASIM", raising=False)
+        monkeypatch.setattr(ctypes, "CDLL", lambda name: Driver(**answers))
+        monkeypatch.setattr(_driver, "find_spec", lambda name: object() if installed else None)
+        monkeypatch.setattr(_driver, "_toolkit_major", lambda: toolkit)
+
+    return put
+
+
+@pytest.mark.usefixtures("no_card")
+def test_without_a_driver_the_error_says_so(twin: Experiment) -> None:
+    with pytest.raises(BackendUnavailableError, match=r"'cuda' cannot run: no NVIDIA driver.*auto"):
+        choose_backend("cuda")
+    traces = Traces(np.zeros((1, 261), np.uint16), np.ones(261, bool))
+    with pytest.raises(BackendUnavailableError, match="no NVIDIA driver"):
+        decode_cuda(twin, RayMap.of(twin, [9.0], [9.0]), traces, DecodeOptions())
+    with pytest.raises(BackendUnavailableError, match="no NVIDIA driver"):
+        decode(twin, np.zeros(1), np.zeros(1), traces.counts, backend="cuda")
+
+
+@pytest.mark.usefixtures("no_card")
+def test_auto_falls_back_and_says_why() -> None:
+    chosen = choose_backend("auto")
+    assert chosen.name == "cpu"
+    assert len(chosen.passed_over) == 1
+    assert "no NVIDIA driver" in chosen.passed_over[0]
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        ({"init": 100}, "finds no GPU"),
+        ({"init": 803}, "kernel module"),
+        ({"init": 7}, "CUDA error 7"),
+        ({"installed": False}, r"install 'lauedepth\[cuda\]'"),
+        ({"version": 12040}, r"supports CUDA 12\.4.*toolkit installed is 13.*numba-cuda\[cu12\]"),
+    ],
+)
+def test_what_is_wrong_with_a_driver(
+    with_driver: Callable[..., None], answers: dict[str, Any], reason: str
+) -> None:
+    with_driver(**answers)
+    with pytest.raises(BackendUnavailableError, match=reason):
+        choose_backend("cuda")
+
+
+@pytest.mark.parametrize("toolkit", [12, 13, None])
+def test_a_good_driver_is_taken(with_driver: Callable[..., None], toolkit: int | None) -> None:
+    with_driver(toolkit=toolkit)
+    assert why_unavailable() is None
+    assert choose_backend("auto").name == "cuda"
+    assert choose_backend("auto").passed_over == ()
+
+
+def test_the_simulator_is_not_taken_for_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_ENABLE_CUDASIM", "1")
+    assert choose_backend("auto").name == "cpu"
+    with pytest.raises(BackendUnavailableError, match="simulator is for tests"):
+        choose_backend("cuda")
+
+
+def failing(module: str) -> Callable[[], None]:
+    kind = type("CudaAPIError", (Exception,), {"__module__": module})
+
+    def fail() -> None:
+        raise kind("[719] Call to cuCtxSynchronize\nresults in CUDA_ERROR_LAUNCH_FAILED")
+
+    return fail
+
+
+@pytest.mark.parametrize("module", ["numba.cuda.cudadrv.driver", "cuda.core._utils.cuda_utils"])
+def test_a_card_that_fails_is_told_in_one_line(
+    twin: Experiment, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    from numba import cuda
+
+    from lauedepth.core.backends.cuda._host import decode_on_card
+
+    traces = Traces(np.zeros((1, 261), np.uint16), np.ones(261, bool))
+    rays = RayMap.of(twin, [9.0], [9.0])
+    monkeypatch.setattr(cuda, "get_current_device", failing(module))
+    with pytest.raises(
+        BackendUnavailableError, match=r"the GPU failed: \[719\].*--backend cpu"
+    ) as told:
+        decode_on_card(twin, rays, traces, DecodeOptions())
+    assert "\n" not in str(told.value)
+    monkeypatch.setattr(cuda, "get_current_device", failing("lauedepth.core"))
+    with pytest.raises(Exception, match="719") as own:
+        decode_on_card(twin, rays, traces, DecodeOptions())
+    assert not isinstance(own.value, BackendUnavailableError)
+
+
+def test_a_full_card_is_told_with_numbers() -> None:
+    with pytest.raises(
+        BackendUnavailableError, match=r"10 MB free, and .* 256 pixels takes \d+ MB"
+    ):
+        plan_batches(SHAPE, 1_000_000, 10_000_000, H100_PROCESSORS)
+
+
+def test_a_large_card_gets_the_largest_batches() -> None:
+    plan = plan_batches(SHAPE, 1_000_000, 80 * 10**9, H100_PROCESSORS)
+    assert (plan.pixels, plan.streams) == (MOST_PIXELS, 2)
+    assert plan_batches(SHAPE, 300, 80 * 10**9, H100_PROCESSORS).pixels == 300
+
+
+@given(
+    free=st.integers(10**8, 10**11),
+    pixels=st.integers(1, 5_000_000),
+    frames=st.integers(32, 2000),
+    bins=st.integers(1, 2000),
+)
+def test_memory_is_bounded(free: int, pixels: int, frames: int, bins: int) -> None:
+    shape = replace(SHAPE, frames=frames, points=frames + 210, bins=bins)
+    try:
+        plan = plan_batches(shape, pixels, free, H100_PROCESSORS)
+    except BackendUnavailableError:
+        return
+    assert memory_bytes(plan, shape) <= USED_PART * free
+    assert min(pixels, LEAST_PIXELS) <= plan.pixels <= min(pixels, MOST_PIXELS)
+    assert 1 <= plan.wide_blocks <= plan.blocks <= plan.pixels
