@@ -13,7 +13,10 @@ import typer.main
 from lauedepth.cli.app import app, run
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("simulate", "check", "reconstruct", "inspect", "plot", "validate", "export", "schema")
+COMMANDS = (
+    *("simulate", "check", "reconstruct", "inspect", "plot"),
+    *("validate", "export", "schema", "calibrate"),
+)
 
 
 def test_the_commands_of_getting_started_run(

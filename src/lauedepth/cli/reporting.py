@@ -35,6 +35,9 @@ STAGES: Mapping[str, str] = {
     "write": "writing",
     "simulate": "simulating",
     "export": "exporting",
+    "read": "reading",
+    "search": "searching the code",
+    "refine": "measuring again",
 }
 
 SECONDS_BETWEEN = 1.0
