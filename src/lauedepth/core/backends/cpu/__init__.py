@@ -39,14 +39,16 @@ def decode_cpu(
     answers = Answers.pending(len(traces), footprint_bins(experiment.depths).count)
     if not len(traces):
         return answers
-    arrays = AnswerArrays(**{one.name: getattr(answers, one.name) for one in fields(answers)})
     problem = problem_of(experiment, rays, options)
-    counts = _measured(traces)
     pixels = np.ascontiguousarray(rays.pixel_mm)
 
     def work(begin: int) -> None:
-        end = min(begin + PIXELS_PER_TASK, len(traces))
-        decode_range(begin, end, counts, pixels, problem, arrays)
+        part = slice(begin, min(begin + PIXELS_PER_TASK, len(traces)))
+        arrays = AnswerArrays(
+            **{one.name: getattr(answers, one.name)[part] for one in fields(answers)}
+        )
+        counts = _measured(traces, part)
+        decode_range(0, counts.shape[0], counts, pixels[part], problem, arrays)
 
     with ThreadPoolExecutor(usable_threads()) as pool:
         list(pool.map(work, range(0, len(traces), PIXELS_PER_TASK)))
@@ -60,13 +62,14 @@ def is_compiled() -> bool:
     return bool(decode_range.signatures) or any(cache.glob("_batch.decode_range-*.nbi"))
 
 
-def _measured(traces: Traces) -> npt.NDArray[np.float32]:
-    """Return counts as float32, NaN where nothing was measured."""
-    counts = traces.counts.astype(np.float32)
+def _measured(traces: Traces, part: slice) -> npt.NDArray[np.float32]:
+    """Return counts of some traces as float32, NaN where nothing was measured."""
+    counts = traces.counts[part].astype(np.float32, order="C")
     with np.errstate(invalid="ignore"):
-        bad = ~((counts >= 0) & (counts < limits.SATURATED))
-    bad |= ~traces.frames_usable
-    counts[bad] = np.nan
+        good = (counts >= 0) & (counts < limits.SATURATED)
+    good &= traces.frames_usable
+    if not good.all():
+        counts[~good] = np.nan
     return counts
 
 

@@ -326,11 +326,8 @@ def fill_bins(
         here, there = edge % 2, 1 - edge % 2
         fill_line(
             view.knots, view.bars, view.rises, view.integral, absorption, line[0], line[1],
-            work.lines[here], work.lines[2 + here],
+            None, work.lines[here],
         )  # fmt: skip
         if edge > 0:
-            average(
-                before, line, work.lines[there], work.lines[2 + there], work.lines[2 + here],
-                rows[edge - 1],
-            )  # fmt: skip
+            average(before, line, None, work.lines[there], work.lines[here], rows[edge - 1])
         before = line

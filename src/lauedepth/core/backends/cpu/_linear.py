@@ -57,11 +57,20 @@ def weighted_gram(rows: Array, weights: Array, size: int, scaled: Array, gram: A
     for row in range(size):
         for k in range(weights.size):
             scaled[k] = rows[row, k] * weights[k]
-        for column in range(row + 1):
-            total = 0.0
+        even = (row + 1) // 4 * 4
+        for column in range(0, even, 4):  # four at a time: the scaled row is read once
+            one, two = rows[column], rows[column + 1]
+            three, four = rows[column + 2], rows[column + 3]
+            first = second = third = fourth = 0.0
             for k in range(weights.size):
-                total += scaled[k] * rows[column, k]
-            gram[row, column] = total
+                first += scaled[k] * one[k]
+                second += scaled[k] * two[k]
+                third += scaled[k] * three[k]
+                fourth += scaled[k] * four[k]
+            gram[row, column], gram[row, column + 1] = first, second
+            gram[row, column + 2], gram[row, column + 3] = third, fourth
+        for column in range(even, row + 1):
+            gram[row, column] = dot(scaled, rows[column])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

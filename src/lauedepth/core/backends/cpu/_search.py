@@ -35,7 +35,7 @@ def prepare_search(
     start = begin_um - OUTSIDE * step - 0.5 * advance_um
     fill_line(
         view.knots, view.bars, view.rises, view.integral, OPAQUE, start, step,
-        space.running[2, : length + 1], integral[: length + 1],
+        None, integral[: length + 1],
     )  # fmt: skip
     for number in range(length):
         template[number] = (integral[number + 1] - integral[number]) / step
