@@ -96,12 +96,14 @@ def test_arguments_reach_no_shell(scheduler: LocalProcesses, tmp_path: Path) -> 
 def test_no_more_than_the_slots_and_urgent_ones_first(
     scheduler: LocalProcesses, tmp_path: Path
 ) -> None:
-    program = "import time; open('log','a').write('{} '); time.sleep(0.3)"
+    # b holds its slot, so that the others go through the other one, one after the other
+    program = "import time; open('log','a').write('{} '); time.sleep({})"
     for name, priority in (("a", 0), ("b", 0), ("late", 1), ("urgent", 0), ("later", 1)):
-        scheduler.submit(request(name, tmp_path, program.format(name), priority=priority))
+        words = program.format(name, 4.0 if name == "b" else 0.3)
+        scheduler.submit(request(name, tmp_path, words, priority=priority))
     states = [scheduler.report(n).state for n in ("a", "b", "late", "urgent", "later")]
     assert states.count(JobState.QUEUED) == 3
-    for name in ("urgent", "late", "later"):
+    for name in ("urgent", "late", "later", "b"):
         wait(scheduler, name)
     order = (tmp_path / "log").read_text().split()
     assert order.index("urgent") < order.index("late")
