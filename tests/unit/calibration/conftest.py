@@ -1,4 +1,4 @@
-"""The two published 34-ID-E geometries, and scans of a membrane simulated with them."""
+"""Poses off by a known amount, and scans of a membrane simulated with them."""
 
 from __future__ import annotations
 
@@ -10,53 +10,15 @@ import numpy.typing as npt
 import pytest
 
 from lauedepth.calibration import Scan
-from lauedepth.core.aperture import prefer_same_code
 from lauedepth.core.experiment import (
-    Aperture,
-    Depths,
-    Detector,
     Experiment,
-    Frames,
-    Motion,
     Pose,
 )
 from lauedepth.simulation import Flaws, Footprints, quick_traces
 from lauedepth.simulation.flaws import Timeline
 
-DETECTOR = Detector(
-    shape=(2048, 2048),
-    size_mm=(409.6, 409.6),
-    rotation_rad=(-1.20161887, -1.21404493, -1.21852276),
-    translation_mm=(28.828, 2.715, 512.993),
-)
-SCANNER = (0.0045, -0.00684, -3.375e-05)
-
 ScanMaker = Callable[..., Scan]
 Shifted = Callable[..., Experiment]
-
-
-@pytest.fixture(scope="session")
-def norcada() -> Experiment:
-    return Experiment(
-        DETECTOR,
-        Aperture(prefer_same_code()),
-        Pose(0.44223633, 1.60844727, 0.75195312, 0.09179688, -0.47070312, 43.84902344),
-        Motion(step_um=0.5, shift_mm=0.21, rotation_rad=SCANNER),
-        Frames(0, 541),
-        Depths(-200.0, 200.0),
-    )
-
-
-@pytest.fixture(scope="session")
-def twin() -> Experiment:
-    return Experiment(
-        DETECTOR,
-        Aperture(prefer_same_code()),
-        Pose(0.443310547, 1.60405273, 0.935546875, -0.001953125, -0.662109375, 43.3119141),
-        Motion(step_um=1.0, shift_mm=0.22, rotation_rad=SCANNER),
-        Frames(0, 261),
-        Depths(-100.0, 300.0),
-    )
 
 
 @pytest.fixture(scope="session")
