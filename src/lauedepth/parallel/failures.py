@@ -45,7 +45,12 @@ def portable(error: Exception, whose: str) -> LaueDepthError:
 def end_process(code: int, wait_s: float) -> None:
     """End this process after a while, without waiting for threads or for other ranks."""
     sleep(wait_s)
-    with suppress(OSError, ValueError):
-        sys.stdout.flush()
-        sys.stderr.flush()
+    flush()
     os._exit(code)
+
+
+def flush() -> None:
+    """Write out what was said, which a process that is ended at once would keep."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()

@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
-from typing import Final
 
 import numpy as np
 
@@ -21,15 +20,15 @@ from lauedepth.core.errors import OutputError
 from lauedepth.io import Point, open_point, publish
 from lauedepth.parallel.equipment import Equipment
 from lauedepth.parallel.failures import DisagreementError
+from lauedepth.parallel.memory import largest_block, rows_at_once
 from lauedepth.parallel.selecting import select_together
 from lauedepth.parallel.sharing import Dispatcher, Share, WorkDone
 from lauedepth.parallel.team import Handler, Team
 from lauedepth.parallel.work import Floats, WorkQueue, block_costs, block_size, pixel_costs
 from lauedepth.reconstruct import (
-    BASE_BYTES,
-    BLOCK_PIXELS,
     MEMORY_BYTES,
     Block,
+    BlockSize,
     Mask,
     Pixels,
     Progress,
@@ -46,9 +45,6 @@ from lauedepth.reconstruct import (
     warnings_of,
     with_threshold,
 )
-
-READ_BYTES: Final = 128 * 2**20
-"""Most that a rank reads at once of frames that are not compressed."""
 
 
 @dataclass(frozen=True)
@@ -282,14 +278,24 @@ def _select(run: _Run, mask: Mask | None) -> tuple[Mask | None, Floats | None]:
         return lit, None
 
 
-def _plan(run: _Run, checkpoint: Checkpoint, lit: Mask | None) -> tuple[Mask, int, set[int]]:
+def _plan(run: _Run, checkpoint: Checkpoint, lit: Mask | None) -> tuple[Mask, BlockSize, set[int]]:
     """Return what rank 0 tells all: the pixels, the size of blocks, and which are finished."""
     if lit is None:
-        return np.zeros((0, 0), np.bool_), 0, set()
+        return np.zeros((0, 0), np.bool_), BlockSize(), set()
     slow = run.config.decode.method == "published" or "reference" in run.equipment.backends
-    size = block_size(int(lit.sum()), run.team.size, BLOCK_PIXELS, slow=slow)
-    size = checkpoint.block_pixels(size)
+    most = _largest_block(run)
+    pixels = block_size(int(lit.sum()), run.team.size, most.pixels, slow=slow)
+    size = BlockSize(**checkpoint.block_size({"pixels": pixels, "rows": most.rows}))
     return lit, size, checkpoint.finished()
+
+
+def _largest_block(run: _Run) -> BlockSize:
+    """Return what suits all ranks: what the GPUs like would keep a CPU busy for long."""
+    own = run.equipment.backend
+    if run.equipment.backends != own.name:
+        return BlockSize()
+    options = run.config.decode_options()
+    return largest_block(run.point, own, options, run.memory_bytes)
 
 
 def _compile(run: _Run) -> None:
@@ -321,7 +327,7 @@ def _decode(
             block_costs(left, costs),
             [(int(block.rows[0]), int(block.rows[-1]) + 1) for block in left],
             team.size,
-            most_rows=rows_at_once(point, run.memory_bytes),
+            most_rows=rows_at_once(point, run.memory_bytes, run.equipment.backend),
             at_once=is_packed(point) and "+" not in run.equipment.backends,
         )
         done = pixels - sum(len(block) for block in left)
@@ -329,23 +335,6 @@ def _decode(
         handlers |= dispatcher.handlers()
         run.progress("decode", done, pixels)
     team.work(share.decode_all, handlers)
-
-
-def rows_at_once(point: Point, memory_bytes: int) -> int:
-    """Return how many rows of a point a rank reads at once, with so much memory."""
-    room = (memory_bytes - BASE_BYTES) // 2
-    if not is_packed(point):
-        room = min(room, READ_BYTES)
-    return max(1, min(room // _row_bytes(point), point.shape[1]))
-
-
-def rank_memory(point: Point, memory_bytes: int) -> int:
-    """Return about how many bytes each of several ranks needs, allowed so much memory."""
-    return BASE_BYTES + 2 * rows_at_once(point, memory_bytes) * _row_bytes(point)
-
-
-def _row_bytes(point: Point) -> int:
-    return len(point.frames) * point.shape[2] * point.dtype.itemsize
 
 
 def _report(run: _Run) -> RankReport:

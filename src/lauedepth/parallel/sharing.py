@@ -18,7 +18,14 @@ from lauedepth.core.backends.registry import Backend
 from lauedepth.io import Point
 from lauedepth.parallel.team import Handler, Team
 from lauedepth.parallel.work import WorkQueue
-from lauedepth.reconstruct import Block, Progress, Reading, decode_block, traces_of
+from lauedepth.reconstruct import (
+    Block,
+    Progress,
+    Reading,
+    decode_block,
+    takes_frames,
+    traces_of,
+)
 
 
 @dataclass
@@ -144,12 +151,13 @@ class Share:
 
     def _decode(self, number: int, block: Block, reading: Reading, band: npt.NDArray[Any]) -> None:
         begin, begin_cpu = perf_counter(), process_time()
+        as_frames = takes_frames(self.backend, self.config.decode_options())
         with self.work_done.timed("decode"):
             decoded = decode_block(
                 self.config.to_core(),
                 self.point.region,
                 block,
-                traces_of(band, reading.row_start, block),
+                traces_of(band, reading.row_start, block, as_frames=as_frames),
                 backend=self.backend,
                 options=self.config.decode_options(),
                 usable=self.point.usable,

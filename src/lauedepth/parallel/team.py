@@ -9,18 +9,20 @@ stops when a scheduler says so, and a rank that is silent is lost.
 from __future__ import annotations
 
 import atexit
+import os
 import pickle
 import signal
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
-from time import monotonic
+from time import monotonic, sleep
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from lauedepth.core.errors import LaueDepthError
-from lauedepth.parallel.failures import StoppedError, end_process, portable
+from lauedepth.parallel.failures import StoppedError, end_process, flush, portable
 from lauedepth.parallel.launch import Seat
 
 if TYPE_CHECKING:
@@ -36,11 +38,11 @@ Handler = Callable[[int, Any], None]
 
 POLL_S: Final = 0.005
 BEAT_S: Final = 1.0
-GRACE_S: Final = 3.0
+GRACE_S: Final = 2.5
 """How long a rank that is told to stop may go on with its block."""
 
 TELL_S: Final = 1.0
-"""How long a rank whose work would not stop may take to tell the reason before it is ended."""
+"""How long rank 0 may take to tell the reason and have it passed on."""
 
 SILENCE_S: Final = 60.0
 
@@ -80,6 +82,7 @@ class Team:
         self._handlers: Mapping[str, Handler] = {}
         self._failure: LaueDepthError | None = None
         self._failed: set[int] = set()
+        self._ended: set[int] = set()
         self._signal: int | None = None
         self._worker: threading.Thread | None = None
         self._heard = [monotonic()] * self.size
@@ -113,6 +116,7 @@ class Team:
         self._epoch += 1
         self._failure = None
         self.stopping.clear()
+        self._ended.clear()
         self._values.clear()
         self._answers.clear()
         self._deliver_early()
@@ -224,18 +228,21 @@ class Team:
             signal.raise_signal(self._signal)
 
     def leave(self, code: int) -> None:
-        """Make sure that this process ends, with a code, though its work or MPI would not.
+        """Have rank 0 end all ranks with a code, once it has told why.
 
-        Called after a failure or a signal. Ranks still in order end by themselves, together;
-        otherwise rank 0 goes first, once it has told why, and launchers end those that stay.
+        Called after a failure or a signal. Left to themselves, launchers kill the ranks that
+        are still there when one has ended, and answer with what the killed ones ended by;
+        only MPI's abort gives them the answer. A rank whose threads would not stop, or whose
+        MPI hangs, ends all the same.
         """
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, 10 * TELL_S)
-        if not self.broken:
-            return
-        # The interpreter waits for working threads, and MPI then for the other ranks.
-        threading.Thread(target=end_process, args=(code, TELL_S), daemon=True).start()
-        atexit.register(end_process, code, 0.0 if self.is_first else TELL_S)
+        threading.Thread(target=end_process, args=(code, 10 * TELL_S), daemon=True).start()
+        if self.is_first:
+            atexit.register(self._abort, code)
+            # The interpreter waits for working threads before it calls what is registered.
+            signal.signal(signal.SIGALRM, lambda number, frame: self._abort(code))
+            signal.setitimer(signal.ITIMER_REAL, 2 * TELL_S)
+        else:
+            atexit.register(end_process, code, 10 * TELL_S)
 
     # What the working thread calls
 
@@ -310,6 +317,8 @@ class Team:
             self._note_failure(content)
         elif epoch < self._epoch or kind == "beat":
             pass
+        elif kind == "ended":
+            self._ended.add(source)
         elif kind == "value":
             self._values[source] = content
         elif kind == "values":
@@ -368,13 +377,29 @@ class Team:
         raise StoppedError
 
     def _end_work(self) -> None:
-        """Have the work end; if it will not within the time of grace, give it up."""
+        """Have the work of all ranks end; what will not within the time of grace is given up."""
         self.stopping.set()
         end = monotonic() + GRACE_S
-        while self._worker is not None and self._worker.is_alive() and monotonic() < end:
+        while self._is_working() and monotonic() < end:
+            self._talk()
+        self.broken = self.broken or self._is_working()
+        self.send(0, "ended", None)
+        while self._waits_for_others() and monotonic() < end:
             self._talk()
         self._talk()
-        self.broken = self.broken or (self._worker is not None and self._worker.is_alive())
+
+    def _is_working(self) -> bool:
+        return self._worker is not None and self._worker.is_alive()
+
+    def _waits_for_others(self) -> bool:
+        return self.is_first and not self.broken and len(self._ended) < self.size
+
+    def _abort(self, code: int) -> None:
+        flush()
+        sleep(TELL_S / 2)  # a launcher that is told to abort drops what it has not yet passed on
+        # MPI would add a line of its own to the one that says why.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+        self._comm.Abort(code)
 
     def _wait(self, request: MPI.Request) -> None:
         try:

@@ -21,8 +21,9 @@ LIT_SIGMAS: Final = 5.0
 BLOCKS_PER_RANK: Final = 16
 """Blocks that a rank should find, so that all end together and little is lost when stopped."""
 
-LEAST_BLOCK, MOST_SLOW_BLOCK = 256, 64
-"""Smallest block of a fast decoder, and largest of one that takes milliseconds a pixel."""
+LEAST_PART, MOST_SLOW_BLOCK = 32, 64
+"""Smallest block of a fast decoder, one part in so many of the largest, and largest block of one
+that takes milliseconds a pixel."""
 
 
 def pixel_costs(mean: Floats, frames: int) -> Floats:
@@ -59,7 +60,7 @@ def block_size(pixels: int, ranks: int, most: int, *, slow: bool) -> int:
     slow : bool
         Whether a pixel takes milliseconds.
     """
-    least, most = (1, MOST_SLOW_BLOCK) if slow else (LEAST_BLOCK, most)
+    least, most = (1, MOST_SLOW_BLOCK) if slow else (most // LEAST_PART, most)
     return max(least, min(most, pixels // (ranks * BLOCKS_PER_RANK)))
 
 
