@@ -11,6 +11,7 @@ from numba import njit
 from lauedepth.core import limits
 from lauedepth.core.pixels import PixelStatus
 
+from ._bins import set_supports, solve_bins, widen_bins
 from ._fit import fill_weights, fit_boxes
 from ._pixel import (
     AMBIGUOUS,
@@ -22,11 +23,8 @@ from ._pixel import (
     scale_of,
     set_box,
     set_sources,
-    set_supports,
     significant,
-    solve_bins,
     unexplained,
-    widen,
 )
 from ._search import OUTSIDE, prepare_search, run_search, search_size
 from ._shadow import OPAQUE, build_integral, build_knots, ray_line, window_of
@@ -232,23 +230,16 @@ def _solve(
     bin_count = answers.footprint.shape[1]
     sources = np.empty((2, 4))
     supports = np.zeros((2, 2), np.int64)
-    wider = np.zeros((2, 2), np.int64)
     number_of = set_sources(fit, sources)
     fill_weights(fit.expected, view.mask, work.weights)
     set_supports(sources, number_of, problem.bins, bin_count, supports)
     chi_square = solve_bins(view, absorption, counts, problem.bins, supports, number_of, work)
     if number_of == 1:
-        solved = work.values.copy()
-        for _ in range(limits.WIDENINGS):
-            if not widen(bin_count, supports[0], solved, wider[0]):
-                break
-            trial = solve_bins(view, absorption, counts, problem.bins, wider, 1, work)
-            if chi_square - trial < limits.DISTINCT * scale:
-                work.values[:] = solved
-                break
-            chi_square = trial
-            supports[0] = wider[0]
-            solved[:] = work.values
+        least_gain = limits.DISTINCT * scale
+        chi_square = widen_bins(
+            view, absorption, counts, problem.bins, bin_count, least_gain, chi_square,
+            supports[0], work,
+        )  # fmt: skip
     size = supports[0, 1] + (supports[1, 1] if number_of == 2 else 0)
     shaped = fit.state[0] - chi_square > scale * (size + limits.SHAPE * math.sqrt(2.0 * size))
     answers.background[index] = work.values[size] if shaped else fit.theta[3 * int(fit.state[2])]

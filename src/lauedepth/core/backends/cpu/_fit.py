@@ -128,7 +128,7 @@ def start_fit(
         )  # fmt: skip
     work.slopes[boxes, :] = 1.0
     work.weights[:] = view.mask
-    least_squares(boxes + 1, counts, work)
+    least_squares(boxes + 1, counts, work, 0)
     for number in range(boxes):
         centre, width = theta[3 * number], theta[3 * number + 1]
         reach = width + REACH_UM
@@ -147,19 +147,20 @@ def start_fit(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def least_squares(size: int, counts: Array, work: Work) -> float:
+def least_squares(size: int, counts: Array, work: Work, solved: int) -> float:
     """Solve for non-negative multiples of `work.slopes` that sum to the counts.
 
-    Returns chi-square; the multiples are in `work.values`.
+    Returns chi-square; the multiples are in `work.values`, where those of the first `solved`
+    rows already hold the solution without the others.
     """
     gram, moments, values = work.gram, work.moments, work.values
-    weighted_gram(work.slopes, work.weights, size, work.scaled, gram)
+    weighted_gram(work.slopes, work.weights, solved, size, work.scaled, gram)
     for k in range(counts.size):
         work.scaled[k] = work.weights[k] * counts[k]
     norm = dot(work.scaled, counts)
-    for row in range(size):
+    for row in range(solved, size):
         moments[row] = dot(work.scaled, work.slopes[row])
-    nnls(gram, moments, size, values, work.factor, work.members)
+    nnls(gram, moments, size, solved, values, work.factor, work.members)
     chi_square = norm
     for row in range(size):
         chi_square -= 2.0 * values[row] * moments[row]

@@ -52,9 +52,11 @@ def dot(one: Array, two: Array) -> float:
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
-def weighted_gram(rows: Array, weights: Array, size: int, scaled: Array, gram: Array) -> None:
-    """Fill in the lower triangle of rows . diag(weights) . rows^T."""
-    for row in range(size):
+def weighted_gram(
+    rows: Array, weights: Array, begin: int, size: int, scaled: Array, gram: Array
+) -> None:
+    """Fill in the lower triangle of rows . diag(weights) . rows^T, from row `begin` on."""
+    for row in range(begin, size):
         for k in range(weights.size):
             scaled[k] = rows[row, k] * weights[k]
         even = (row + 1) // 4 * 4
@@ -75,7 +77,13 @@ def weighted_gram(rows: Array, weights: Array, size: int, scaled: Array, gram: A
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def nnls(
-    gram: Array, moments: Array, size: int, values: Array, factor: Array, members: Array
+    gram: Array,
+    moments: Array,
+    size: int,
+    solved: int,
+    values: Array,
+    factor: Array,
+    members: Array,
 ) -> None:
     """Minimise x.G.x - 2 x.m over x >= 0 by active sets.
 
@@ -87,6 +95,8 @@ def nnls(
         Lower triangle of G.
     moments : (>= size,) array
     size : int
+    solved : int
+        How many of the first values hold the solution without the others.
     values : (>= size,) array
         Filled with x.
     factor, members : scratch
@@ -97,7 +107,10 @@ def nnls(
         scale = max(scale, abs(moments[row]))
     inside = np.ones(size, np.bool_)
     trial = np.zeros(size)
-    _positive_start(gram, moments, size, values, inside, trial, factor, members)
+    if solved > 0:
+        inside[:] = values[:size] > 0.0
+    else:
+        _positive_start(gram, moments, size, values, inside, trial, factor, members)
     for _ in range(3 * size + 10):
         enter = _steepest(gram, moments, size, values, inside, 1e-10 * scale)
         if enter < 0:

@@ -10,7 +10,7 @@ from numba import njit
 from lauedepth.core import limits
 from lauedepth.core.pixels import PixelStatus
 
-from ._fit import fill_bins, fit_boxes, least_squares
+from ._fit import fit_boxes
 from ._search import run_search
 from ._shadow import OPAQUE, build_integral, depth_of
 from ._types import Array, Fit, Size, Space, View, Work, copy_fit
@@ -174,15 +174,6 @@ def unexplained(chi_square: float, flat: float, size: int) -> bool:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def cover(begin_um: float, end_um: float, bins: Array, count: int) -> tuple[int, int]:
-    """Return (first, count) of the bins that a stretch of depth touches, at least one."""
-    first = math.floor((begin_um - bins[0]) / bins[1])
-    stop = math.ceil((end_um - bins[0]) / bins[1])
-    first = min(max(first, 0), count - 1)
-    return first, max(min(stop, count) - first, 1)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
 def set_sources(fit: Fit, sources: Array) -> int:
     """Fill in (begin, end, centroid, variance) of each stretch of depth; return how many.
 
@@ -204,63 +195,3 @@ def set_sources(fit: Fit, sources: Array) -> int:
     sources[0, 2] = (theta[2] * theta[0] + theta[5] * theta[3]) / (theta[2] + theta[5])
     sources[0, 3] = fit.state[3]
     return 1
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def set_supports(
-    sources: Array, number_of: int, bins: Array, bins_count: int, supports: Array
-) -> None:
-    """Fill in (first, count) of the bins of each source with a margin, kept apart."""
-    spans = np.empty((2, 2))
-    for number in range(number_of):
-        begin, end = sources[number, 0], sources[number, 1]
-        margin = max(limits.MARGIN_UM, limits.MARGIN_PART * (end - begin))
-        spans[number, 0], spans[number, 1] = begin - margin, end + margin
-    low = 0 if number_of == 1 or sources[0, 0] <= sources[1, 0] else 1
-    high = 1 - low
-    if number_of == 2:
-        middle = 0.5 * (sources[low, 1] + sources[high, 0])
-        spans[low, 1] = min(spans[low, 1], middle)
-        spans[high, 0] = max(spans[high, 0], middle)
-    for number in range(number_of):
-        supports[number] = cover(spans[number, 0], spans[number, 1], bins, bins_count)
-    if number_of == 2:
-        shared = max(0, supports[low, 0] + supports[low, 1] - supports[high, 0])
-        supports[high, 0] += shared
-        supports[high, 1] -= shared
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def solve_bins(
-    view: View,
-    absorption: float,
-    counts: Array,
-    bins: Array,
-    supports: Array,
-    boxes: int,
-    work: Work,
-) -> float:
-    """Solve the footprint on the supports; return chi-square, values in `work.values`."""
-    size = 0
-    for number in range(boxes):
-        first, count = supports[number]
-        fill_bins(
-            view, absorption, bins[0] + bins[1] * first, bins[1], work.slopes[size:], count, work
-        )
-        size += count
-    work.slopes[size, :] = 1.0
-    return least_squares(size + 1, counts, work)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def widen(bins_count: int, support: Array, values: Array, wider: Array) -> bool:
-    """Fill in a support grown at the ends where the footprint has not fallen off."""
-    first, count = support
-    edge = 0.0
-    for number in range(count):
-        edge = max(edge, limits.EDGE_INTENSITY * values[number])
-    grow = max(2, count // 4)
-    begin = max(0, first - grow) if values[0] > edge else first
-    stop = min(bins_count, first + count + grow) if values[count - 1] > edge else first + count
-    wider[0], wider[1] = begin, stop - begin
-    return begin != first or stop != first + count

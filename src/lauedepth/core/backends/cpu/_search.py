@@ -13,6 +13,7 @@ from ._types import Array, Size, Space, View
 
 OUTSIDE = max(SEARCH_WIDTHS) // 2
 WIDTHS = np.array(SEARCH_WIDTHS)
+AT_ONCE = 4
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -30,7 +31,7 @@ def prepare_search(
     """Fill in the template and, for every extent, 1/variance under each candidate."""
     group, count, summed = size
     length = count + 2 * OUTSIDE + summed - 1
-    template, integral = space.template, space.running[3]
+    template, integral = space.template, space.running[2]
     step = advance_um * group
     start = begin_um - OUTSIDE * step - 0.5 * advance_um
     fill_line(
@@ -39,34 +40,51 @@ def prepare_search(
     )  # fmt: skip
     for number in range(length):
         template[number] = (integral[number + 1] - integral[number]) / step
-    running, total, squares = space.running[0], space.running[1], space.running[2]
-    running[0] = 0.0
+    running, twice = space.running[0], space.running[1]
+    running[0] = twice[0] = 0.0
     for number in range(length):
         running[number + 1] = running[number] + template[number]
-    for which in range(WIDTHS.size):
-        width = WIDTHS[which]
-        part = 1.0 / width
-        ahead = running[width:]
-        sum_of, sum_of_squares = 0.0, 0.0
-        total[0] = squares[0] = 0.0
-        for number in range(length - width + 1):
-            smooth = (ahead[number] - running[number]) * part
-            sum_of += smooth
-            sum_of_squares += smooth * smooth
-            total[number + 1] = sum_of
-            squares[number + 1] = sum_of_squares
-        skip = OUTSIDE - width // 2
-        _invert_variance(total[skip:], squares[skip:], summed, space.inverse[which, :count])
+        twice[number + 1] = twice[number] + running[number]
+    for which in range(0, WIDTHS.size, AT_ONCE):
+        _sum_squares(running, WIDTHS[which : which + AT_ONCE], count + summed - 1, space.squares)
+        for one in range(AT_ONCE):
+            _invert_variance(
+                twice, space.squares[one], WIDTHS[which + one], summed,
+                space.inverse[which + one, :count],
+            )  # fmt: skip
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sum_squares(running: Array, widths: Array, length: int, squares: Array) -> None:
+    """Fill in the running sums of squares of the template, smoothed to four widths.
+
+    Four at a time, since each sum waits for the one before.
+    """
+    first, second, third, fourth = widths
+    one, two = running[OUTSIDE - first // 2 :], running[OUTSIDE - second // 2 :]
+    three, four = running[OUTSIDE - third // 2 :], running[OUTSIDE - fourth // 2 :]
+    a = b = c = d = 0.0
+    squares[:, 0] = 0.0
+    for number in range(length):
+        a += (one[number + first] - one[number]) ** 2
+        b += (two[number + second] - two[number]) ** 2
+        c += (three[number + third] - three[number]) ** 2
+        d += (four[number + fourth] - four[number]) ** 2
+        squares[0, number + 1], squares[1, number + 1] = a, b
+        squares[2, number + 1], squares[3, number + 1] = c, d
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
-def _invert_variance(total: Array, squares: Array, summed: int, inverse: Array) -> None:
-    share = 1.0 / summed
+def _invert_variance(twice: Array, squares: Array, width: int, summed: int, inverse: Array) -> None:
+    """Fill in 1/variance of the smoothed template under each candidate."""
+    begin = twice[OUTSIDE - width // 2 :]
+    begin_ahead, end, end_ahead = begin[width:], begin[summed:], begin[summed + width :]
+    squares_after = squares[summed:]
+    share, scale = 1.0 / summed, 1.0 / width**2
     least = LEAST_CONTRAST * summed
-    total_after, squares_after = total[summed:], squares[summed:]
     for number in range(inverse.size):
-        mean = total_after[number] - total[number]
-        spread = (squares_after[number] - squares[number]) - mean * mean * share
+        total = (end_ahead[number] - begin_ahead[number]) - (end[number] - begin[number])
+        spread = scale * ((squares_after[number] - squares[number]) - total * total * share)
         inverse[number] = 1.0 / spread if spread > least else 0.0
 
 

@@ -83,6 +83,7 @@ class Space(NamedTuple):
     inverse: Array
     products: Array
     running: Array
+    squares: Array
     found: Array
     filled: Array
     line: Array
@@ -134,7 +135,8 @@ def new_space(frames: int, candidates: int, outside: int, places: int) -> Space:
         template=np.empty(points + frames),
         inverse=np.empty((len(SEARCH_WIDTHS), candidates)),
         products=np.empty(points, np.float32),
-        running=np.empty((4, points + frames + 1)),
+        running=np.empty((3, points + frames + 1)),
+        squares=np.empty((4, points + frames + 1)),
         found=np.empty((places, 3)),
         filled=np.empty(frames),
         line=np.empty(2),

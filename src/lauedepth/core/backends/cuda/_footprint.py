@@ -7,7 +7,7 @@ import math
 from numba import cuda
 
 from lauedepth.core import limits
-from lauedepth.core.backends.cpu import _pixel as cpu
+from lauedepth.core.backends.cpu import _bins, _pixel
 from lauedepth.core.backends.cpu._types import Fit
 
 from ._block import chunk_of, total_of
@@ -17,9 +17,9 @@ from ._nnls import misfit, nnls
 from ._shadow import average, follow, light_at, piece_of, ray_line
 from ._types import Array, Block, Solver, SolveScratch, View
 
-set_sources = device(cpu.set_sources)
-cover = device(cpu.cover)
-widen = device(cpu.widen)
+set_sources = device(_pixel.set_sources)
+cover = device(_bins.cover)
+widen = device(_bins.widen)
 
 
 @device
