@@ -1,6 +1,6 @@
 """The live pipeline: what it costs per point, at rest, and how it stands a bad night.
 
-``python -m benchmarks.live [--points 1000] [--megabytes 4] [--torture FOLDER]``
+``python -m benchmarks.live [--points 1000] [--megabytes 4] [--torture FOLDER [--kills 30]]``
 
 The same points are first copied, hashed, worked on and copied again by the same parts without
 catalog and engine; what the pipeline takes more is its overhead.
@@ -113,7 +113,7 @@ def at_rest(process: psutil.Process, seconds: float = 20.0) -> dict[str, float]:
     before = sum(process.cpu_times()[:2])
     time.sleep(seconds)
     used = sum(process.cpu_times()[:2]) - before
-    memory = process.memory_info().rss / 1e6
+    memory = sum(p.memory_info().rss for p in (process, *process.children(recursive=True))) / 1e6
     return {"rest_mb": memory, "rest_core_percent": 100 * used / seconds}
 
 
@@ -161,10 +161,13 @@ def main() -> int:
     parser.add_argument("--points", type=int, default=1000)
     parser.add_argument("--megabytes", type=float, default=4.0)
     parser.add_argument("--torture", type=Path, help="also the long campaign, in this folder")
+    parser.add_argument("--torture-points", type=int, default=40, help="8 at least")
+    parser.add_argument("--kills", type=int, default=30)
     asked = parser.parse_args()
     print(json.dumps(measure(asked.points, asked.megabytes), indent=1))
     if asked.torture is not None:
-        long = [sys.executable, str(TORTURE), str(asked.torture)]
+        size = ("--points", str(asked.torture_points), "--kills", str(asked.kills))
+        long = [sys.executable, str(TORTURE), str(asked.torture), *size]
         subprocess.run(long, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     return 0
 

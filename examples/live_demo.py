@@ -23,20 +23,17 @@ def program(*words: str | Path) -> list[str]:
 def main(scan: Path, folder: Path) -> None:
     """Run the live demo; everything it makes lies in ``folder``."""
     shutil.rmtree(folder, ignore_errors=True)
-    recorded, detector, results = folder / "recorded", folder / "detector", folder / "results"
-    recorded.mkdir(parents=True)
-    detector.mkdir()
-    points = [shutil.copy(point, recorded) for point in sorted(scan.glob("*.h5"))]
+    detector, results = folder / "detector", folder / "results"
+    detector.mkdir(parents=True)
+    points = len(list(scan.glob("*.h5")))
     settings = folder / "settings.yml"
     settings.write_text(SETTINGS, encoding="utf-8")
     watch = program(
         "watch", detector, "--results", results, "--experiment", scan / "experiment.yml",
-        "--settings", settings, "--points", str(len(points)), "--until-done",
+        "--settings", settings, "--points", str(points), "--until-done",
     )  # fmt: skip
     with subprocess.Popen(watch) as driver:
-        replay = program(
-            "replay", recorded, detector, "--cadence", str(CADENCE_S), "--marker", ".done"
-        )
+        replay = program("replay", scan, detector, "--cadence", str(CADENCE_S), "--marker", ".done")
         subprocess.run(replay, check=True, timeout=PATIENCE_S)
         if driver.wait(timeout=PATIENCE_S):
             sys.exit(driver.returncode)

@@ -266,7 +266,8 @@ def _each(
         raise LaueDepthError("no point given", remedy="name one; lauedepth status shows them")
     for point in chosen:
         if point.state not in allowed:
-            raise LaueDepthError(f"is {point.state.value}", point.label)
+            remedy = f"only these can be changed so: {', '.join(allowed)}"
+            raise LaueDepthError(f"is {point.state.value}", point.label, remedy)
         act(point)
         typer.echo(point.label)
 

@@ -39,8 +39,6 @@ DISK: Final = "disk"
 AHEAD: Final = 2
 """Points staged ahead, so that a free slot never waits for a copy."""
 
-LOOKING_SHARE: Final = 100.0
-"""Rest after a look, in units of the time it took: looking stays below 1 % of a core."""
 
 BREAKDOWNS: Final = 5
 """How often work on one point may break down inside the pipeline before the point has failed."""
@@ -84,7 +82,7 @@ class Driver:
         self._breakdowns: dict[int, int] = {}
         self._draining = False
         self._most = settings.in_flight or means.scheduler.slots + AHEAD
-        self._stirred = self._worked = False
+        self._stirred = self._worked = self._ended = False
         self._hold_until = self._next_look = self._next_glance = self._next_beat = 0.0
         self._notices: dict[str, str] = {}
 
@@ -121,13 +119,16 @@ class Driver:
         now = time.monotonic()
         try:
             if now >= self._next_look:
-                self._sweep()
-                rest = LOOKING_SHARE * self._look()
+                rest = self._look()
                 self._next_look = now + max(self._settings.poll_s, rest)
                 self._next_glance = now + rest
+                self._ended = True  # a person may have ended points beside this driver
             elif self._stirred and now >= self._next_glance:
-                self._next_glance = now + LOOKING_SHARE * self._look(glance=True)
+                self._next_glance = now + self._look(glance=True)
             self._advance(now)
+            if self._ended:
+                self._ended = False
+                self._sweep()
             if now >= self._next_beat:
                 self._beat(me)
                 self._next_beat = now + BEAT_S
@@ -155,8 +156,8 @@ class Driver:
         return not self._catalog.coming()
 
     def _look(self, glance: bool = False) -> float:
-        """Look at every source, also those added beside this driver; return the seconds it took."""
-        took = 0.0
+        """Look at every source, also those added beside this driver; return how long to rest."""
+        rest = 0.0
         self._stirred = False
         for row in self._catalog.sources():
             try:
@@ -166,11 +167,11 @@ class Driver:
                     self._watchers[row.id] = watcher
                 watcher = self._watchers[row.id]
                 watcher.refresh()
-                took += watcher.poll(glance)
+                rest += watcher.poll(glance)
                 self._say(row.folder, "")
             except InputError as error:
                 self._say(row.folder, f"paused: {error}")
-        return took
+        return rest
 
     def _advance(self, now: float) -> None:
         active = self._catalog.points(POINTS.c.state.in_(ACTIVE))
@@ -243,6 +244,7 @@ class Driver:
         finally:
             self._begun.discard(point_id)
             self._in_flight.pop(point_id, None)
+            self._ended = True
             self._wake.set()
 
     def _sweep(self) -> None:

@@ -16,6 +16,7 @@ __all__ = [
     "InputError",
     "JobError",
     "LaueDepthError",
+    "NotAPointError",
     "OutputError",
     "StoppedError",
 ]
@@ -35,6 +36,10 @@ class HeldError(FacilityError):
 
 class ChangedError(FacilityError):
     """A file is no longer the one that was seen."""
+
+
+class NotAPointError(FacilityError):
+    """A file is one that this program wrote, and no point of a detector."""
 
 
 class StoppedError(FacilityError):

@@ -22,7 +22,7 @@ from lauedepth.facility.places import Folders, Place
 from lauedepth.facility.protocols import Recipe
 from lauedepth.facility.schedulers import LocalProcesses
 from lauedepth.facility.settings import Settings
-from lauedepth.facility.sources import FolderSource, Layout
+from lauedepth.facility.sources import FolderSource, Inspector, Layout
 from lauedepth.facility.transfers import LocalCopy
 
 OUR_PROGRAM: Final = (sys.executable, "-m", "lauedepth")
@@ -105,6 +105,7 @@ def open_source(row: SourceRow, folders: Folders) -> FolderSource:
         dataset=row.dataset,
         frames=row.frames,
         avoid=(folders.results, folders.work),
+        count=Inspector().count_frames,
     )
 
 

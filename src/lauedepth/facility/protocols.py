@@ -83,6 +83,8 @@ class Source(Protocol):
         ------
         lauedepth.facility.errors.InputError
             If a file cannot be read as a point; the text says why.
+        lauedepth.facility.errors.NotAPointError
+            If a file is no point of a detector at all.
         """
 
 

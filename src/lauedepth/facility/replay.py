@@ -54,7 +54,7 @@ def replay(
     """Copy a scan into a folder as a detector would write it, and return the points written.
 
     Each file grows under its final name. The next point starts on time even if the one before
-    was late.
+    was late. Files that this program wrote beside the points stay behind.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def replay(
     into = destination.resolve()
     if into.is_relative_to(source.root) or source.root.is_relative_to(into):
         raise InputError("one folder lies within the other", printable(str(destination)))
-    points = [s for s in source.scan() if not s.refusal][:limit]
+    points = [s for s in source.scan() if s.members and not source.is_own(s)][:limit]
     if not points:
         raise InputError("no points to replay", printable(str(scan)))
     stop = stop or threading.Event()

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from lauedepth.facility.catalog import Catalog, Point, PointState, Priority, SourceRow
-from lauedepth.facility.errors import InputError
+from lauedepth.facility.errors import InputError, NotAPointError
 from lauedepth.facility.paths import printable
 from lauedepth.facility.protocols import Sighting, Source
 from lauedepth.facility.settings import Settings
 
 LOG: Final = logging.getLogger("lauedepth.live")
+
+LOOKING_SHARE: Final = 200.0
+"""Rest after a look per second of a core that it took: looking stays below 0.5 % of a core."""
 
 
 @dataclass
@@ -58,6 +61,7 @@ class Watcher:
         # What is there at the first look ever is backlog: what arrives from then on goes first.
         self._first = not row.scanned
         self._known: dict[str, _Watched] = {}
+        self._told: set[str] = set()
         for point in catalog.latest(row.id):
             self._learn(point)
 
@@ -69,11 +73,12 @@ class Watcher:
         Returns
         -------
         float
-            Seconds that looking took, without what was done about it.
+            Seconds in which not to look again: as long as the look took, so that a slow mount is
+            left in peace, and long enough to spare this machine's processor.
         """
-        began = self._clock()
+        began, core = self._clock(), time.thread_time()
         sightings = {sighting.key: sighting for sighting in self._source.scan()}
-        took = self._clock() - began
+        rest = max(self._clock() - began, LOOKING_SHARE * (time.thread_time() - core))
         fresh = [s for s in sightings.values() if self._is_new(s)]
         if fresh:
             self._add(fresh)
@@ -87,7 +92,7 @@ class Watcher:
         if self._first:
             self._catalog.mark_scanned(self._row.id)
             self._first = False
-        return took
+        return rest
 
     def refresh(self) -> None:
         """Learn which points are arriving: a person may have retried or skipped some."""
@@ -142,6 +147,9 @@ class Watcher:
     def _take(self, watched: _Watched, sighting: Sighting) -> None:
         try:
             frames = self._source.check(sighting)
+        except NotAPointError as error:
+            self._ignore(watched, sighting, error.what)
+            return
         except InputError as error:
             now = self._clock()
             if watched.unreadable_since is None:
@@ -152,6 +160,14 @@ class Watcher:
         self._catalog.complete(watched.point_id, sighting, frames)
         watched.arriving = False
         LOG.info("%s: complete", printable(sighting.key))
+
+    def _ignore(self, watched: _Watched, sighting: Sighting, kind: str) -> None:
+        self._catalog.change(watched.point_id, signature=sighting.signature)
+        self._catalog.finish(watched.point_id, PointState.IGNORED, kind)
+        watched.arriving = False
+        if kind not in self._told:
+            self._told.add(kind)
+            LOG.info("%s: %s: left alone, as all such files are", printable(sighting.key), kind)
 
     def _fail(
         self, watched: _Watched, key: str, reason: str, sighting: Sighting | None = None

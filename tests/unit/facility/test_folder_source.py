@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from lauedepth.facility.errors import InputError
+from lauedepth.facility.errors import InputError, NotAPointError
 from lauedepth.facility.sources import FolderSource, Layout
 
 
@@ -221,3 +221,21 @@ def test_a_folder_that_vanishes(tmp_path: Path) -> None:
     folder.rmdir()
     with pytest.raises(InputError, match="cannot be read"):
         source.scan()
+
+
+@pytest.mark.parametrize("name", ["entry1/depth", "truth/depth_um"])
+def test_what_this_program_wrote_is_no_point(tmp_path: Path, name: str) -> None:
+    with h5py.File(write(tmp_path / "p.h5"), "a") as file:
+        file[name] = np.zeros(3)
+    source = FolderSource(tmp_path)
+    (sighting,) = source.scan()
+    assert source.is_own(sighting)
+    with pytest.raises(NotAPointError, match=r"p\.h5: is "):
+        source.check(sighting)
+
+
+def test_a_detectors_file_and_a_broken_one_are_not_taken_for_this_programs(tmp_path: Path) -> None:
+    write(tmp_path / "p.h5")
+    (tmp_path / "q.h5").write_text("no HDF5")
+    source = FolderSource(tmp_path)
+    assert not any(source.is_own(sighting) for sighting in source.scan())

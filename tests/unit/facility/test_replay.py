@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 
+import h5py
 import pytest
 
 from lauedepth.facility.errors import InputError, OutputError
@@ -85,3 +86,12 @@ def test_nonsense_is_refused(scan: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no points"):
         replay(tmp_path / "empty", tmp_path / "live", Rate(0.0))
+
+
+def test_what_this_program_wrote_beside_the_points_stays_behind(scan: Path, tmp_path: Path) -> None:
+    truth = scan / "truth" / "p_0.h5"
+    truth.parent.mkdir()
+    with h5py.File(truth, "w") as file:
+        file["truth/depth_um"] = [1.0]
+    assert replay(scan, tmp_path / "live", Rate(0.0)) == 4
+    assert not (tmp_path / "live" / "truth").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -230,3 +231,15 @@ def test_many_points_cost_little_memory(bench: Bench) -> None:
     for number in range(1, 200):
         os.link(path, bench.folder / f"p_{number}.h5")
     assert bench.poll(3) == [PointState.WAITING.value] * 200
+
+
+def test_what_this_program_wrote_is_left_alone_and_not_awaited(bench: Bench) -> None:
+    (row,) = bench.catalog.sources()
+    bench.catalog.add_source(replace(row, expected=2))
+    bench.write("p.h5")
+    with h5py.File(bench.write("truth_of_p.h5"), "a") as file:
+        file["truth/depth_um"] = np.zeros(3)
+    assert bench.poll(3) == ["waiting", "ignored"]
+    assert bench.catalog.coming() == 1
+    bench.watcher = bench.open()
+    assert bench.poll(3) == ["waiting", "ignored"]

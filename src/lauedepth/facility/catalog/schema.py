@@ -24,6 +24,7 @@ class PointState(StrEnum):
     FAILED = "failed"
     SKIPPED = "skipped"
     SUPERSEDED = "superseded"
+    IGNORED = "ignored"
 
 
 ACTIVE: Final = (
@@ -39,6 +40,7 @@ FINAL: Final = (
     PointState.FAILED,
     PointState.SKIPPED,
     PointState.SUPERSEDED,
+    PointState.IGNORED,
 )
 """States that only a person or a changed file ends."""
 
@@ -85,7 +87,7 @@ POINTS: Final = sa.Table(
     sa.Column("members", sa.JSON, nullable=False),
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("frames", sa.Integer, nullable=False),
-    sa.Column("state", sa.Text, nullable=False, index=True),
+    sa.Column("state", sa.Text, nullable=False),
     sa.Column("priority", sa.Integer, nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("run", sa.Integer, nullable=False),
@@ -93,12 +95,14 @@ POINTS: Final = sa.Table(
     sa.Column("sha256_input", sa.Text, nullable=False),
     sa.Column("sha256_result", sa.Text, nullable=False),
     sa.Column("failure", sa.Text, nullable=False),
-    sa.Column("staged", sa.Boolean, nullable=False),
+    sa.Column("staged", sa.Boolean, nullable=False, index=True),
     sa.Column("seen", sa.Float, nullable=False),
     sa.Column("complete", sa.Float),
     sa.Column("started", sa.Float),
     sa.Column("finished", sa.Float),
     sa.UniqueConstraint("source_id", "key", "version"),
+    # In the order in which points are worked on: the next one is found without sorting them all.
+    sa.Index("ix_lauedepth_points_next", "state", "priority", "complete", "id"),
 )
 
 STEPS: Final = sa.Table(

@@ -155,24 +155,23 @@ class Catalog(Database):
         )
 
     def change(
-        self, point_id: int, *, only: Sequence[PointState] = tuple(PointState), **values: Any
+        self, point_id: int, *, only: Sequence[PointState] | None = None, **values: Any
     ) -> None:
-        """Set columns of a point, if its state is one of `only`."""
+        """Set columns of a point, if its state is one of `only`, or any."""
+        change = POINTS.update().where(POINTS.c.id == point_id)
+        if only is not None:
+            change = change.where(POINTS.c.state.in_(only))
         with self.begin() as connection:
-            connection.execute(
-                POINTS.update()
-                .where(POINTS.c.id == point_id, POINTS.c.state.in_(only))
-                .values(**values)
-            )
+            connection.execute(change.values(**values))
 
     def finish(
         self,
         point_id: int,
         state: PointState,
         failure: str = "",
-        only: Sequence[PointState] = tuple(PointState),
+        only: Sequence[PointState] | None = None,
     ) -> None:
-        """Put a point into a final state, if its state is one of `only`."""
+        """Put a point into a final state, if its state is one of `only`, or any."""
         self.change(point_id, only=only, state=state, failure=failure, finished=time.time())
 
     def point(self, point_id: int) -> Point:
@@ -222,7 +221,8 @@ class Catalog(Database):
             return None
         with self.begin() as connection:
             mine = POINTS.c.source_id.in_([source.id for source in awaited])
-            here = sa.select(sa.func.count()).where(mine, POINTS.c.version == 1)
+            real = POINTS.c.state != PointState.IGNORED
+            here = sa.select(sa.func.count()).where(mine, real, POINTS.c.version == 1)
             arrived = connection.scalar(here) or 0
         return max(0, sum(source.expected for source in awaited) - arrived)
 

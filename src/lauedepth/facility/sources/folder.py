@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from lauedepth.facility.errors import InputError
+from lauedepth.facility.errors import InputError, NotAPointError
 from lauedepth.facility.paths import HDF5_SUFFIXES, inside, printable, refusal
 from lauedepth.facility.protocols import Member, Sighting
 from lauedepth.facility.sources.frames import count_frames
 
 NUMBERED: Final = re.compile(r"_(\d+)$")
 MAX_DEPTH: Final = 16
+
+CountFrames = Callable[[Path, Member, str], tuple[int, int, int]]
 
 
 class Layout(StrEnum):
@@ -44,6 +46,8 @@ class FolderSource:
         Frames that every point must have; 0 if any number will do.
     avoid : tuple of Path
         Folders that are never looked into: where results go.
+    count : callable
+        Counts the frames of a file: `count_frames`, or the same in a process of its own.
     """
 
     def __init__(
@@ -55,12 +59,14 @@ class FolderSource:
         dataset: str = "entry1/data/data",
         frames: int = 0,
         avoid: tuple[Path, ...] = (),
+        count: CountFrames = count_frames,
     ) -> None:
         if not root.is_dir():
             raise InputError("no such folder", str(root), "give the folder the detector writes to")
         self._root, self._layout, self._marker = root.resolve(), layout, marker
         self._dataset, self._frames = dataset, frames
         self._avoid = tuple(path.resolve() for path in avoid)
+        self._count = count
 
     @property
     def root(self) -> Path:
@@ -73,9 +79,10 @@ class FolderSource:
         for folder, entries in _walk(self._root, self._root, self._avoid, 0):
             files = [e for e in entries if _is_data(e)]
             names = {entry.name for entry in entries}
+            within = "" if folder == self._root else f"{folder.relative_to(self._root).as_posix()}/"
             if self._layout is Layout.FILE:
-                found.extend(self._file(folder, entry, names) for entry in files)
-            elif files and folder != self._root:
+                found.extend(self._file(within + entry.name, entry, names) for entry in files)
+            elif files and within:
                 found.append(self._folder(folder, files, names))
         return sorted(found, key=lambda sighting: _natural(sighting.key))
 
@@ -86,6 +93,8 @@ class FolderSource:
         ------
         InputError
             If a file is empty, unreadable, no HDF5, or holds no frames of the right shape.
+        NotAPointError
+            If this program wrote a file: a result, or the truth of a simulated point.
         """
         if not sighting.members:
             raise InputError("cannot be read", printable(sighting.key))
@@ -93,7 +102,7 @@ class FolderSource:
             return 0
         total, shape = 0, None
         for member in sighting.members:
-            frames, *size = count_frames(self._root, member, self._dataset)
+            frames, *size = self._count(self._root, member, self._dataset)
             if shape not in (None, size):
                 raise InputError(f"frames of {size}, others of {shape}", printable(member.name))
             total, shape = total + frames, size
@@ -103,8 +112,17 @@ class FolderSource:
             )
         return total
 
-    def _file(self, folder: Path, entry: os.DirEntry[str], names: set[str]) -> Sighting:
-        key = (folder / entry.name).relative_to(self._root).as_posix()
+    def is_own(self, sighting: Sighting) -> bool:
+        """Return whether this program wrote a point's files: they are no point of a detector."""
+        try:
+            self._count(self._root, sighting.members[0], self._dataset)
+        except NotAPointError:
+            return True
+        except InputError:
+            return False
+        return False
+
+    def _file(self, key: str, entry: os.DirEntry[str], names: set[str]) -> Sighting:
         why = refusal(key) or self._outside(entry)
         if why:
             return Sighting(key, (), refusal=why)
@@ -141,9 +159,10 @@ def _walk(
         return
     yield folder, entries
     for entry in entries:
-        below = folder / entry.name
-        if entry.is_dir(follow_symlinks=False) and below not in avoid and depth < MAX_DEPTH:
-            yield from _walk(root, below, avoid, depth + 1)
+        if entry.is_dir(follow_symlinks=False) and depth < MAX_DEPTH:
+            below = folder / entry.name
+            if below not in avoid:
+                yield from _walk(root, below, avoid, depth + 1)
 
 
 def _is_data(entry: os.DirEntry[str]) -> bool:

@@ -5,10 +5,17 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Final
 
-from lauedepth.facility.errors import InputError
+from lauedepth.facility.errors import InputError, NotAPointError
 from lauedepth.facility.paths import open_inside, printable
 from lauedepth.facility.protocols import Member
+
+OWN_FILES: Final = {
+    "entry1/depth": "is a reconstruction",
+    "truth/depth_um": "is the truth of a simulated point",
+}
+"""What only the program's own results, images and truths hold, and what such a file is."""
 
 
 def count_frames(root: Path, member: Member, dataset: str) -> tuple[int, int, int]:
@@ -28,6 +35,8 @@ def count_frames(root: Path, member: Member, dataset: str) -> tuple[int, int, in
     InputError
         If the file is empty, unreadable, truncated, changing, no HDF5, or the frames have a wrong
         shape.
+    NotAPointError
+        If this program wrote the file.
     """
     where = printable(member.name)
     try:
@@ -51,10 +60,13 @@ def count_frames(root: Path, member: Member, dataset: str) -> tuple[int, int, in
 
 
 def _shape(path: Path, dataset: str, where: str) -> tuple[int, ...]:
-    import h5py  # noqa: PLC0415 (the planner and the commands' help do without)
+    import h5py  # noqa: PLC0415 (what the driver does without: see `inspector`)
 
     try:
         with h5py.File(path, "r", locking=False) as file:
+            for name, kind in OWN_FILES.items():
+                if name in file:
+                    raise NotAPointError(kind, where)
             found = file.get(dataset)
             if not isinstance(found, h5py.Dataset):
                 raise InputError(f"has no {dataset}", where)
