@@ -31,12 +31,12 @@ def check_baseline(batches: tuple[int, ...], mask: int, longest: int) -> None:
 
 def check_ours(pixels: int) -> None:
     """Compare our answers with the reference's."""
-    from lauedepth.core.backends.cuda._host import decode_on_card  # noqa: PLC0415  needs a card
+    from lauedepth.core.backends.cuda._host import Card  # noqa: PLC0415  needs a card
 
     for frames, experiment in SETS.items():
         case = Case.random(experiment, pixels, seed=frames)
         options: DecodeOptions = OPTIONS["on"]
-        ours = decode_on_card(case.experiment, case.rays, case.traces, options)
+        ours = Card().decode(case.experiment, case.rays, case.traces, options)
         wanted = decode_reference(case.experiment, case.rays, case.traces, options)
         same = np.mean(ours.status == wanted.status)
         near = np.abs(np.nan_to_num(ours.depth_um - wanted.depth_um)).max(axis=1) < DEPTH_UM

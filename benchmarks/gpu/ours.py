@@ -14,7 +14,7 @@ from numba import cuda
 from benchmarks.geometries import NORCADA, TWIN
 from lauedepth.core.answers import Traces
 from lauedepth.core.backends.cpu import problem_of
-from lauedepth.core.backends.cuda._host import decode_on_card, problem_on_card, shape_of
+from lauedepth.core.backends.cuda._host import Card, are_frames, problem_on_card, shape_of
 from lauedepth.core.backends.cuda._lane import Lane
 from lauedepth.core.backends.cuda._memory import plan_batches
 from lauedepth.core.experiment import Experiment, Frames
@@ -43,7 +43,7 @@ OPTIONS = {"off": DecodeOptions(), "on": DecodeOptions(energy=EnergySearch(backg
 
 @dataclass(frozen=True)
 class Case:
-    """Traces, and the rays of their pixels."""
+    """Traces, a view of frames as `reconstruct` gives them, and the rays of their pixels."""
 
     experiment: Experiment
     rays: RayMap
@@ -60,7 +60,7 @@ class Case:
         intensity = rng.uniform(20.0, 2000.0, (pixels, 1)) * (rng.random((pixels, 1)) < LIT)
         light = Footprints(depth, width, intensity)
         expected = quick_traces(experiment, row, column, light, background=20.0)
-        counts = rng.poisson(expected).astype(np.uint16)
+        counts = np.ascontiguousarray(rng.poisson(expected).astype(np.uint16).T).T
         usable = np.ones(counts.shape[1], np.bool_)
         return cls(experiment, RayMap.of(experiment, row, column), Traces(counts, usable))
 
@@ -92,7 +92,8 @@ def _open_lane(case: Case, options: DecodeOptions) -> tuple[Lane, int]:
     on_card = problem_on_card(problem)
     usable = cuda.to_device(case.traces.frames_usable)
     reading = case.traces.counts.dtype
-    lane = Lane(shape, plan, reading, as_frames=False, problem=on_card, usable=usable)
+    lane = Lane(shape, plan, reading)
+    lane.prepare(on_card, usable, as_frames=are_frames(case.traces.counts))
     return lane, min(plan.pixels, len(case.traces))
 
 
@@ -104,9 +105,10 @@ def _mark(stream: Any) -> Any:
 
 def whole_seconds(case: Case, options: DecodeOptions) -> float:
     """Return the time from traces in memory to answers in memory, the second time."""
-    decode_on_card(case.experiment, case.rays, case.traces, options)
+    card = Card()
+    card.decode(case.experiment, case.rays, case.traces, options)
     begin = perf_counter()
-    decode_on_card(case.experiment, case.rays, case.traces, options)
+    card.decode(case.experiment, case.rays, case.traces, options)
     return perf_counter() - begin
 
 

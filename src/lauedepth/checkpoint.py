@@ -94,8 +94,13 @@ class Checkpoint:
                 numbers.add(number)
         return numbers
 
-    def block_pixels(self, wanted: int) -> int:
-        """Return into how large blocks the run was cut; `wanted` if it begins now.
+    def block_size(self, wanted: Mapping[str, int]) -> dict[str, int]:
+        """Return how the run was cut into blocks; as `wanted` if it begins now.
+
+        Parameters
+        ----------
+        wanted : mapping of str to int
+            What the size of blocks is made of.
 
         Raises
         ------
@@ -105,7 +110,8 @@ class Checkpoint:
         path = self.folder / _PLAN
         if next(self.folder.glob("block_*.npz"), None) is not None:
             try:
-                return int(json.loads(path.read_text(encoding="utf-8"))["block_pixels"])
+                stored = json.loads(path.read_text(encoding="utf-8"))
+                return {name: int(stored[name]) for name in wanted}
             except (OSError, ValueError, KeyError, TypeError) as error:
                 raise CheckpointError(
                     "does not tell how large the finished blocks are",
@@ -113,8 +119,8 @@ class Checkpoint:
                     "run without --resume to start over",
                 ) from error
         with publish(path) as partial:
-            partial.write_text(json.dumps({"block_pixels": wanted}), encoding="utf-8")
-        return wanted
+            partial.write_text(json.dumps(dict(wanted)), encoding="utf-8")
+        return dict(wanted)
 
     def save(self, number: int, decoded: DecodedPixels) -> None:
         """Keep a finished block.

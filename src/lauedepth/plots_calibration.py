@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 
 PULL_RANGE: Final = 5.0
-MARGIN_UM: Final = 3.0
+MARGIN_UM: Final = 1.0
 
 
 def plot_calibration(calibration: Calibration) -> Figure:
@@ -29,8 +29,10 @@ def plot_calibration(calibration: Calibration) -> Figure:
     depths over the detector, before and after.
     """
     from matplotlib.figure import Figure  # noqa: PLC0415  (slow to import)
+    from matplotlib.layout_engine import ConstrainedLayoutEngine  # noqa: PLC0415
 
-    figure = Figure(figsize=(13.0, 8.4), layout="constrained")
+    spaced = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)
+    figure = Figure(figsize=(15.0, 8.6), layout=spaced)
     axes = figure.subplots(2, 3)
     depth = calibration.sample_depth_um
     _draw_rays(axes[0, 0], calibration, lambda scan: scan.depth_before_um, ORANGE, "Before")
@@ -55,12 +57,12 @@ def _draw_rays(
     depth = _joined(calibration, depth_of)[order]
     half = _joined(calibration, lambda scan: scan.width_um)[order] / 2
     number = np.arange(depth.size)
-    axis.hlines(number, depth - half, depth + half, color=colour, lw=1.6)
+    axis.hlines(number, depth - half, depth + half, color=colour, lw=1.6, alpha=0.4)
     axis.plot(depth, number, ".", color=colour, ms=3.5)
     axis.axvline(calibration.sample_depth_um, color=GREY, lw=0.8, ls="--")
-    reach = max(float(np.abs(depth - calibration.sample_depth_um).max()), float(half.max()))
-    middle = calibration.sample_depth_um
-    axis.set_xlim(middle - 1.1 * reach - MARGIN_UM, middle + 1.1 * reach + MARGIN_UM)
+    ends = np.concatenate([depth - half, depth + half, [calibration.sample_depth_um]])
+    margin = 0.05 * float(np.ptp(ends)) + MARGIN_UM
+    axis.set_xlim(float(ends.min()) - margin, float(ends.max()) + margin)
     axis.set_title(f"{title}: where the light comes from")
     axis.set_xlabel("depth along the beam (µm)")
     axis.set_ylabel("pixel, in order along the code")
@@ -77,7 +79,8 @@ def _draw_pulls(axis: Axes, calibration: Calibration) -> None:
     axis.set_title(f"Pulls: standard deviation {pulls.std():.2f}")
     axis.set_xlabel("(measured - fitted) / error")
     axis.set_ylabel("number")
-    axis.legend(frameon=False)
+    axis.set_ylim(top=1.2 * axis.get_ylim()[1])  # room for the legend
+    axis.legend(frameon=False, loc="upper right")
     axis.spines[["top", "right"]].set_visible(False)
 
 
@@ -103,10 +106,10 @@ def _draw_detector(
         lw=0.4,
     )
     axis.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5), aspect="equal")
-    axis.set_title(f"{title}: residual depth over the detector")
+    axis.set_title(f"{title}: over the detector")
     axis.set_xlabel("column (pixel)")
     axis.set_ylabel("row (pixel)")
-    figure.colorbar(shown, ax=axis, label="depth - sample depth (µm)", shrink=0.85)
+    figure.colorbar(shown, ax=axis, label="depth − sample depth (µm)")
 
 
 def _draw_profile(axis: Axes, calibration: Calibration) -> None:

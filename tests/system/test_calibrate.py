@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -151,6 +152,68 @@ def test_check_warns_of_a_pose_that_does_not_hold(
     drifted = command("check", point, "-e", scans / "start.yml", "--pose", "--backend", "reference")
     assert any("turned by" in text for text in drifted.last("pose")["warnings"])
     assert drifted.last("warning")["where"] == str(point)
+
+
+@pytest.fixture(scope="session")
+def results(scans: Path) -> Path:
+    """Results of one scan: made with its true pose, and with one turned by 0.5° since."""
+    handler = signal.getsignal(signal.SIGTERM)
+    for name, angle in (("right", 0.0), ("drifted", 0.5)):
+        pose = replace(TRUTH.pose, anglez_deg=TRUTH.pose.anglez_deg + angle)
+        text = dump_experiment(ExperimentConfig.from_core(replace(TRUTH, pose=pose)))
+        (scans / f"{name}.yml").write_text(text, encoding="utf-8")
+        words = ["-e", str(scans / f"{name}.yml"), "-o", str(scans / f"{name}.h5")]
+        assert run(["reconstruct", str(scans / "scan0.h5"), *words, "--pixels", "100"]) == 0
+        with h5py.File(scans / f"{name}.h5", "r+") as file:  # as after the point was moved away
+            file["entry1"].attrs.pop("lauedepth_point", None)
+    signal.signal(signal.SIGTERM, handler)
+    return scans
+
+
+def test_check_sees_in_a_result_that_its_pose_does_not_hold(
+    results: Path, command: Command
+) -> None:
+    holds = command("check", results / "right.h5")
+    assert holds.code == 0, holds.err
+    assert holds.last("agreement")["warnings"] == []
+    assert not [one for one in holds.events if one["event"] == "warning"]
+    drifted = command("check", results / "drifted.h5")
+    assert drifted.code == 0
+    (warning,) = [one for one in drifted.events if one["event"] == "warning"]
+    assert warning["where"] == str(results / "drifted.h5")
+    assert "residuals grow over the detector" in warning["message"]
+    assert "lauedepth calibrate" in warning["message"]
+    told = drifted.last("agreement")
+    assert told["point"] is None
+    assert told["traces"] is None
+    assert told["residuals"]["turn_deg"] == pytest.approx(0.5, abs=0.2)
+
+
+def test_the_traces_of_a_result_s_point_decide(results: Path, command: Command) -> None:
+    point = results / "scan0.h5"
+    told = command("check", results / "drifted.h5", "--point", point).last("agreement")
+    assert told["point"] == str(point)
+    assert told["traces"]["turn_deg"] == pytest.approx(-0.5, abs=0.05)
+    assert "turned by -0." in told["warnings"][0]
+    with h5py.File(results / "right.h5", "r+") as file:
+        file["entry1"].attrs["lauedepth_point"] = np.bytes_(str(point))
+    named = command("check", results / "right.h5").last("agreement")
+    assert named["point"] == str(point)
+    assert named["warnings"] == []
+    assert abs(named["traces"]["turn_deg"]) < 5 * named["traces"]["turn_error_deg"]
+
+
+def test_wrong_usage_of_check_is_told_in_a_line(results: Path, command: Command) -> None:
+    for words, told in (
+        ([], "--experiment: is missing"),
+        ([results / "scan0.h5"], "--experiment: is missing"),
+        ([results / "right.h5", results / "drifted.h5", "--point", "x"], "2 results given"),
+        ([results / "right.h5", "--point", results / "away.h5"], "away.h5"),
+    ):
+        answer = command("check", *words)
+        assert answer.code in {1, 2}
+        assert told in answer.err
+        assert len(answer.err.splitlines()) == 1
 
 
 def test_a_dry_run_needs_no_point(scans: Path, command: Command) -> None:

@@ -15,6 +15,7 @@ from lauedepth.calibration.measuring import Measured, Scan, measure
 from lauedepth.calibration.parameters import KNOWN, parameters_named
 from lauedepth.calibration.planning import Outlook, plan
 from lauedepth.calibration.pose_fit import Held, PoseFit
+from lauedepth.calibration.residuals import DecodedTable, ResultCheck, check_residuals
 from lauedepth.calibration.result import Calibration, ScanPixels
 
 __all__ = [
@@ -22,16 +23,19 @@ __all__ = [
     "LEAST_CONTRAST",
     "LEAST_PIXELS",
     "Calibration",
+    "DecodedTable",
     "Held",
     "Measured",
     "Outlook",
     "PoseCheck",
     "PoseFit",
+    "ResultCheck",
     "Scan",
     "ScanPixels",
     "bright_pixels",
     "calibrate",
     "check_pose",
+    "check_residuals",
     "coded_contrast",
     "measure",
     "parameters_named",

@@ -143,7 +143,10 @@ def _advance_warning(turn: _Part, stretch: _Part) -> list[str]:
         told = f"a step were {value:+.2f} ± {error:.2f} % longer"
         if abs(value) < LEAST_STRETCH_PERCENT:
             return []
-    return [f"traces advance over the detector as if {told}: the pose does not hold, calibrate"]
+    return [
+        f"traces advance over the detector as if {told}: the pose does not hold, find it anew "
+        "with lauedepth calibrate"
+    ]
 
 
 def _outside_warning(outside: float) -> list[str]:
@@ -151,5 +154,5 @@ def _outside_warning(outside: float) -> list[str]:
         return []
     return [
         f"{outside:.0%} of the bright pixels' light comes, by this pose, from outside the "
-        "depths asked for; widen depths, or calibrate"
+        "depths asked for: widen depths, or find the pose anew with lauedepth calibrate"
     ]

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from lauedepth.calibration.trace_fit import Shape, TraceFit, fit_trace, start_theta
+from lauedepth.calibration.trace_fit import Shape, TraceFit, extra_noise, fit_trace, start_theta
 from lauedepth.core import limits
 from lauedepth.core.aperture import BarTable
 from lauedepth.core.experiment import Experiment, Frames
@@ -78,6 +78,7 @@ class Measured:
     values : (n, 2 + n_shapes) array
         Position at the middle frame, advance per frame number, further shapes asked for; µm.
     covariance : (n, 2 + n_shapes, 2 + n_shapes) array
+        Of counting, what stands out of it in the trace, and the aperture's jitter.
     extent_um : (n,) array
         Extent of the source along the code.
     residual : (n,) array
@@ -86,6 +87,9 @@ class Measured:
         All parameters of the fits.
     opaque : (n,) bool array
         Whether bars that stop everything explain the trace better than absorbing ones.
+    common : (n, 2 + n_shapes, n_frames) array, optional
+        What one standard deviation of the aperture's jitter in each frame changes the values
+        by. It is in the covariance too, but here is what the pixels have in common.
     """
 
     found: npt.NDArray[np.bool_]
@@ -95,12 +99,20 @@ class Measured:
     residual: Floats
     theta: Floats
     opaque: npt.NDArray[np.bool_]
+    common: Floats | None = None
 
 
 def middle_frame(frames: Frames) -> float:
     """Return the frame number to which positions on the code belong."""
     numbers = frames.indices
     return float(numbers[0] + numbers[-1]) / 2
+
+
+def usable_frames(scan: Scan, index: int) -> npt.NDArray[np.bool_]:
+    """Return where one trace of a scan holds measurements: (n_frames,) bool."""
+    counts = scan.counts[index].astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(scan.usable & (counts >= 0) & (counts < limits.SATURATED))
 
 
 def frames_from_middle(frames: Frames) -> Floats:
@@ -151,7 +163,7 @@ def measure(
             fits.append(_usable(trace.fit(start, shapes, opaque=bool(near.opaque[index]))))
         if progress:
             progress(index + 1, len(scan))
-    return _table(fits, 2 + len(shapes))
+    return _table(fits, scan, 2 + len(shapes))
 
 
 def advances_to_try(advance_um: float, slope: float, step_um: float, n_frames: int) -> Floats:
@@ -177,9 +189,7 @@ class _Trace:
     @classmethod
     def of(cls, experiment: Experiment, scan: Scan, index: int) -> _Trace | None:
         """Take one trace of a scan; None where too little of it is a measurement."""
-        counts = scan.counts[index].astype(np.float64)
-        with np.errstate(invalid="ignore"):
-            usable = scan.usable & (counts >= 0) & (counts < limits.SATURATED)
+        counts, usable = scan.counts[index].astype(np.float64), usable_frames(scan, index)
         enough = max(limits.LEAST_FRAMES, limits.LEAST_USABLE * usable.size)
         if usable.sum() < enough or not counts[usable].mean() > 0:
             return None
@@ -262,16 +272,40 @@ def _again(theta: Floats, window_um: float, widening_um: float) -> Floats:
     return again
 
 
-def _table(fits: list[TraceFit | None], size: int) -> Measured:
+def _table(fits: list[TraceFit | None], scan: Scan, size: int) -> Measured:
     values = np.full((len(fits), size), np.nan)
     covariance = np.full((len(fits), size, size), np.nan)
+    common = np.zeros((len(fits), size, scan.usable.size))
     extent, residual = np.full(len(fits), np.nan), np.full(len(fits), np.nan)
     theta = np.full((len(fits), 9), np.nan)
+    jitter = _jitter_um(fits, scan)
     for index, fit in enumerate(fits):
         if fit is not None:
-            values[index], covariance[index] = fit.values, fit.covariance
+            shaken = fit.influence * jitter
+            common[index][:, usable_frames(scan, index)] = shaken
+            explained = 1.0 + jitter**2 * float(fit.firmness.sum()) / fit.freedom
+            noise = extra_noise(fit.chi_square / explained, fit.freedom)
+            values[index], covariance[index] = (
+                fit.values,
+                fit.covariance * noise + shaken @ shaken.T,
+            )
             extent[index], residual[index] = fit.extent_um, fit.chi_square / fit.freedom
             theta[index] = fit.theta
     found = np.array([fit is not None for fit in fits], bool)
     opaque = np.array([fit is not None and fit.opaque for fit in fits], bool)
-    return Measured(found, values, covariance, extent, residual, theta, opaque)
+    return Measured(found, values, covariance, extent, residual, theta, opaque, common)
+
+
+def _jitter_um(fits: list[TraceFit | None], scan: Scan) -> float:
+    """Return the jitter that the traces of a scan share (standard deviation).
+
+    Its square follows from products of different pixels' pushes: counting noise is not shared.
+    """
+    push, firmness = np.zeros((2, len(fits), scan.usable.size))
+    for index, fit in enumerate(fits):
+        if fit is not None:
+            at = usable_frames(scan, index)
+            push[index, at], firmness[index, at] = fit.push, fit.firmness
+    shared = float((push.sum(axis=0) ** 2 - (push**2).sum(axis=0)).sum())
+    information = float((firmness.sum(axis=0) ** 2 - (firmness**2).sum(axis=0)).sum())
+    return float(np.sqrt(max(shared, 0.0) / information)) if information > 0 else 0.0

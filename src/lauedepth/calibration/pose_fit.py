@@ -13,7 +13,7 @@ from scipy.stats import chi2
 
 from lauedepth.calibration.measuring import Measured, Scan, middle_frame
 from lauedepth.calibration.parameters import Parameter, State, changed
-from lauedepth.calibration.trace_fit import Shape, extra_noise
+from lauedepth.calibration.trace_fit import Shape
 from lauedepth.core.geometry import pose_matrix
 from lauedepth.core.raymap import RayMap
 
@@ -61,7 +61,8 @@ class PoseFit:
     values, errors : (n,) arrays
         Fitted values and their standard errors; directions that are held add nothing to them.
     covariance : (n, n) array
-        Of the fitted directions; chi-square above one taken as noise.
+        Of the fitted directions, the jitter that the pixels of a scan share included; scaled by
+        the reduced chi-square where that is above one.
     singular_values : (n,) array
         Of the weighted slopes, parameters in units of their scales: the inverse of each is
         the error of a combination of parameters.
@@ -255,13 +256,14 @@ def evaluate(problem: Problem, used: Sequence[Mask], changes: Floats) -> PoseFit
     """Return errors, correlations and what is held, for changes from the start."""
     scales = problem.scales
     names = tuple(parameter.name for parameter in problem.parameters)
-    _, sizes, rows = np.linalg.svd(slopes(problem, used, changes), full_matrices=False)
+    left, sizes, rows = np.linalg.svd(slopes(problem, used, changes), full_matrices=False)
     kept = sizes > 1 / HELD_PART
     residuals = _residuals(problem, used, changes)
     freedom = max(residuals.size - int(kept.sum()), 1)
     chi_square = float(residuals @ residuals)
     root = scales[:, None] * rows[kept].T / sizes[kept]
-    covariance = root @ root.T * extra_noise(chi_square, freedom)
+    spread = np.eye(int(kept.sum())) + _shared(problem, used, left[:, kept])
+    covariance = root @ spread @ root.T * max(1.0, chi_square / freedom)
     state = problem.state(changes)
     start = np.array([parameter.get(problem.start) for parameter in problem.parameters])
     return PoseFit(
@@ -279,6 +281,34 @@ def evaluate(problem: Problem, used: Sequence[Mask], changes: Floats) -> PoseFit
         reduced_chi_square=chi_square / freedom,
         freedom=freedom,
     )
+
+
+def _shared(problem: Problem, used: Sequence[Mask], left: Floats) -> Floats:
+    """Return what the pixels' common jitter adds to the covariance of the pulls' combinations.
+
+    Parameters
+    ----------
+    left : (n_pulls, n_kept) array
+        The combinations.
+
+    Returns
+    -------
+    (n_kept, n_kept) array
+        What each pixel's own pulls have of it already is left out.
+    """
+    added = np.zeros((left.shape[1], left.shape[1]))
+    begin = 0
+    for measured, mask in zip(problem.measured, used, strict=True):
+        size = measured.values.shape[1]
+        mine = left[begin : begin + size * int(mask.sum())]
+        begin += len(mine)
+        if measured.common is not None:
+            factor = np.linalg.cholesky(measured.covariance[mask])
+            shaken = np.linalg.solve(factor, measured.common[mask])
+            each = mine.reshape(-1, size, mine.shape[1]).transpose(0, 2, 1) @ shaken
+            together = each.sum(axis=0)
+            added += together @ together.T - np.einsum("pkf,plf->kl", each, each)
+    return added
 
 
 def _held(state: State, names: tuple[str, ...], scales: Floats, rows: Floats) -> tuple[Held, ...]:

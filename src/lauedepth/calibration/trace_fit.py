@@ -56,7 +56,7 @@ class TraceFit:
         Position on the code at the middle frame and advance per frame number, µm; then the
         window and widening, µm, where they were asked for.
     covariance : (2 + n_shapes, 2 + n_shapes) array
-        From the Fisher information, chi-square above one taken as noise.
+        Of counting alone, from the Fisher information.
     extent_um : float
         Extent of the source along the code.
     theta : (9,) array
@@ -64,6 +64,10 @@ class TraceFit:
     opaque : bool
         Whether bars that stop everything explain the trace better than absorbing ones.
     chi_square, freedom : float, int
+    influence : (2 + n_shapes, n_frames) array
+        What a displacement of the aperture in one frame changes each value by, per µm.
+    push, firmness : (n_frames,) arrays
+        Slope of the log-likelihood by a displacement in each frame, and its information on it.
     """
 
     values: Floats
@@ -73,6 +77,9 @@ class TraceFit:
     opaque: bool
     chi_square: float
     freedom: int
+    influence: Floats
+    push: Floats
+    firmness: Floats
 
 
 @dataclass(frozen=True)
@@ -320,15 +327,21 @@ def _told(
     wide = np.zeros((9, 9))
     kept = free[inside]
     wide[np.ix_(kept, kept)] = inverse * np.outer(typical[kept], typical[kept])
+    by_place = weights * slopes[:, np.flatnonzero(free == POSITION)[0]]
+    influence = np.zeros((9, counts.size))
+    influence[kept] = typical[kept, None] * (inverse @ (scaled.T * by_place))
     chi_square = float(weights @ (counts - expected) ** 2)
     freedom = counts.size - free.size
     told = np.array([POSITION, ADVANCE, *extra])
     return TraceFit(
         theta[told],
-        wide[np.ix_(told, told)] * extra_noise(chi_square, freedom),
+        wide[np.ix_(told, told)],
         float(theta[EXTENT]),
         theta,
         model.opaque,
         chi_square,
         freedom,
+        influence[told],
+        by_place * (counts - expected),
+        by_place**2 / weights,
     )

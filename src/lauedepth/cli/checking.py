@@ -9,10 +9,14 @@ import typer
 from rich.markup import escape
 
 from lauedepth.cli import options
+from lauedepth.cli.agreement import opened, tell_agreement, tell_pose
+from lauedepth.cli.decoders import tell_decoder
 from lauedepth.cli.reporting import Reporter, facts, reporter_for
+from lauedepth.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from lauedepth.config import ExperimentConfig
+    from lauedepth.core.backends.registry import Backend
     from lauedepth.io import Point
     from lauedepth.reconstruct import Estimate
 
@@ -24,10 +28,26 @@ def register(app: typer.Typer) -> None:
 
 def check(
     points: Annotated[
-        list[Path] | None, typer.Argument(metavar="[POINT]...", help=options.POINT_HELP)
+        list[Path] | None,
+        typer.Argument(
+            metavar="[POINT|RESULT]...",
+            help=f"{options.POINT_HELP} Or a result: does it agree with its pose?",
+        ),
     ] = None,
     *,
-    experiment: options.ExperimentFile,
+    experiment: Annotated[
+        Path | None,
+        typer.Option(
+            "--experiment",
+            "-e",
+            metavar="FILE",
+            help="The experiment, in YAML; a result holds its own.",
+        ),
+    ] = None,
+    point: Annotated[
+        Path | None,
+        typer.Option(metavar="POINT", help="Where the point of a RESULT is now, if it was moved."),
+    ] = None,
     backend: options.BackendName = "auto",
     method: options.Method = None,
     pixels: options.PixelChoice = None,
@@ -39,17 +59,40 @@ def check(
     memory: options.Memory = 2.0,
     as_json: options.AsJson = False,
 ) -> None:
-    """Check an experiment and points, and estimate memory and time, before any work."""
-    reporter = reporter_for(as_json)
-    config = options.load(experiment, method, energy)
-    _tell_experiment(reporter, experiment, config)
-    if not points:
-        return
+    """Check an experiment and points before any work, or a result for drift of the aperture."""
+    from lauedepth.calibrate import is_result  # noqa: PLC0415
+
+    given = points or []
+    results = [path for path in given if is_result(path)]
+    left = [path for path in given if path not in results]
+    reporter, memory_bytes = reporter_for(as_json), int(memory * 2**30)
+    if experiment is None and (left or not results):
+        raise ConfigurationError("is missing", "--experiment", "give the experiment's file")
+    if point is not None and len(results) != 1:
+        raise ConfigurationError(f"{len(results)} results given", "--point", "give one RESULT")
+    if experiment is not None:
+        config = options.load(experiment, method, energy)
+        _tell_experiment(reporter, experiment, config)
+        if left:
+            _check_points(reporter, left, config, backend, pixels, pose, memory_bytes)
+    for path in results:
+        tell_agreement(reporter, path, point, memory_bytes)
+
+
+def _check_points(
+    reporter: Reporter,
+    points: list[Path],
+    config: ExperimentConfig,
+    backend: str,
+    pixels: str | None,
+    pose: bool,
+    memory_bytes: int,
+) -> None:
+    """Tell what reconstructing points would take and, if asked, whether the pose holds."""
     import numpy as np  # noqa: PLC0415
 
     from lauedepth.core.backends.registry import choose_backend  # noqa: PLC0415
-    from lauedepth.io import open_point  # noqa: PLC0415
-    from lauedepth.parallel.ranks import rank_memory  # noqa: PLC0415
+    from lauedepth.parallel.memory import rank_memory  # noqa: PLC0415
     from lauedepth.reconstruct import (  # noqa: PLC0415
         compile_backend,
         estimate_point,
@@ -59,28 +102,21 @@ def check(
     chosen, decoder = options.pixels_of(pixels, config), choose_backend(backend)
     mask = chosen if isinstance(chosen, np.ndarray) else None
     config = with_threshold(config, chosen)
-    core = config.to_core()
     with reporter.progress("decoder") as tell:
         compile_backend(
             decoder,
-            core,
+            config.to_core(),
             config.decode_options(),
             lambda done, total: tell("compile", done, total),
         )
+    tell_decoder(reporter, decoder, config)
     for path in points:
-        with open_point(
-            path,
-            config.data.key,
-            core.frames,
-            detector=core.detector,
-            first_number=config.data.first_number,
-        ) as point:
-            estimate = estimate_point(point, config, decoder, mask, int(memory * 2**30))
-            _tell_point(
-                reporter, point, estimate, decoder.name, rank_memory(point, int(memory * 2**30))
-            )
+        with opened(path, config) as point:
+            estimate = estimate_point(point, config, decoder, mask, memory_bytes)
+            rank_bytes = rank_memory(point, memory_bytes, decoder)
+            _tell_point(reporter, point, estimate, decoder, rank_bytes)
             if pose:
-                _tell_pose(reporter, point, config, int(memory * 2**30))
+                tell_pose(reporter, point, config, memory_bytes)
 
 
 def _tell_experiment(reporter: Reporter, path: Path, config: ExperimentConfig) -> None:
@@ -100,7 +136,7 @@ def _tell_experiment(reporter: Reporter, path: Path, config: ExperimentConfig) -
 
 
 def _tell_point(
-    reporter: Reporter, point: Point, estimate: Estimate, backend: str, rank_bytes: int
+    reporter: Reporter, point: Point, estimate: Estimate, decoder: Backend, rank_bytes: int
 ) -> None:
     frames, rows, columns = point.shape
     lost = int((~point.usable).sum())
@@ -115,31 +151,10 @@ def _tell_point(
         f"for {estimate.input_bytes / 2**30:.2f} GiB of frames",
         "memory of each MPI rank": f"about {rank_bytes / 2**30:.1f} GiB",
         "reading": f"about {estimate.read_seconds:.0f} s in {estimate.readings} bands",
-        "decoding": f"about {estimate.decode_seconds:.0f} s on backend {backend} "
+        "decoding": f"about {estimate.decode_seconds:.0f} s on backend {decoder.name} "
         f"({estimate.pixels_per_second:.0f} pixels/s)",
     }
-    values = {"path": point.path, "shape": point.shape, "lost_frames": lost, "backend": backend}
-    values["rank_memory_bytes"] = rank_bytes
+    values = {"path": point.path, "shape": point.shape, "lost_frames": lost}
+    values |= {"backend": decoder.name, "rank_memory_bytes": rank_bytes}
     title = f"{escape(str(point.path))}: can be reconstructed"
     reporter.show("point", values | vars(estimate), facts(told, title))
-
-
-def _tell_pose(
-    reporter: Reporter, point: Point, config: ExperimentConfig, memory_bytes: int
-) -> None:
-    """Compare how fast bright traces advance along the code with what the pose foretells."""
-    from lauedepth.calibrate import read_scan  # noqa: PLC0415
-    from lauedepth.calibration import check_pose  # noqa: PLC0415
-
-    with reporter.progress(point.path.name) as tell:
-        scan = read_scan(point, config, memory_bytes=memory_bytes, progress=tell)
-    told = check_pose(config.to_core(), scan)
-    for warning in told.warnings:
-        reporter.warn(warning, str(point.path))
-    rows = {
-        "traces on the code": f"{told.pixels} of {len(scan)} bright ones",
-        "turn about the bars": f"{told.turn_deg:+.3f} ± {told.turn_error_deg:.3f}°",
-        "change of the step": f"{told.stretch_percent:+.3f} ± {told.stretch_error_percent:.3f} %",
-    }
-    title = f"{escape(str(point.path))}: the pose {'does not hold' if told.warnings else 'holds'}"
-    reporter.show("pose", vars(told) | {"point": point.path}, facts(rows, title))

@@ -12,6 +12,7 @@ import typer
 from rich.markup import escape
 
 from lauedepth.cli import options
+from lauedepth.cli.decoders import tell_passed_over
 from lauedepth.cli.ranks import ranks_of_launcher, reporter_of
 from lauedepth.cli.reporting import Reporter, speaks_json, tell_error
 from lauedepth.core.errors import ConfigurationError, OutputError
@@ -63,9 +64,8 @@ def reconstruct(
             return _Task(config, chosen, outputs_for(points, output))
 
         task = prepare() if team is None else team.agree(prepare)
-        name, one = _runner(team, backend, task.config)
-        failed = 0
-        reporter = reporter_of(team, as_json)
+        reporter, failed = reporter_of(team, as_json), 0
+        name, one = _runner(team, backend, task.config, reporter)
         for point, result in zip(points, task.outputs, strict=True):
             values = {"point": point, "output": result, "backend": name}
             reporter.show(
@@ -104,19 +104,22 @@ class _Task:
 
 
 def _runner(
-    team: Team | None, backend: str, config: ExperimentConfig
+    team: Team | None, backend: str, config: ExperimentConfig, reporter: Reporter
 ) -> tuple[str, Callable[..., Summary]]:
     """Return the backend's name and what reconstructs one point, alone or with other ranks."""
     if team is None:
         from lauedepth.core.backends.registry import choose_backend  # noqa: PLC0415
         from lauedepth.reconstruct import reconstruct_point  # noqa: PLC0415
 
-        name = choose_backend(backend).name
-        return name, partial(reconstruct_point, config=config, backend=name)
+        chosen = choose_backend(backend)
+        tell_passed_over(reporter, [one for one in chosen.passed_over if one.installed])
+        return chosen.name, partial(reconstruct_point, config=config, backend=chosen)
     from lauedepth.parallel.equipment import equip_ranks  # noqa: PLC0415
     from lauedepth.parallel.ranks import reconstruct_together  # noqa: PLC0415
 
     equipment = equip_ranks(team, backend)
+    passed = equipment.backend.passed_over
+    tell_passed_over(reporter, [one for one in passed if one.installed])
     return equipment.backends, partial(reconstruct_together, team, equipment, config=config)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 
@@ -49,6 +52,28 @@ def decode(
     ValueError
         Shapes that do not fit each other or the experiment.
     """
+    return decode_in_two(
+        experiment, row, column, counts, backend=backend, options=options, usable=usable
+    )()
+
+
+def decode_in_two(
+    experiment: Experiment,
+    row: npt.NDArray[np.float64],
+    column: npt.NDArray[np.float64],
+    counts: npt.NDArray[np.generic],
+    *,
+    backend: str | Backend = "auto",
+    options: DecodeOptions | None = None,
+    usable: npt.NDArray[np.bool_] | None = None,
+) -> Callable[[], DecodedPixels]:
+    """Do what `decode` does up to where the backend is free for other traces.
+
+    Returns
+    -------
+    callable
+        Does the rest, in any thread, and returns what `decode` does.
+    """
     options = options or DecodeOptions()
     frames = len(experiment.frames)
     usable = np.ones(frames, bool) if usable is None else np.asarray(usable, bool)
@@ -61,7 +86,8 @@ def decode(
     if options.method == "published":
         from lauedepth.core.backends.published import decode_published  # noqa: PLC0415
 
-        return decode_published(experiment, row, column, counts, usable, options)
+        published = decode_published(experiment, row, column, counts, usable, options)
+        return lambda: published
     rays = RayMap.of(experiment, row, column)
     answers = chosen.decode(experiment, rays, Traces(counts, usable), options)
-    return collect(experiment, rays, answers, options)
+    return partial(collect, experiment, rays, answers, options)

@@ -60,7 +60,7 @@ class ResultWriter:
         self._pool = pool
         self._data = file[DATA]
         self._level = _GZIP if self._data.compression else None
-        self._table = TableWriter(file, RESULT.below(PIXELS), self._level)
+        self._table = TableWriter(file, RESULT.below(PIXELS), self._level, pool)
         self._finished = False
 
     def add(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import h5py
@@ -15,10 +16,26 @@ CHUNK_ROWS: Final = 16384
 
 
 class TableWriter:
-    """Appends rows to one-dimensional datasets, each a column of the layout."""
+    """Appends rows to one-dimensional datasets, each a column of the layout.
 
-    def __init__(self, file: h5py.File, columns: Iterable[Entry], level: int | None) -> None:
-        self._level = level
+    Parameters
+    ----------
+    file : h5py.File
+    columns : iterable of Entry
+    level : int or None
+        Of gzip.
+    pool : ThreadPoolExecutor
+        Compresses chunks.
+    """
+
+    def __init__(
+        self,
+        file: h5py.File,
+        columns: Iterable[Entry],
+        level: int | None,
+        pool: ThreadPoolExecutor,
+    ) -> None:
+        self._level, self._pool = level, pool
         self._written = 0
         self._columns = {
             entry.path.rpartition("/")[2]: _create(file, entry, level) for entry in columns
@@ -39,17 +56,25 @@ class TableWriter:
         self._store(self._n_waiting)
 
     def _store(self, count: int) -> None:
+        contents: dict[str, Iterator[bytes]] = {}
         for name, column in self._columns.items():
             rows = np.concatenate([np.empty(0, column.dtype), *self._waiting[name]])
-            column.resize((self._written + count,))
-            for first in range(0, count, CHUNK_ROWS):
-                chunk = np.zeros(CHUNK_ROWS, column.dtype)
-                part = rows[first : min(first + CHUNK_ROWS, count)]
-                chunk[: part.size] = part
-                write_chunk(column, (self._written + first,), packed(chunk, self._level))
+            firsts = range(0, count, CHUNK_ROWS)
+            contents[name] = self._pool.map(
+                self._packed, [rows[first : min(first + CHUNK_ROWS, count)] for first in firsts]
+            )
             self._waiting[name] = [rows[count:]]
+        for name, column in self._columns.items():
+            column.resize((self._written + count,))
+            for number, content in enumerate(contents[name]):
+                write_chunk(column, (self._written + number * CHUNK_ROWS,), content)
         self._written += count
         self._n_waiting -= count
+
+    def _packed(self, rows: Array) -> bytes:
+        chunk = np.zeros(CHUNK_ROWS, rows.dtype)
+        chunk[: rows.size] = rows
+        return packed(chunk, self._level)
 
 
 def _create(file: h5py.File, entry: Entry, level: int | None) -> h5py.Dataset:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from lauedepth.reconstruct.blocks import (
     BLOCK_PIXELS,
     Block,
+    BlockSize,
     Reading,
+    bands_at_once,
     decode_block,
     join_decoded,
     plan_blocks,
     plan_readings,
+    takes_frames,
     traces_of,
 )
 from lauedepth.reconstruct.compiling import compile_backend
 from lauedepth.reconstruct.estimate import Estimate, estimate_point, is_packed
-from lauedepth.reconstruct.identity import is_finished, run_identity
+from lauedepth.reconstruct.identity import POINT_ATTRIBUTE, is_finished, run_identity
 from lauedepth.reconstruct.pixel import FoundDepth, InspectedPixel, inspect_pixel
 from lauedepth.reconstruct.point import (
     BASE_BYTES,
@@ -40,7 +43,9 @@ __all__ = [
     "BASE_BYTES",
     "BLOCK_PIXELS",
     "MEMORY_BYTES",
+    "POINT_ATTRIBUTE",
     "Block",
+    "BlockSize",
     "Estimate",
     "FoundDepth",
     "InspectedPixel",
@@ -50,6 +55,7 @@ __all__ = [
     "Reading",
     "Summary",
     "Tally",
+    "bands_at_once",
     "bright_pixels",
     "compile_backend",
     "decode_block",
@@ -67,6 +73,7 @@ __all__ = [
     "run_identity",
     "select_pixels",
     "summary_of_finished",
+    "takes_frames",
     "traces_of",
     "warnings_of",
     "with_threshold",

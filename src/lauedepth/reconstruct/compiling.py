@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
+from typing import Final
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from lauedepth.core.decode import decode
 from lauedepth.core.experiment import Experiment
 from lauedepth.core.pixels import DecodeOptions
 
+DARK: Final = 2
+"""Pixels that are decoded to compile: of one alone, frames and traces look the same."""
+
 
 def compile_backend(
     backend: Backend,
@@ -19,7 +22,7 @@ def compile_backend(
     options: DecodeOptions,
     progress: Callable[[int, int], None],
 ) -> None:
-    """Let a backend compile itself where this was not done yet, by decoding a dark pixel.
+    """Let a backend compile itself where this was not done yet, by decoding dark pixels.
 
     Parameters
     ----------
@@ -29,11 +32,12 @@ def compile_backend(
     progress : callable
         Called with (0, 1) before and (1, 1) after, if there is anything to compile.
     """
-    is_compiled = getattr(import_module(backend.decode.__module__), "is_compiled", None)
-    if is_compiled is None or is_compiled():
+    if backend.is_compiled is None or options.method == "published" or backend.is_compiled():
         return
     progress(0, 1)
-    dark = np.zeros((1, len(experiment.frames)), np.uint16)
-    corner = np.zeros(1)
-    decode(experiment, corner, corner, dark, backend=backend, options=options)
+    frames = len(experiment.frames)
+    traces = np.zeros((DARK, frames), np.uint16)
+    layouts = [traces, np.zeros((frames, DARK), np.uint16).T] if backend.as_frames else [traces]
+    for counts in layouts:
+        decode(experiment, np.zeros(DARK), np.zeros(DARK), counts, backend=backend, options=options)
     progress(1, 1)

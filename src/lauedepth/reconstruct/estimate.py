@@ -15,9 +15,12 @@ from lauedepth.io import Point
 from lauedepth.reconstruct.blocks import (
     BLOCK_PIXELS,
     Block,
+    BlockSize,
+    bands_at_once,
     decode_block,
     plan_blocks,
     plan_readings,
+    takes_frames,
     traces_of,
 )
 from lauedepth.reconstruct.identity import input_files
@@ -71,18 +74,21 @@ def estimate_point(
     """
     frames = config.data.to_core()
     lit = select_pixels(point, config, mask, frames=_some_frames(frames))
-    blocks = plan_blocks(lit)
     row_bytes = len(frames) * point.shape[2] * point.dtype.itemsize
-    readings = plan_readings(blocks, row_bytes, (memory_bytes - BASE_BYTES) // 2)
+    at_once = bands_at_once(backend)
+    band_bytes = (memory_bytes - BASE_BYTES) // at_once
+    size = BlockSize.for_backend(backend, config.decode_options(), row_bytes, band_bytes)
+    blocks = plan_blocks(lit, size)
+    readings = plan_readings(blocks, row_bytes, band_bytes)
     tallest = max((r.row_stop - r.row_start for r in readings), default=0)
-    speed = _pixels_per_second(point, config, backend, lit)
+    speed = _pixels_per_second(point, config, backend, blocks)
     pixels = int(lit.sum())
     return Estimate(
         pixels=pixels,
         blocks=len(blocks),
         readings=len(readings),
         input_bytes=len(frames) * point.shape[1] * point.shape[2] * point.dtype.itemsize,
-        memory_bytes=BASE_BYTES + min(2, len(readings)) * tallest * row_bytes,
+        memory_bytes=BASE_BYTES + min(at_once, len(readings)) * tallest * row_bytes,
         read_seconds=_read_seconds(point, frames, len(readings), selecting=mask is None),
         decode_seconds=pixels / speed if speed else 0.0,
         pixels_per_second=speed,
@@ -110,27 +116,30 @@ def is_packed(point: Point) -> bool:
 
 
 def _pixels_per_second(
-    point: Point, config: ExperimentConfig, backend: Backend, lit: Mask
+    point: Point, config: ExperimentConfig, backend: Backend, blocks: list[Block]
 ) -> float:
-    """Decode some lit pixels of the brightest strip and return the speed."""
-    blocks = plan_blocks(lit)
+    """Decode some lit pixels of the largest block and return the speed."""
     if not blocks:
         return 0.0
     full = max(blocks, key=len)
+    experiment, options = config.to_core(), config.decode_options()
+    many = backend.batch_pixels is not None and options.method != "published"
     most = SLOW_SAMPLE_PIXELS if backend.name == "reference" else SAMPLE_PIXELS
-    chosen = np.linspace(0, len(full) - 1, min(most, len(full), BLOCK_PIXELS)).astype(np.int64)
+    count = len(full) if many else min(most, len(full), BLOCK_PIXELS)
+    chosen = np.linspace(0, len(full) - 1, count).astype(np.int64)
     block = Block(0, full.strip, full.rows[chosen], full.columns[chosen])
     rows = int(block.rows[0]), int(block.rows[-1]) + 1
-    traces = traces_of(point.read_rows(*rows), rows[0], block)
-    experiment, options = config.to_core(), config.decode_options()
-    begin = perf_counter()
-    decode_block(
-        experiment,
-        point.region,
-        block,
-        traces,
-        backend=backend,
-        options=options,
-        usable=point.usable,
-    )
+    as_frames = takes_frames(backend, options)
+    traces = traces_of(point.read_rows(*rows), rows[0], block, as_frames=as_frames)
+    for _ in range(1 + many):  # the first call takes the memory that the next ones use
+        begin = perf_counter()
+        decode_block(
+            experiment,
+            point.region,
+            block,
+            traces,
+            backend=backend,
+            options=options,
+            usable=point.usable,
+        )
     return len(block) / (perf_counter() - begin)

@@ -19,6 +19,9 @@ from lauedepth.reconstruct.selection import Mask
 RUN_ATTRIBUTE: Final = "entry1@lauedepth_run"
 """Where a result keeps the digest of the run that made it."""
 
+POINT_ATTRIBUTE: Final = "entry1@lauedepth_point"
+"""Where a result names the point it was made from, by its whole path."""
+
 
 def run_identity(
     point: Point, config: ExperimentConfig, backend: str, mask: Mask | None = None

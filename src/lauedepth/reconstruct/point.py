@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,12 +21,14 @@ from lauedepth.core.experiment import Experiment
 from lauedepth.core.pixels import DecodedPixels
 from lauedepth.io import Point, open_point, read_result
 from lauedepth.reconstruct.blocks import (
-    BLOCK_PIXELS,
     Block,
+    BlockSize,
     Reading,
-    decode_block,
+    bands_at_once,
+    decode_block_in_two,
     plan_blocks,
     plan_readings,
+    takes_frames,
     traces_of,
 )
 from lauedepth.reconstruct.compiling import compile_backend
@@ -41,6 +43,9 @@ BASE_BYTES: Final = 512 * 2**20
 """What is needed beside the bands of rows: the program, tables and blocks at work."""
 
 STEPS: Final = ("select", "compile", "read", "decode", "write")
+
+Band = npt.NDArray[Any]
+Item = TypeVar("Item")
 
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total); stages are select, compile, decode and write."""
@@ -122,28 +127,33 @@ class _Run:
                 lambda done, total: self.progress("compile", done, total),
             )
 
-    def read(self, reading: Reading) -> npt.NDArray[Any]:
+    def read(self, reading: Reading) -> Band:
         """Read a band of rows."""
         with self.timed("read"):
             return self.point.read_rows(reading.row_start, reading.row_stop)
 
-    def decode(self, block: Block, reading: Reading, band: npt.NDArray[Any]) -> DecodedPixels:
-        """Decode a block of a band."""
+    def traces(self, block: Block, reading: Reading, band: Band) -> npt.NDArray[Any]:
+        """Take a block's traces out of a band, as the backend likes them."""
+        as_frames = takes_frames(self.backend, self.config.decode_options())
+        return traces_of(band, reading.row_start, block, as_frames=as_frames)
+
+    def decode(self, block: Block, traces: npt.NDArray[Any]) -> Callable[[], DecodedPixels]:
+        """Decode a block, but for the last step."""
         with self.timed("decode"):
-            return decode_block(
+            return decode_block_in_two(
                 self.experiment,
                 self.point.region,
                 block,
-                traces_of(band, reading.row_start, block),
+                traces,
                 backend=self.backend,
                 options=self.config.decode_options(),
                 usable=self.point.usable,
             )
 
-    def keep(self, block: Block, decoded: DecodedPixels) -> None:
-        """Put a finished block beside the output."""
+    def keep(self, block: Block, decoded: Callable[[], DecodedPixels]) -> None:
+        """Finish a block and put it beside the output."""
         with self.timed("write"):
-            self.checkpoint.save(block.number, decoded)
+            self.checkpoint.save(block.number, decoded())
 
 
 def reconstruct_point(
@@ -151,7 +161,7 @@ def reconstruct_point(
     config: ExperimentConfig,
     output: Path | str,
     *,
-    backend: str = "auto",
+    backend: str | Backend = "auto",
     pixels: Pixels | None = None,
     resume: bool = False,
     progress: Progress | None = None,
@@ -170,7 +180,8 @@ def reconstruct_point(
         How to decode is in it too.
     output : Path or str
         The result. An older result there is replaced, any other file is not.
-    backend : str
+    backend : str or Backend
+        Its name, or what `choose_backend` returned: it keeps its memory from point to point.
     pixels : float or (ny, nx) bool array, optional
         Least mean count a frame, or a mask of the whole detector; the experiment's
         threshold by default.
@@ -193,7 +204,8 @@ def reconstruct_point(
     begin, output = perf_counter(), Path(output)
     config = with_threshold(config, pixels)
     mask = pixels if isinstance(pixels, np.ndarray) else None
-    chosen, experiment = choose_backend(backend), config.to_core()
+    chosen = choose_backend(backend) if isinstance(backend, str) else backend
+    experiment = config.to_core()
     refuse_to_overwrite(output)
     with open_point(
         point_path,
@@ -210,18 +222,21 @@ def reconstruct_point(
             run = _Run(
                 point, config, experiment, chosen, output, identity, checkpoint, progress=tell
             )
-            summary = _reconstruct(run, mask, (memory_bytes - BASE_BYTES) // 2)
+            band_bytes = (memory_bytes - BASE_BYTES) // bands_at_once(chosen)
+            summary = _reconstruct(run, mask, band_bytes)
     summary.seconds["total"] = perf_counter() - begin
     return summary
 
 
 def _reconstruct(run: _Run, mask: Mask | None, band_bytes: int) -> Summary:
     lit = run.select(mask)
-    blocks = plan_blocks(lit, run.checkpoint.block_pixels(BLOCK_PIXELS))
+    row_bytes = len(run.experiment.frames) * run.point.shape[2] * run.point.dtype.itemsize
+    options = run.config.decode_options()
+    wanted = BlockSize.for_backend(run.backend, options, row_bytes, band_bytes)
+    blocks = plan_blocks(lit, BlockSize(**run.checkpoint.block_size(vars(wanted))))
     finished = run.checkpoint.finished()
     run.compile()
     left = [block for block in blocks if block.number not in finished]
-    row_bytes = len(run.experiment.frames) * run.point.shape[2] * run.point.dtype.itemsize
     _decode_all(run, plan_readings(left, row_bytes, band_bytes), int(lit.sum()))
     tally = publish_result(
         run.output,
@@ -250,27 +265,51 @@ def _reconstruct(run: _Run, mask: Mask | None, band_bytes: int) -> Summary:
 
 
 def _decode_all(run: _Run, readings: Sequence[Reading], pixels: int) -> None:
-    """Decode what is left; the next band is read and the last block kept meanwhile."""
+    """Decode what is left; meanwhile the next traces are made ready and the last block kept."""
     done = pixels - sum(len(block) for reading in readings for block in reading.blocks)
     run.progress("decode", done, pixels)
-    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as keeper:
+    with (
+        ThreadPoolExecutor(1) as reader,
+        ThreadPoolExecutor(1) as keeper,
+        closing(_one_ahead(_traces(run, readings, reader))) as coming,
+    ):
         kept: Future[None] | None = None
-        for reading, band in _bands(run, readings, reader):
-            for block in reading.blocks:
-                decoded = run.decode(block, reading, band)
-                if kept is not None:
-                    kept.result()
-                kept = keeper.submit(run.keep, block, decoded)
-                done += len(block)
-                run.progress("decode", done, pixels)
+        for block, traces in coming:
+            decoded = run.decode(block, traces)
+            if kept is not None:
+                kept.result()
+            kept = keeper.submit(run.keep, block, decoded)
+            done += len(block)
+            run.progress("decode", done, pixels)
+            del traces
         if kept is not None:
             kept.result()
 
 
+def _one_ahead(items: Iterator[Item]) -> Generator[Item]:
+    """Yield what another thread makes ready, one item ahead."""
+    with ThreadPoolExecutor(1) as maker:
+        coming = maker.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = maker.submit(next, items, None)
+            yield item
+            del item
+
+
+def _traces(
+    run: _Run, readings: Sequence[Reading], reader: ThreadPoolExecutor
+) -> Iterator[tuple[Block, npt.NDArray[Any]]]:
+    """Yield blocks and their traces."""
+    for reading, band in _bands(run, readings, reader):
+        for block in reading.blocks:
+            yield block, run.traces(block, reading, band)
+        del band
+
+
 def _bands(
     run: _Run, readings: Sequence[Reading], reader: ThreadPoolExecutor
-) -> Iterator[tuple[Reading, npt.NDArray[Any]]]:
-    """Yield bands of rows, one read ahead; no more than two are in memory."""
+) -> Iterator[tuple[Reading, Band]]:
+    """Yield bands of rows, one read ahead; it holds no more than two."""
     coming = reader.submit(run.read, readings[0]) if readings else None
     for number, reading in enumerate(readings):
         assert coming is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from lauedepth.config import ExperimentConfig
 from lauedepth.core.pixels import DecodedPixels, PixelStatus
 from lauedepth.io import Point, ResultFile, write_result
 from lauedepth.reconstruct.blocks import Block, join_decoded
-from lauedepth.reconstruct.identity import RUN_ATTRIBUTE
+from lauedepth.reconstruct.identity import POINT_ATTRIBUTE, RUN_ATTRIBUTE
 
 
 @dataclass
@@ -101,7 +102,11 @@ def publish_result(
         shape=point.region.shape,
         configuration=config.model_dump_json(),
         backend=backend,
-        metadata=dict(point.metadata) | {RUN_ATTRIBUTE: np.array(identity.digest, "S")},
+        metadata=dict(point.metadata)
+        | {
+            RUN_ATTRIBUTE: np.array(identity.digest, "S"),
+            POINT_ATTRIBUTE: np.array(os.fsencode(point.path.resolve()), "S"),
+        },
     ) as writer:
         for strip in _strips(blocks):
             decoded = join_decoded([load(b.number) for b in strip], [len(b) for b in strip])

@@ -27,7 +27,14 @@ from numba import cuda
 from lauedepth.core.answers import Answers, Traces
 from lauedepth.core.aperture import BarTable, prefer_same_code
 from lauedepth.core.backends.cpu import problem_of
-from lauedepth.core.backends.cuda._host import decode_batches, problem_on_card, shape_of
+from lauedepth.core.backends.cuda._host import (
+    Card,
+    Lanes,
+    are_frames,
+    decode_batches,
+    problem_on_card,
+    shape_of,
+)
 from lauedepth.core.backends.cuda._lane import Lane
 from lauedepth.core.backends.cuda._memory import Plan
 from lauedepth.core.backends.cuda._types import LANES
@@ -158,7 +165,14 @@ def compare(
     traces = Traces(counts, usable)
     problem = problem_of(experiment, rays, options)
     shape = shape_of(experiment, traces, problem)
-    ours = decode_batches(experiment, rays, traces, problem, shape, plan)
+    lanes = Lanes.open(shape, plan, counts.dtype, len(traces))
+    ours = decode_batches(rays, traces, problem, lanes)
+    return agreement(ours, experiment, rays, traces, options)
+
+
+def agreement(
+    ours: Answers, experiment: Experiment, rays: RayMap, traces: Traces, options: DecodeOptions
+) -> dict[str, Any]:
     wanted = decode_reference(experiment, rays, traces, options)
     return {
         "status": ours.status.tolist(),
@@ -203,6 +217,7 @@ def partial_batch_of_frames() -> dict[str, Any]:
         light(40.0, intensity=600.0), light(40.0, intensity=0.0), light(70.0, intensity=300.0),
     )  # fmt: skip
     frames = np.ascontiguousarray(counts.T)
+    assert are_frames(frames.T)
     return compare(SMALL, rows, columns, frames.T, plan(2, streams=2))
 
 
@@ -235,10 +250,8 @@ def places_that_the_search_finds() -> dict[str, Any]:
     usable[[0, 20, 21, 22, 40]] = False
     rays, traces = RayMap.of(SMALL, rows, columns), Traces(counts, usable)
     problem = problem_of(SMALL, rays, NO_ENERGY)
-    lane = Lane(
-        shape_of(SMALL, traces, problem), plan(1), np.dtype(np.float32),
-        as_frames=False, problem=problem_on_card(problem), usable=cuda.to_device(usable),
-    )  # fmt: skip
+    lane = Lane(shape_of(SMALL, traces, problem), plan(1), np.dtype(np.float32))
+    lane.prepare(problem_on_card(problem), cuda.to_device(usable), as_frames=False)
     batch = lane.upload(counts, rays.pixel_mm)
     dict(lane.stages(batch))["search"]()
     one, table = rays.pick(0), BarTable.of(SMALL.aperture)
@@ -300,6 +313,39 @@ def whole_warp_of_a_short_trace() -> dict[str, Any]:
     return compare(short, [1000.0], [900.0], counts, plan(1, blocks=1, lanes=LANES))
 
 
+class SmallCard(Card):
+    """A card of one multiprocessor with little memory."""
+
+    def room(self) -> tuple[int, int]:
+        return 4_000_000, 1
+
+
+def lanes_stay_from_call_to_call() -> dict[str, Any]:
+    """Another place on the detector, fewer pixels, other frames lost, frames after traces."""
+    card, results = SmallCard(), []
+    held: list[Any] = []
+    usable = np.ones(len(SMALL.frames), bool)
+    wide = np.zeros((len(SMALL.frames), 6), np.uint16)
+    for call, (row, column) in enumerate([(900.0, 1100.0), (500.0, 700.0), (900.0, 1100.0)]):
+        rows, columns = np.array([row, row + 5.0][: 2 - call % 2]), np.full(2 - call % 2, column)
+        light_there = [light(40.0, intensity=600.0)] * len(rows)
+        counts = traces_of(SMALL, rows, columns, *light_there)
+        if call == 2:
+            wide[:, 2:4] = counts.T
+            counts = wide[:, 2:4].T
+            assert are_frames(counts)
+            usable[7] = False
+        rays, traces = RayMap.of(SMALL, rows, columns), Traces(counts, usable)
+        ours = card.decode(SMALL, rays, traces, NO_ENERGY)
+        held.append(card._held)
+        results.append(agreement(ours, SMALL, rays, traces, NO_ENERGY))
+    return {
+        "same_lanes": [one is held[0] for one in held],
+        "block": held[0].plan.blocks,
+        "results": results,
+    }
+
+
 CASES = (
     partial_batch_of_frames,
     one_pixel_with_energy,
@@ -310,6 +356,7 @@ CASES = (
     lost_frames_and_no_light,
     beside_the_code,
     whole_warp_of_a_short_trace,
+    lanes_stay_from_call_to_call,
 )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lauedepth.cli.decoders import tell_decoder
+from lauedepth.cli.ranks import SilentReporter
+from lauedepth.cli.reconstructing import _runner
+from lauedepth.cli.reporting import Reporter
+from lauedepth.config import load_experiment
 from lauedepth.core.answers import Traces
 from lauedepth.core.backends.cuda import _driver, decode_cuda, why_unavailable
 from lauedepth.core.backends.cuda._memory import (
@@ -22,7 +29,7 @@ from lauedepth.core.backends.cuda._memory import (
     memory_bytes,
     plan_batches,
 )
-from lauedepth.core.backends.registry import choose_backend
+from lauedepth.core.backends.registry import DeviceMemory, choose_backend
 from lauedepth.core.decode import decode
 from lauedepth.core.errors import BackendUnavailableError
 from lauedepth.core.experiment import Experiment
@@ -31,6 +38,7 @@ from lauedepth.core.raymap import RayMap
 
 SHAPE = Shape(frames=541, item_bytes=2, knots=258, candidates=180, points=750, bins=400)
 H100_PROCESSORS = 132
+EXAMPLE = Path(__file__).parents[3] / "examples" / "experiment.yml"
 
 
 class Driver:
@@ -83,7 +91,44 @@ def test_auto_falls_back_and_says_why() -> None:
     chosen = choose_backend("auto")
     assert chosen.name == "cpu"
     assert len(chosen.passed_over) == 1
-    assert "no NVIDIA driver" in chosen.passed_over[0]
+    assert chosen.passed_over[0].name == "cuda"
+    assert "no NVIDIA driver" in chosen.passed_over[0].reason
+
+
+def told(reporter_told: list[tuple[str, dict[str, Any]]]) -> Reporter:
+    """Return a reporter that writes down what it is shown."""
+
+    class Notes(SilentReporter):
+        def show(self, event: str, values: Mapping[str, Any], text: object) -> None:
+            reporter_told.append((event, dict(values)))
+
+    return Notes()
+
+
+@pytest.mark.usefixtures("no_card")
+@pytest.mark.parametrize("installed", [False, True])
+def test_only_who_installed_the_extra_is_told_by_reconstruct(
+    monkeypatch: pytest.MonkeyPatch, installed: bool
+) -> None:
+    monkeypatch.setattr(_driver, "find_spec", lambda name: object() if installed else None)
+    (passed,) = choose_backend("auto").passed_over
+    assert passed.installed is installed
+    shown: list[tuple[str, dict[str, Any]]] = []
+    config = load_experiment(EXAMPLE)
+    _runner(None, "auto", config, told(shown))
+    assert [event for event, _ in shown] == ["passed_over"] * installed
+    tell_decoder(told(shown), choose_backend("auto"), config)
+    event, values = shown[-1]
+    assert (event, values["backend"]) == ("passed_over", "cuda")
+    assert "no NVIDIA driver" in values["reason"]
+
+
+def test_check_shows_the_memory_of_the_card() -> None:
+    shown: list[tuple[str, dict[str, Any]]] = []
+    memory = DeviceMemory(2 * 2**30, 70 * 2**30, MOST_PIXELS, 2)
+    card = replace(choose_backend("cpu"), device_memory=lambda experiment, options: memory)
+    tell_decoder(told(shown), card, load_experiment(EXAMPLE))
+    assert shown == [("device", vars(memory))]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +179,7 @@ def test_a_card_that_fails_is_told_in_one_line(
 ) -> None:
     from numba import cuda
 
-    from lauedepth.core.backends.cuda._host import decode_on_card
+    from lauedepth.core.backends.cuda._host import Card
 
     traces = Traces(np.zeros((1, 261), np.uint16), np.ones(261, bool))
     rays = RayMap.of(twin, [9.0], [9.0])
@@ -142,11 +187,11 @@ def test_a_card_that_fails_is_told_in_one_line(
     with pytest.raises(
         BackendUnavailableError, match=r"the GPU failed: \[719\].*--backend cpu"
     ) as told:
-        decode_on_card(twin, rays, traces, DecodeOptions())
+        Card().decode(twin, rays, traces, DecodeOptions())
     assert "\n" not in str(told.value)
     monkeypatch.setattr(cuda, "get_current_device", failing("lauedepth.core"))
     with pytest.raises(Exception, match="719") as own:
-        decode_on_card(twin, rays, traces, DecodeOptions())
+        Card().decode(twin, rays, traces, DecodeOptions())
     assert not isinstance(own.value, BackendUnavailableError)
 
 
@@ -161,6 +206,60 @@ def test_a_large_card_gets_the_largest_batches() -> None:
     plan = plan_batches(SHAPE, 1_000_000, 80 * 10**9, H100_PROCESSORS)
     assert (plan.pixels, plan.streams) == (MOST_PIXELS, 2)
     assert plan_batches(SHAPE, 300, 80 * 10**9, H100_PROCESSORS).pixels == 300
+
+
+def test_kernels_count_as_compiled_when_all_are_in_the_cache(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from lauedepth.core.backends.cuda import _kernels, is_compiled
+
+    names = ("transpose", "clean", "search", "place", "second", "clear", "solve")
+    for name in names:
+        kernel = SimpleNamespace(
+            signatures=(),
+            stats=SimpleNamespace(cache_path=str(tmp_path)),
+            py_func=getattr(_kernels, name).py_func,
+        )
+        monkeypatch.setattr(_kernels, name, kernel)
+    for name in names:
+        assert not is_compiled()
+        (tmp_path / f"_kernels.{name}-95.py311.nbi").touch()
+    assert is_compiled()
+
+
+def test_lanes_hold_shorter_searches_of_the_same_frames() -> None:
+    roomy = SHAPE.with_margin()
+    assert roomy.holds(SHAPE)
+    assert not SHAPE.holds(roomy)
+    assert SHAPE.or_larger(roomy) == roomy
+    assert not roomy.holds(replace(SHAPE, frames=540))
+    assert not roomy.holds(replace(SHAPE, item_bytes=4))
+
+
+def test_traces_of_frames_are_told_from_traces() -> None:
+    from lauedepth.core.backends.cuda._host import are_frames
+
+    frames = np.zeros((5, 40), np.uint16)
+    assert are_frames(frames.T)
+    assert are_frames(frames[:, 3:9].T)
+    assert not are_frames(np.ascontiguousarray(frames.T))
+    assert not are_frames(frames.T[::2])
+    assert not are_frames(np.zeros((1, 5), np.uint16))
+
+
+def test_check_is_told_what_the_card_must_hold(
+    twin: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lauedepth.core.backends.cuda import _host, device_memory
+
+    monkeypatch.setattr(_host.Card, "room", lambda card: (10**10, H100_PROCESSORS))
+    told = device_memory(twin, DecodeOptions())
+    assert (told.free_bytes, told.batch_pixels, told.streams) == (10**10, MOST_PIXELS, 2)
+    per_pixel = told.needed_bytes / (2 * MOST_PIXELS)
+    assert 261 * 6 + 400 * 4 < per_pixel < 30_000
+    monkeypatch.setattr(_host.Card, "room", lambda card: (10**7, H100_PROCESSORS))
+    with pytest.raises(BackendUnavailableError, match="10 MB free"):
+        device_memory(twin, DecodeOptions())
 
 
 @given(

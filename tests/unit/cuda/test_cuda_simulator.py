@@ -77,6 +77,14 @@ def test_kernels_agree_with_the_reference(simulated: Results, case: str) -> None
     assert_agreement(simulated[case])
 
 
+def test_lanes_stay_from_call_to_call(simulated: Results) -> None:
+    told = simulated["lanes_stay_from_call_to_call"]
+    assert told["same_lanes"] == [True, True, True]
+    assert [one["status"] for one in told["results"]] == [[DECODED] * 2, [DECODED], [DECODED] * 2]
+    for one in told["results"]:
+        assert_agreement(one)
+
+
 def test_the_search_finds_what_the_reference_does(simulated: Results) -> None:
     found = simulated["places_that_the_search_finds"]
     assert found["hits"] == found["places"] == 3

@@ -15,7 +15,7 @@ from lauedepth.core.backends.registry import Backend, choose_backend
 from lauedepth.core.experiment import Region
 from lauedepth.io import open_point, write_point
 from lauedepth.parallel.sharing import Share, WorkDone
-from lauedepth.reconstruct import plan_blocks
+from lauedepth.reconstruct import BlockSize, plan_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +57,7 @@ def point(tmp_path: Path) -> Iterator[Point]:
 
 
 def share_of(point: Point, backend: Backend, team: OneRank, checkpoint: Checkpoint) -> Share:
-    blocks = plan_blocks(np.ones(REGION.shape, np.bool_), 32)
+    blocks = plan_blocks(np.ones(REGION.shape, np.bool_), BlockSize(32))
     assert len(blocks) == 4
     config = load_experiment(ROOT / "examples" / "experiment.yml")
     return Share(team, point, config, backend, checkpoint, blocks, WorkDone())  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from lauedepth.parallel.work import (
     block_size,
     pixel_costs,
 )
-from lauedepth.reconstruct import plan_blocks
+from lauedepth.reconstruct import BlockSize, plan_blocks
 
 
 def play(queue: WorkQueue, costs: list[float], speeds: list[float]) -> tuple[list[float], float]:
@@ -107,7 +107,7 @@ def test_lit_pixels_cost_more() -> None:
     costs = pixel_costs(mean, 300)
     assert (costs[10:14, 20:24] == LIT_COST).all()
     assert (costs > 1).sum() <= 16 + 3
-    blocks = plan_blocks(np.ones((60, 50), np.bool_), 500)
+    blocks = plan_blocks(np.ones((60, 50), np.bool_), BlockSize(500))
     assert block_costs(blocks, costs).sum() == pytest.approx(costs.sum())
     assert block_costs(blocks, None).sum() == 3000
 

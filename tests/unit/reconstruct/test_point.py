@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,15 +13,21 @@ import numpy as np
 import pytest
 
 from lauedepth.checkpoint import CheckpointError, blocks_folder
+from lauedepth.core.answers import Answers, Traces
+from lauedepth.core.backends.registry import Backend, choose_backend
 from lauedepth.core.errors import LaueDepthError, OutputError
+from lauedepth.core.experiment import Experiment
+from lauedepth.core.pixels import DecodeOptions
+from lauedepth.core.raymap import RayMap
 from lauedepth.io import open_point, read_result, validate_file
 from lauedepth.reconstruct import (
     Summary,
+    compile_backend,
     estimate_point,
     inspect_pixel,
     reconstruct_point,
 )
-from lauedepth.reconstruct.point import BASE_BYTES, STEPS
+from lauedepth.reconstruct.point import BASE_BYTES, MEMORY_BYTES, STEPS
 
 if TYPE_CHECKING:
     from .conftest import SmallPoint
@@ -99,6 +107,67 @@ def test_little_memory_gives_the_same_bytes(
         small_point.path, small_point.config, output, memory_bytes=BASE_BYTES + 2 * 261 * 48 * 20
     )
     assert digests(output) == digests(undisturbed.output)
+
+
+@pytest.fixture
+def batched() -> Backend:
+    """The CPU's decoder as a device would be used: many pixels a call, as frames."""
+    return replace(choose_backend("cpu"), batch_pixels=100_000, as_frames=True)
+
+
+@pytest.mark.parametrize("memory_bytes", [MEMORY_BYTES, BASE_BYTES + 3 * 261 * 2 * 48 * 130])
+def test_large_batches_of_frames_give_the_same_bytes(
+    small_point: SmallPoint,
+    undisturbed: Summary,
+    batched: Backend,
+    tmp_path: Path,
+    memory_bytes: int,
+) -> None:
+    summary = reconstruct_point(
+        small_point.path,
+        small_point.config,
+        tmp_path / "r.h5",
+        backend=batched,
+        memory_bytes=memory_bytes,
+    )
+    assert (summary.blocks, undisturbed.blocks) == (1 if memory_bytes == MEMORY_BYTES else 2, 4)
+    assert digests(summary.output) == digests(undisturbed.output)
+
+
+def test_a_stopped_run_of_large_batches_repeats_no_finished_block(
+    small_point: SmallPoint, undisturbed: Summary, batched: Backend, tmp_path: Path
+) -> None:
+    def stop(stage: str, done: int, total: int) -> None:
+        if stage == "decode" and done:
+            raise KeyboardInterrupt
+
+    output, little = tmp_path / "r.h5", BASE_BYTES + 3 * 261 * 2 * 48 * 130
+    where = small_point.path, small_point.config, output
+    with pytest.raises(KeyboardInterrupt):
+        reconstruct_point(*where, backend=batched, memory_bytes=little, progress=stop)
+    summary = reconstruct_point(*where, backend=batched, resume=True)
+    assert (summary.resumed_blocks, summary.blocks) == (1, 2)
+    assert digests(output) == digests(undisturbed.output)
+
+
+def test_a_device_compiles_for_frames_and_traces_and_says_so(
+    small_point: SmallPoint, batched: Backend
+) -> None:
+    told: list[tuple[int, int]] = []
+    layouts: list[bool] = []
+
+    def decode(
+        experiment: Experiment, rays: RayMap, traces: Traces, options: DecodeOptions
+    ) -> Answers:
+        layouts.append(traces.counts.flags.c_contiguous)
+        return batched.decode(experiment, rays, traces, options)
+
+    core, options = small_point.config.to_core(), DecodeOptions()
+    for ready in (True, False):
+        fresh = replace(batched, decode=decode, is_compiled=partial(bool, ready))
+        compile_backend(fresh, core, options, lambda *progress: told.append(progress))
+    assert told == [(0, 1), (1, 1)]
+    assert layouts == [True, False]
 
 
 def test_a_finished_result_is_kept_on_resume_but_not_without(
@@ -183,8 +252,6 @@ def test_the_input_s_metadata_is_in_the_result(undisturbed: Summary) -> None:
 
 
 def test_the_estimate_is_near_what_is_needed(small_point: SmallPoint, undisturbed: Summary) -> None:
-    from lauedepth.core.backends.registry import choose_backend
-
     config = small_point.config
     with open_point(small_point.path, config.data.key, config.to_core().frames) as point:
         estimate = estimate_point(point, config, choose_backend("auto"))
@@ -195,8 +262,6 @@ def test_the_estimate_is_near_what_is_needed(small_point: SmallPoint, undisturbe
 
 
 def test_one_pixel_looked_at_has_a_fit_within_its_noise(small_point: SmallPoint) -> None:
-    from lauedepth.core.backends.registry import choose_backend
-
     config, truth = small_point.config, small_point.truth[0]
     with open_point(small_point.path, config.data.key, config.to_core().frames) as point:
         pixel = inspect_pixel(

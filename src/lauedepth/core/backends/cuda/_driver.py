@@ -30,11 +30,16 @@ def why_unavailable() -> str | None:
     failure = int(driver.cuInit(0))
     if failure:
         return FAILURES.get(failure, f"the driver fails to start (CUDA error {failure})")
-    if find_spec("numba_cuda") is None:
+    if not is_installed():
         return "numba-cuda is not installed; install 'lauedepth[cuda]'"
     supported = ctypes.c_int(0)
     driver.cuDriverGetVersion(ctypes.byref(supported))
     return why_too_old(supported.value, _toolkit_major())
+
+
+def is_installed() -> bool:
+    """Tell whether the packages of the extra `[cuda]` are there."""
+    return find_spec("numba_cuda") is not None
 
 
 def why_too_old(supported: int, toolkit: int | None) -> str | None:

@@ -6,49 +6,135 @@ device does not wait for it as long as there are batches.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 from numba import cuda
 
 from lauedepth.core.answers import Answers, Traces, footprint_bins
 from lauedepth.core.backends.cpu import problem_of
 from lauedepth.core.backends.cpu._batch import Problem
+from lauedepth.core.backends.registry import DeviceMemory
 from lauedepth.core.errors import BackendUnavailableError
 from lauedepth.core.experiment import Experiment
 from lauedepth.core.pixels import DecodeOptions
 from lauedepth.core.raymap import RayMap
 
 from ._lane import Lane
-from ._memory import Plan, Shape, plan_batches
+from ._memory import MOST_PIXELS, Plan, Shape, memory_bytes, plan_batches
 from ._search import OUTSIDE
 
 READINGS = (np.uint16, np.float32)
 """Readings that are copied to the card as they are; others become float32."""
 
 
-def decode_on_card(
-    experiment: Experiment, rays: RayMap, traces: Traces, options: DecodeOptions
-) -> Answers:
-    """Decode traces on the current GPU; failures of it are told as such."""
-    try:
-        card = cuda.get_current_device()
-        free = int(cuda.current_context().get_memory_info().free)
-        problem = problem_of(experiment, rays, options) if len(traces) else None
-        if problem is None:
+@dataclass(frozen=True)
+class Lanes:
+    """Lanes, and what they have room for.
+
+    Attributes
+    ----------
+    shape : Shape
+    plan : Plan
+    reading : dtype
+        Of the counts as they come in.
+    pixels : int
+        What they were planned for.
+    lanes : tuple of Lane
+    """
+
+    shape: Shape
+    plan: Plan
+    reading: np.dtype[np.generic]
+    pixels: int
+    lanes: tuple[Lane, ...]
+
+    @classmethod
+    def open(cls, shape: Shape, plan: Plan, reading: np.dtype[np.generic], pixels: int) -> Lanes:
+        """Take the memory on the card and on the host."""
+        lanes = tuple(Lane(shape, plan, reading) for _ in range(plan.streams))
+        return cls(shape, plan, reading, pixels, lanes)
+
+    def can_take(self, shape: Shape, reading: np.dtype[np.generic], pixels: int) -> bool:
+        """Tell whether a decode fits, as fast as with lanes of its own."""
+        return (
+            self.reading == reading
+            and self.shape.holds(shape)
+            and (pixels <= self.pixels or self.pixels > MOST_PIXELS)
+        )
+
+
+class Card:
+    """The current GPU; the lanes of the last decode stay for the next."""
+
+    def __init__(self) -> None:
+        self._held: Lanes | None = None
+
+    def decode(
+        self, experiment: Experiment, rays: RayMap, traces: Traces, options: DecodeOptions
+    ) -> Answers:
+        """Decode traces; failures of the card are told as such, and what was held is let go."""
+        if not len(traces):
             return Answers.pending(0, footprint_bins(experiment.depths).count)
-        shape = shape_of(experiment, traces, problem)
-        plan = plan_batches(shape, len(traces), free, card.MULTIPROCESSOR_COUNT)
-        return decode_batches(experiment, rays, traces, problem, shape, plan)
-    except Exception as error:
-        if not is_of_card(error):
-            raise
-        raise BackendUnavailableError(
-            f"the GPU failed: {' '.join(str(error).split())}",
-            "backend 'cuda'",
-            "see `nvidia-smi`; run again to go on from the last checkpoint, or use --backend cpu",
-        ) from error
+        problem = problem_of(experiment, rays, options)
+        shape, reading = shape_of(experiment, traces, problem), _reading(traces)
+        try:
+            return decode_batches(rays, traces, problem, self._lanes(shape, reading, len(traces)))
+        except Exception as error:
+            self._held = None
+            if not is_of_card(error):
+                raise
+            raise failure(error) from error
+
+    def memory(self, experiment: Experiment, options: DecodeOptions, pixels: int) -> DeviceMemory:
+        """Tell what a decode of so many pixels, counts of 16 bits, will take of the card."""
+        columns, rows = experiment.detector.shape
+        rays = RayMap.of(experiment, [0.0, 0.0, rows, rows], [0.0, columns, 0.0, columns])
+        counts = np.zeros((len(rays), len(experiment.frames)), np.uint16)
+        traces = Traces(counts, np.ones(counts.shape[1], np.bool_))
+        problem = problem_of(experiment, rays, options)
+        shape = shape_of(experiment, traces, problem).with_margin()
+        try:
+            free, processors = self.room()
+        except Exception as error:
+            if not is_of_card(error):
+                raise
+            raise failure(error) from error
+        plan = plan_batches(shape, pixels, free, processors)
+        return DeviceMemory(memory_bytes(plan, shape), free, plan.pixels, plan.streams)
+
+    def room(self) -> tuple[int, int]:
+        """Return the card's free bytes and its multiprocessors."""
+        processors = int(cuda.get_current_device().MULTIPROCESSOR_COUNT)
+        return int(cuda.current_context().get_memory_info().free), processors
+
+    def _lanes(self, shape: Shape, reading: np.dtype[np.generic], pixels: int) -> Lanes:
+        held = self._held
+        if held is not None and held.can_take(shape, reading, pixels):
+            return held
+        free, processors = self.room()
+        if held is not None:
+            # Numba gives memory back no sooner than an allocation fails for want of it.
+            free += memory_bytes(held.plan, held.shape)
+            if held.shape.is_alike(shape):
+                shape = shape.or_larger(held.shape)
+        self._held = held = None
+        shape, pixels = shape.with_margin(), 1 << (pixels - 1).bit_length()
+        plan = plan_batches(shape, pixels, free, processors)
+        self._held = Lanes.open(shape, plan, reading, pixels)
+        return self._held
+
+
+def failure(error: Exception) -> BackendUnavailableError:
+    """Return what a failure of the card is told as."""
+    return BackendUnavailableError(
+        f"the GPU failed: {' '.join(str(error).split())}",
+        "backend 'cuda'",
+        "see `nvidia-smi`; run again to go on from the last checkpoint, or use --backend cpu",
+    )
 
 
 def is_of_card(error: Exception) -> bool:
@@ -74,45 +160,45 @@ def shape_of(experiment: Experiment, traces: Traces, problem: Problem) -> Shape:
     )
 
 
-def decode_batches(
-    experiment: Experiment,
-    rays: RayMap,
-    traces: Traces,
-    problem: Problem,
-    shape: Shape,
-    plan: Plan,
-) -> Answers:
-    """Decode traces batch by batch on the streams planned.
+def decode_batches(rays: RayMap, traces: Traces, problem: Problem, held: Lanes) -> Answers:
+    """Decode traces batch by batch, on each lane in turn.
 
     Parameters
     ----------
-    experiment : Experiment
     rays : RayMap
         Of the pixels of the traces.
     traces : Traces
     problem : Problem
         What all pixels have in common.
-    shape : Shape
-    plan : Plan
+    held : Lanes
     """
-    answers = Answers.pending(len(traces), shape.bins)
-    as_frames = traces.counts.T.flags.c_contiguous and not traces.counts.flags.c_contiguous
+    answers = Answers.pending(len(traces), held.shape.bins)
+    as_frames = are_frames(traces.counts)
     on_card = problem_on_card(problem)
     usable = cuda.to_device(traces.frames_usable)
-    lanes = [
-        Lane(shape, plan, _reading(traces), as_frames=as_frames, problem=on_card, usable=usable)
-        for _ in range(plan.streams)
-    ]
-    edges = [*range(0, len(traces), plan.pixels), len(traces)]
-    for lane, (begin, end) in zip(_turns(lanes), pairwise(edges), strict=False):
+    for lane in held.lanes:
+        lane.prepare(on_card, usable, as_frames=as_frames)
+    edges = [*range(0, len(traces), held.plan.pixels), len(traces)]
+    for lane, (begin, end) in zip(_turns(held.lanes), pairwise(edges), strict=False):
         lane.collect(answers)
         lane.launch(begin, traces.counts[begin:end], rays.pixel_mm[begin:end])
-    for lane in lanes:
+    for lane in _in_order(held.lanes, len(edges) - 1):
         lane.collect(answers)
     return answers
 
 
-def _turns(lanes: list[Lane]) -> Iterator[Lane]:
+def are_frames(counts: npt.NDArray[np.generic]) -> bool:
+    """Tell whether traces are a transposed view of frames: pixels are neighbours in memory."""
+    return counts.strides[0] == counts.itemsize and counts.strides[1] > counts.itemsize
+
+
+def _in_order(lanes: Sequence[Lane], batches: int) -> list[Lane]:
+    """Return the lanes in the order in which their last batches were launched."""
+    turn = batches % len(lanes)
+    return [*lanes[turn:], *lanes[:turn]]
+
+
+def _turns(lanes: Sequence[Lane]) -> Iterator[Lane]:
     while True:
         yield from lanes
 

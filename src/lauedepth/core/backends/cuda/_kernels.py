@@ -10,6 +10,8 @@ pixel's state stays on the device. A block takes pixel after pixel in scratch of
 from __future__ import annotations
 
 import math
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numba import cuda
@@ -373,3 +375,14 @@ def solve(
                     batch, index, sources, supports, number_of, shaped, scale, problem.bins, solved
                 )
             batch.codes[index, 0] = status
+
+
+def are_compiled() -> bool:
+    """Tell whether every kernel is ready, or in Numba's cache on disk."""
+    kernels = (transpose, clean, search, place, second, clear, solve)
+    return all(kernel.signatures or _is_cached(kernel) for kernel in kernels)
+
+
+def _is_cached(kernel: Any) -> bool:
+    folder = Path(kernel.stats.cache_path or "")
+    return any(folder.glob(f"_kernels.{kernel.py_func.__name__}-*.nbi"))

@@ -28,29 +28,14 @@ class Lane:
     plan : Plan
     reading : dtype
         Of the counts as they come in.
-    as_frames : bool
-        They are copied as frames and turned on the device.
-    problem : Problem
-        On the device.
-    usable : (n_frames,) device array of bool
 
     Attributes
     ----------
     stream : cuda stream
     """
 
-    def __init__(
-        self,
-        shape: Shape,
-        plan: Plan,
-        reading: np.dtype[np.generic],
-        *,
-        as_frames: bool,
-        problem: Problem,
-        usable: Array,
-    ) -> None:
-        self._shape, self._plan, self._problem, self._usable = shape, plan, problem, usable
-        self._as_frames = as_frames
+    def __init__(self, shape: Shape, plan: Plan, reading: np.dtype[np.generic]) -> None:
+        self._shape, self._plan = shape, plan
         self.stream = cuda.stream()
         self._readings = _Both(plan.pixels * shape.frames, reading)
         self._pixels = _Both((plan.pixels, 3), np.float64)
@@ -63,6 +48,20 @@ class Lane:
         self._solve = _new_solve_scratch(plan.blocks, shape, plan.columns)
         self._wide = _new_solve_scratch(plan.wide_blocks, shape, shape.bins + 1)
         self._under_way: tuple[int, int] | None = None
+
+    def prepare(self, problem: Problem, usable: Array, *, as_frames: bool) -> None:
+        """Take what the batches of a decode have in common; begin it with nothing under way.
+
+        Parameters
+        ----------
+        problem : Problem
+            On the device.
+        usable : (n_frames,) device array of bool
+        as_frames : bool
+            Counts are copied as frames and turned on the device.
+        """
+        self._problem, self._usable, self._as_frames = problem, usable, as_frames
+        self._under_way = None
 
     def launch(self, begin: int, counts: npt.NDArray[np.generic], pixels: Array) -> None:
         """Begin to decode a batch.

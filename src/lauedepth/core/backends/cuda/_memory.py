@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from lauedepth.core import limits
@@ -23,6 +23,9 @@ LEAST_PIXELS: Final = 256
 
 BLOCKS_PER_PROCESSOR: Final = 16
 """Blocks at work at once on each multiprocessor."""
+
+SEARCH_MARGIN: Final = 8
+"""Part of a search's candidates, one in so many, for which there is spare room."""
 
 COLUMNS: Final = 64
 """Unknowns of a footprint for which every block has room; wider ones take turns."""
@@ -63,6 +66,31 @@ class Shape:
     candidates: int
     points: int
     bins: int
+
+    def is_alike(self, other: Shape) -> bool:
+        """Tell whether only the search differs, whose size depends on where the pixels are."""
+        return replace(other, candidates=self.candidates, points=self.points) == self
+
+    def holds(self, other: Shape) -> bool:
+        """Tell whether memory made for this is enough for another."""
+        return (
+            self.is_alike(other)
+            and other.candidates <= self.candidates
+            and other.points <= self.points
+        )
+
+    def or_larger(self, other: Shape) -> Shape:
+        """Return what holds this and another that is alike."""
+        return replace(
+            self,
+            candidates=max(self.candidates, other.candidates),
+            points=max(self.points, other.points),
+        )
+
+    def with_margin(self) -> Shape:
+        """Return this with room for the longer searches of other pixels of the detector."""
+        more = self.candidates // SEARCH_MARGIN
+        return replace(self, candidates=self.candidates + more, points=self.points + more)
 
     @property
     def pixel_bytes(self) -> int:
