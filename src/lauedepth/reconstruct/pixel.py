@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from lauedepth.config import ExperimentConfig
+from lauedepth.core.aperture import BarTable
 from lauedepth.core.backends.registry import Backend
 from lauedepth.core.errors import InputError
 from lauedepth.core.experiment import Experiment
+from lauedepth.core.footprint import PixelView, poisson_weights
+from lauedepth.core.limits import ABSORPTION_RANGE
 from lauedepth.core.pixels import DecodedPixels, PixelFlag, PixelStatus
+from lauedepth.core.raymap import RayMap
 from lauedepth.io import Point
 from lauedepth.reconstruct.blocks import Block, decode_block, traces_of
 
@@ -61,7 +66,7 @@ class InspectedPixel:
     counts : (n_frames,) array
     usable : (n_frames,) bool array
     fit : (n_frames,) array or None
-        What the found footprints give through the forward model.
+        What the found footprints give through the aperture.
     found : tuple of FoundDepth
     depth_range_um : (float, float)
     """
@@ -126,7 +131,7 @@ def inspect_pixel(
     )
     at_row, at_column = point.region.unbinned(block.rows, block.columns)
     found = _found(decoded, experiment)
-    background = float(decoded.background[0])
+    background, counts = float(decoded.background[0]), traces[0].astype(np.float64)
     return InspectedPixel(
         row=row,
         column=column,
@@ -136,9 +141,11 @@ def inspect_pixel(
         background=background,
         residual=float(decoded.residual[0]),
         frames=experiment.frames.indices,
-        counts=traces[0].astype(np.float64),
+        counts=counts,
         usable=point.usable,
-        fit=_fit(experiment, at_row, at_column, found, background) if found else None,
+        fit=_fit(experiment, at_row, at_column, found, background, counts, point.usable)
+        if found
+        else None,
         found=found,
         depth_range_um=(experiment.depths.start_um, experiment.depths.stop_um),
     )
@@ -174,15 +181,41 @@ def _fit(
     column: Floats,
     found: tuple[FoundDepth, ...],
     background: float,
+    counts: Floats,
+    usable: npt.NDArray[np.bool_],
 ) -> Floats:
-    """Put the footprints through the forward model, which knows nothing of the decoder."""
-    from lauedepth.simulation import Footprints, expected_traces  # noqa: PLC0415  (slow)
+    """Put the footprints through the aperture, its bars as transparent as the trace says.
 
-    energy = [np.full(one.depths_um.size, one.energy_kev) for one in found]
-    boxes = Footprints(
-        depth_um=np.concatenate([one.depths_um for one in found])[None],
-        width_um=experiment.depths.step_um,
-        intensity=np.concatenate([one.footprint for one in found])[None],
-        energy_kev=np.concatenate(energy)[None],
+    A result does not hold what the bars let through, unless an energy was asked for.
+    """
+    from scipy.optimize import minimize_scalar  # noqa: PLC0415  (slow)
+
+    depths = experiment.depths
+    opaque = PixelView.of(
+        BarTable.of(experiment.aperture),
+        RayMap.of(experiment, row, column).pick(0),
+        experiment.frames.indices.astype(np.float64),
+        (depths.start_um + depths.stop_um) / 2,
     )
-    return np.asarray(expected_traces(experiment, row, column, boxes, background=background)[0])
+
+    def expected(view: PixelView) -> Floats:
+        trace = np.full(counts.size, background)
+        for one in found:
+            for depth_um, intensity in zip(one.depths_um, one.footprint, strict=True):
+                half = depths.step_um / 2
+                trace += intensity * view.mean_open_fraction(depth_um - half, depth_um + half)
+        return trace
+
+    def misfit(trace: Floats) -> float:
+        weights = poisson_weights(trace[usable])
+        return float(weights @ (counts[usable] - trace[usable]) ** 2)
+
+    def through(log_absorption: float) -> Floats:
+        return expected(opaque.through(math.exp(log_absorption)))
+
+    best = minimize_scalar(
+        lambda log_absorption: misfit(through(log_absorption)),
+        bounds=(math.log(ABSORPTION_RANGE[0]), math.log(ABSORPTION_RANGE[1])),
+        method="bounded",
+    )
+    return min(expected(opaque), through(best.x), key=misfit)

@@ -33,14 +33,16 @@ def experiment() -> ExperimentConfig:
     return load_experiment(ROOT / "examples" / "experiment.yml")
 
 
-def simulated(flaws: Flaws | None = None) -> SimulatedPoint:
-    """Return spots in three of four strips of rows, at three depths."""
+def simulated(
+    flaws: Flaws | None = None, energy_kev: float = np.nan, intensity: float = 2000.0
+) -> SimulatedPoint:
+    """Return spots in three of four strips of rows, at three depths; bars stop NaN keV."""
     rng = np.random.default_rng(3)
     rows = np.concatenate([rng.integers(5, 15, 40), rng.integers(70, 80, 40), [130, 131, 199]])
     place = np.unique(rows * 48 + rng.integers(0, 48, rows.size))
     rows, columns = np.divmod(place, 48)
     begin = np.select([rows < 64, rows < 128], [10.0, 40.0], 80.0)
-    light = LightSources.of(rows, columns, begin, begin + 8.0, 2000.0)
+    light = LightSources.of(rows, columns, begin, begin + 8.0, intensity, energy_kev=energy_kev)
     return SimulatedPoint(experiment().to_core(), light, REGION, 5.0, flaws or Flaws(), seed=5)
 
 
@@ -73,5 +75,14 @@ def point_with_lost_frames(tmp_path_factory: pytest.TempPathFactory) -> SmallPoi
     """The same with three frames lost."""
     path = tmp_path_factory.mktemp("point") / "lost.h5"
     point = replace(simulated(Flaws(dropped=(0, 77, 260))))
+    write(path, point)
+    return SmallPoint(path, experiment(), point.truth)
+
+
+@pytest.fixture(scope="session")
+def point_through_bars(tmp_path_factory: pytest.TempPathFactory) -> SmallPoint:
+    """The same of photons that the bars let through in part."""
+    path = tmp_path_factory.mktemp("point") / "hard.h5"
+    point = simulated(energy_kev=20.0, intensity=10000.0)
     write(path, point)
     return SmallPoint(path, experiment(), point.truth)

@@ -261,9 +261,13 @@ def test_the_estimate_is_near_what_is_needed(small_point: SmallPoint, undisturbe
     assert estimate.decode_seconds > 0
 
 
-def test_one_pixel_looked_at_has_a_fit_within_its_noise(small_point: SmallPoint) -> None:
-    config, truth = small_point.config, small_point.truth[0]
-    with open_point(small_point.path, config.data.key, config.to_core().frames) as point:
+@pytest.mark.parametrize("name", ["small_point", "point_through_bars"])
+def test_one_pixel_looked_at_has_a_fit_within_its_noise(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    chosen: SmallPoint = request.getfixturevalue(name)
+    config, truth = chosen.config, chosen.truth[0]
+    with open_point(chosen.path, config.data.key, config.to_core().frames) as point:
         pixel = inspect_pixel(
             point, config, choose_backend("auto"), int(truth["row"]), int(truth["column"])
         )
