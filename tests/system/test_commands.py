@@ -201,9 +201,9 @@ def test_pixels_can_be_a_mask(scan: Path, tmp_path: Path, command: Command) -> N
 
 
 def slow_words(scan: Path, output: Path) -> list[str]:
-    """Return a command that takes seconds: the slow backend, few pixels in four strips."""
+    """Return a command that takes seconds: the slow backend, pixels in four strips."""
     mask = np.zeros((2048, 2048), np.bool_)
-    mask[800:1000:8, 700:701] = True
+    mask[800:1000:2, 700:730] = True
     np.save(output.with_suffix(".npy"), mask)
     words = [sys.executable, "-m", "lauedepth", "reconstruct", str(scan / "point_0001.h5")]
     words += ["-e", str(scan / "experiment.yml"), "-o", str(output), "--backend", "reference"]
