@@ -16,8 +16,8 @@ from lauedepth.facility.settings import Settings
 
 LOG: Final = logging.getLogger("lauedepth.live")
 
-LOOKING_SHARE: Final = 200.0
-"""Rest after a look per second of a core that it took: looking stays below 0.5 % of a core."""
+LOOKING_SHARE: Final = 400.0
+"""Rest after a look per second of a core that it took: looking stays below 0.25 % of a core."""
 
 
 @dataclass
