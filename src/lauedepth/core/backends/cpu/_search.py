@@ -45,6 +45,7 @@ def prepare_search(
     for number in range(length):
         running[number + 1] = running[number] + template[number]
         twice[number + 1] = twice[number] + running[number]
+    twice[length + 1] = twice[length] + running[length]  # the last one of the widest extent
     for which in range(0, WIDTHS.size, AT_ONCE):
         _sum_squares(running, WIDTHS[which : which + AT_ONCE], count + summed - 1, space.squares)
         for one in range(AT_ONCE):
