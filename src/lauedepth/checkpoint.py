@@ -152,7 +152,7 @@ class Checkpoint:
 
     def clear(self) -> None:
         """Remove all blocks and what says to which run they belong."""
-        for pattern in ("block_*.npz", "*.partial", _IDENTITY, _PLAN):
+        for pattern in ("block_*.npz", "rank_*", "*.partial", _IDENTITY, _PLAN):
             for path in sorted(self.folder.glob(pattern)):
                 path.unlink(missing_ok=True)
 
@@ -203,6 +203,23 @@ def open_checkpoint(output: Path, identity: RunIdentity, *, resume: bool) -> Ite
         yield checkpoint
     finally:
         os.close(lock)
+
+
+def remove_blocks(output: Path) -> None:
+    """Remove what a run left that was killed when its result stood already.
+
+    Raises
+    ------
+    OutputError
+        Another process is at work on the same output.
+    """
+    folder = blocks_folder(output)
+    if folder.is_dir():
+        lock = _claim(folder, output)
+        try:
+            Checkpoint(folder).remove()
+        finally:
+            os.close(lock)
 
 
 def _claim(folder: Path, output: Path) -> int:

@@ -14,7 +14,13 @@ from time import perf_counter
 
 import numpy as np
 
-from lauedepth.checkpoint import Checkpoint, RunIdentity, blocks_folder, open_checkpoint
+from lauedepth.checkpoint import (
+    Checkpoint,
+    RunIdentity,
+    blocks_folder,
+    open_checkpoint,
+    remove_blocks,
+)
 from lauedepth.config import ExperimentConfig
 from lauedepth.core.errors import OutputError
 from lauedepth.io import Point, open_point, publish
@@ -212,7 +218,10 @@ def _refuse_disagreement(team: Team, identities: list[RunIdentity], point: Point
 
 def _is_there(run: _Run) -> bool:
     def look() -> bool:
-        return run.team.is_first and is_finished(run.output, run.identity)
+        there = run.team.is_first and is_finished(run.output, run.identity)
+        if there:
+            remove_blocks(run.output)
+        return there
 
     return run.team.exchange(run.team.work(look))[0]
 

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from lauedepth.checkpoint import Checkpoint, RunIdentity, open_checkpoint
+from lauedepth.checkpoint import Checkpoint, RunIdentity, open_checkpoint, remove_blocks
 from lauedepth.config import ExperimentConfig
 from lauedepth.core.backends.registry import Backend, choose_backend
 from lauedepth.core.errors import LaueDepthError, OutputError
@@ -216,6 +216,7 @@ def reconstruct_point(
     ) as point:
         identity = run_identity(point, config, chosen.name, mask)
         if resume and is_finished(output, identity):
+            remove_blocks(output)
             return summary_of_finished(point, output, chosen.name)
         with open_checkpoint(output, identity, resume=resume) as checkpoint:
             tell = progress or _no_progress

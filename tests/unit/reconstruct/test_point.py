@@ -281,3 +281,16 @@ def test_one_pixel_looked_at_has_a_fit_within_its_noise(
         900 + truth["row"],
         1000 + truth["column"],
     )
+
+
+def test_a_run_killed_after_publishing_leaves_nothing_when_gone_on_with(
+    small_point: SmallPoint, tmp_path: Path
+) -> None:
+    output, blocks = tmp_path / "r.h5", tmp_path / "r.h5.blocks"
+    reconstruct_point(small_point.path, small_point.config, output)
+    blocks.mkdir()
+    for name in ("block_000003.npz", "rank_5", "lock", "plan.json"):
+        (blocks / name).touch()
+    summary = reconstruct_point(small_point.path, small_point.config, output, resume=True)
+    assert summary.warnings == ("was finished already",)
+    assert [path.name for path in tmp_path.iterdir()] == ["r.h5"]
