@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import settings
 
 from lauedepth.core.aperture import prefer_same_code
 from lauedepth.core.experiment import (
@@ -24,6 +25,10 @@ from lauedepth.core.experiment import (
     Motion,
     Pose,
 )
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 DETECTOR = Detector(
     shape=(2048, 2048),

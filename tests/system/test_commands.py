@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -236,6 +237,8 @@ def test_a_stopped_run_leaves_blocks_and_resumes(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        # A shell's background jobs, these tests perhaps, hand down SIGINT as ignored.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     blocks = tmp_path / "r.h5.blocks"
     end = monotonic() + 60
