@@ -29,13 +29,14 @@ from lauedepth.config import ExperimentConfig, dump_experiment
 from lauedepth.config.checking import validated
 from lauedepth.core.errors import ConfigurationError, InputError
 from lauedepth.core.pixels import PixelFlag
-from lauedepth.io import Point, ResultFile, open_point, publish
+from lauedepth.io import Point, ResultFile, publish
 from lauedepth.io.hdf5 import open_input
 from lauedepth.io.layout import RECONSTRUCTION
 from lauedepth.io.region import region_of
 from lauedepth.reconstruct import (
     POINT_ATTRIBUTE,
     Pixels,
+    open_for,
     plan_blocks,
     plan_readings,
     select_pixels,
@@ -97,13 +98,7 @@ def read_scans(
         raise ConfigurationError(f"{len(shifts)} shifts for {len(points)} points", "--shift-mm")
     scans = []
     for path, shift in zip(points, shifts, strict=True):
-        with open_point(
-            path,
-            config.data.key,
-            config.data.to_core(),
-            detector=config.to_core().detector,
-            first_number=config.data.first_number,
-        ) as point:
+        with open_for(config, path) as point:
             scans.append(
                 read_scan(
                     point,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,20 +14,6 @@ if TYPE_CHECKING:
     from lauedepth.calibration import PoseCheck, ResultCheck
     from lauedepth.config import ExperimentConfig
     from lauedepth.io import Point
-
-
-def opened(path: Path, config: ExperimentConfig) -> AbstractContextManager[Point]:
-    """Open a point as an experiment says."""
-    from lauedepth.io import open_point  # noqa: PLC0415
-
-    core = config.to_core()
-    return open_point(
-        path,
-        config.data.key,
-        core.frames,
-        detector=core.detector,
-        first_number=config.data.first_number,
-    )
 
 
 def tell_pose(
@@ -66,6 +51,7 @@ def tell_agreement(reporter: Reporter, path: Path, moved: Path | None, memory_by
     """Tell whether a result agrees with its pose; the traces of its point decide, if there."""
     from lauedepth.calibrate import check_result, config_of, point_of  # noqa: PLC0415
     from lauedepth.io import read_result  # noqa: PLC0415
+    from lauedepth.reconstruct import open_for  # noqa: PLC0415
 
     result = read_result(path)
     config = config_of(result)
@@ -74,7 +60,7 @@ def tell_agreement(reporter: Reporter, path: Path, moved: Path | None, memory_by
     where, traces = "not there; --point tells where it is", None
     if source is not None:
         where = escape(str(source))
-        with opened(source, config) as point:
+        with open_for(config, source) as point:
             try:
                 traces = _traces_against_pose(reporter, point, config, memory_bytes)
             except InputError as error:  # then the result alone tells

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from lauedepth.cli import options
-from lauedepth.cli.agreement import opened, tell_agreement, tell_pose
+from lauedepth.cli.agreement import tell_agreement, tell_pose
 from lauedepth.cli.decoders import tell_decoder
 from lauedepth.cli.reporting import Reporter, facts, reporter_for
 from lauedepth.core.errors import ConfigurationError
@@ -96,6 +96,7 @@ def _check_points(
     from lauedepth.reconstruct import (  # noqa: PLC0415
         compile_backend,
         estimate_point,
+        open_for,
         with_threshold,
     )
 
@@ -111,7 +112,7 @@ def _check_points(
         )
     tell_decoder(reporter, decoder, config)
     for path in points:
-        with opened(path, config) as point:
+        with open_for(config, path) as point:
             estimate = estimate_point(point, config, decoder, mask, memory_bytes)
             rank_bytes = rank_memory(point, memory_bytes, decoder)
             _tell_point(reporter, point, estimate, decoder, rank_bytes)

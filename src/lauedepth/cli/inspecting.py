@@ -44,22 +44,14 @@ def inspect(
 ) -> None:
     """Look at one pixel: its trace, the fit, its footprint."""
     from lauedepth.core.backends.registry import choose_backend  # noqa: PLC0415
-    from lauedepth.io import open_point  # noqa: PLC0415
-    from lauedepth.reconstruct import inspect_pixel  # noqa: PLC0415
+    from lauedepth.reconstruct import inspect_pixel, open_for  # noqa: PLC0415
 
     row, column = _place(pixel)
     if output is not None:
         options.refuse_format(output)
     reporter = reporter_for(as_json)
     config = options.load(experiment, method, energy)
-    core = config.to_core()
-    with open_point(
-        point,
-        config.data.key,
-        core.frames,
-        detector=core.detector,
-        first_number=config.data.first_number,
-    ) as opened:
+    with open_for(config, point) as opened:
         found = inspect_pixel(opened, config, choose_backend(backend), row, column)
     if output is not None:
         from lauedepth.plots import plot_pixel, save_figure  # noqa: PLC0415

@@ -23,7 +23,7 @@ from lauedepth.checkpoint import (
 )
 from lauedepth.config import ExperimentConfig
 from lauedepth.core.errors import OutputError
-from lauedepth.io import Point, open_point, publish
+from lauedepth.io import Point, publish
 from lauedepth.parallel.equipment import Equipment
 from lauedepth.parallel.failures import DisagreementError
 from lauedepth.parallel.memory import largest_block, rows_at_once
@@ -42,6 +42,7 @@ from lauedepth.reconstruct import (
     compile_backend,
     is_finished,
     is_packed,
+    open_for,
     plan_blocks,
     publish_result,
     refuse_to_overwrite,
@@ -184,18 +185,11 @@ def _open_together(
     mask: Mask | None,
 ) -> tuple[Point, RunIdentity]:
     """Open the point on every rank, and make sure that all mean the same run."""
-    experiment = config.to_core()
 
     def look() -> tuple[Point, RunIdentity]:
         if team.is_first:
             refuse_to_overwrite(output)
-        point = open_point(
-            path,
-            config.data.key,
-            experiment.frames,
-            detector=experiment.detector,
-            first_number=config.data.first_number,
-        )
+        point = open_for(config, path)
         stack.callback(point.close)
         return point, run_identity(point, config, equipment.backends, mask)
 

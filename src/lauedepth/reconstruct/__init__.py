@@ -18,6 +18,7 @@ from lauedepth.reconstruct.blocks import (
 from lauedepth.reconstruct.compiling import compile_backend
 from lauedepth.reconstruct.estimate import Estimate, estimate_point, is_packed
 from lauedepth.reconstruct.identity import POINT_ATTRIBUTE, is_finished, run_identity
+from lauedepth.reconstruct.opening import open_for
 from lauedepth.reconstruct.pixel import FoundDepth, InspectedPixel, inspect_pixel
 from lauedepth.reconstruct.point import (
     BASE_BYTES,
@@ -64,6 +65,7 @@ __all__ = [
     "is_finished",
     "is_packed",
     "join_decoded",
+    "open_for",
     "plan_blocks",
     "plan_readings",
     "publish_result",

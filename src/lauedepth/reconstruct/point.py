@@ -19,7 +19,7 @@ from lauedepth.core.backends.registry import Backend, choose_backend
 from lauedepth.core.errors import LaueDepthError, OutputError
 from lauedepth.core.experiment import Experiment
 from lauedepth.core.pixels import DecodedPixels
-from lauedepth.io import Point, open_point, read_result
+from lauedepth.io import Point, read_result
 from lauedepth.reconstruct.blocks import (
     Block,
     BlockSize,
@@ -33,6 +33,7 @@ from lauedepth.reconstruct.blocks import (
 )
 from lauedepth.reconstruct.compiling import compile_backend
 from lauedepth.reconstruct.identity import is_finished, run_identity
+from lauedepth.reconstruct.opening import open_for
 from lauedepth.reconstruct.publishing import Tally, publish_result
 from lauedepth.reconstruct.selection import Mask, Pixels, select_pixels, with_threshold
 
@@ -207,13 +208,7 @@ def reconstruct_point(
     chosen = choose_backend(backend) if isinstance(backend, str) else backend
     experiment = config.to_core()
     refuse_to_overwrite(output)
-    with open_point(
-        point_path,
-        config.data.key,
-        experiment.frames,
-        detector=experiment.detector,
-        first_number=config.data.first_number,
-    ) as point:
+    with open_for(config, point_path) as point:
         identity = run_identity(point, config, chosen.name, mask)
         if resume and is_finished(output, identity):
             remove_blocks(output)
