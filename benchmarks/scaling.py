@@ -1,8 +1,9 @@
 """How one point scales over ranks: strong, weak, step by step, and a prediction for nodes.
 
 The point has 512 × 512 pixels and 300 frames; all pixels are decoded, three in ten are lit.
-Ranks have one thread each. More ranks than cores share them. The figure is written to
-``bench-output/scaling.png``.
+Ranks have one thread and one core each, to which the launcher binds them: one rank alone reads
+and keeps on the core it decodes on, as each of many does. More ranks than cores share them. The
+figure is written to ``bench-output/scaling.png``.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -32,8 +33,8 @@ from lauedepth.parallel.work import BLOCKS_PER_RANK
 NAME = "scaling"
 MPIEXEC = Path(sys.executable).with_name("mpiexec")
 CASE = Case(SMALL, 300, 0.3)
-REPEATS = 3
-STEPS = ("start", "prepare", "select", "read", "decode", "cpu", "keep", "gather")
+REPEATS = 5
+STEPS = ("start", "prepare", "select", "compile", "read", "cut", "decode", "cpu", "keep", "gather")
 OVERSUBSCRIBED = 8
 PUBLISHED_PIXELS = 64
 
@@ -128,8 +129,8 @@ def run(console: Console) -> None:
         make_point(folder / "point.h5", CASE, config)
         reconstruct(folder, 1)  # compiles, and warms the file's cache
         numbers = sorted({1, *_doubling(cores), OVERSUBSCRIBED})
-        strong = [_repeat(folder, number) for number in numbers]
-        weak = [_repeat(folder, number, part=number / cores) for number in _doubling(cores)]
+        strong = _in_rounds(lambda ranks: reconstruct(folder, ranks), numbers)
+        weak = _in_rounds(lambda ranks: _part(folder, ranks, ranks / cores), _doubling(cores))
         slower = _published_slowness(folder)
     best = [min(trials, key=lambda trial: trial.total_s) for trials in strong]
     console.print(_table("Strong scaling: the same point", strong))
@@ -150,7 +151,8 @@ def run(console: Console) -> None:
 def reconstruct(folder: Path, ranks: int, *more: object) -> Trial:
     """Reconstruct the point with so many ranks of one thread."""
     output = folder / "result.h5"
-    words = [MPIEXEC, "-n", ranks, sys.executable, "-m", "lauedepth", "reconstruct"]
+    bound = () if ranks > len(os.sched_getaffinity(0)) else ("-bind-to", "core")
+    words = [MPIEXEC, *bound, "-n", ranks, sys.executable, "-m", "lauedepth", "reconstruct"]
     words += [folder / "point.h5", "-e", folder / "experiment.yml", "-o", output, "--json"]
     words += more or ("--pixels", 0)
     begin = perf_counter()
@@ -173,17 +175,19 @@ def _doubling(cores: int) -> list[int]:
     return sorted({min(2**power, cores) for power in range(cores.bit_length() + 1)})
 
 
-def _repeat(folder: Path, ranks: int, part: float = 1.0) -> list[Trial]:
-    more: tuple[object, ...] = ()
-    if part < 1:
-        mask = np.zeros((2048, 2048), np.bool_)
-        top, left = (2048 - CASE.shape[0]) // 2, (2048 - CASE.shape[1]) // 2
-        rows = round(part * CASE.shape[0])
-        mask[top : top + rows, left : left + CASE.shape[1]] = True
-        np.save(folder / "mask.npy", mask)
-        more = ("--pixels", folder / "mask.npy")
-    times = REPEATS if ranks < OVERSUBSCRIBED else 1
-    return [reconstruct(folder, ranks, *more) for _ in range(times)]
+def _in_rounds(once: Callable[[int], Trial], numbers: Sequence[int]) -> list[list[Trial]]:
+    """Return the trials of each number of ranks; all are tried in turn, as machines have moods."""
+    rounds = [[once(number) for number in numbers] for _ in range(REPEATS)]
+    return [list(trials) for trials in zip(*rounds, strict=True)]
+
+
+def _part(folder: Path, ranks: int, part: float) -> Trial:
+    """Reconstruct some of the rows."""
+    mask = np.zeros((2048, 2048), np.bool_)
+    top, left = (2048 - CASE.shape[0]) // 2, (2048 - CASE.shape[1]) // 2
+    mask[top : top + round(part * CASE.shape[0]), left : left + CASE.shape[1]] = True
+    np.save(folder / "mask.npy", mask)
+    return reconstruct(folder, ranks, "--pixels", folder / "mask.npy")
 
 
 def _published_slowness(folder: Path) -> float:
@@ -199,31 +203,34 @@ def _published_slowness(folder: Path) -> float:
 
 
 def _table(title: str, rows: list[list[Trial]]) -> Table:
-    """Return a table of the best of each row's trials; ratios are against the first row."""
+    """Return a table of medians; how many times faster is told of each round by itself."""
     table = Table(title=title)
-    for name in ("ranks", "pixels", "decode s", "median", "decode ×", "total s", "median", "×"):
+    for name in ("ranks", "pixels", "decode s", "×", "of rounds", "total s", "×"):
         table.add_column(name, justify="right")
-    table.add_column("start + gather", justify="right")
-    first = min(rows[0], key=lambda trial: trial.longest("decode"))
+    table.add_column("start, compile, gather", justify="right")
     for trials in rows:
-        decode = [trial.longest("decode") for trial in trials]
-        total = [trial.total_s for trial in trials]
-        best = min(trials, key=lambda trial: trial.total_s)
-        faster = first.longest("decode") / first.pixels / (min(decode) / best.pixels)
-        whole = min(trial.total_s for trial in rows[0]) / first.pixels
-        aside = best.longest("start") + best.longest("gather")
+        faster = _times_faster(rows[0], trials, lambda trial: trial.longest("decode"))
+        whole = _times_faster(rows[0], trials, lambda trial: trial.total_s)
+        aside = np.median([trial.longest("start", "compile", "gather") for trial in trials])
         table.add_row(
-            str(best.ranks),
-            str(best.pixels),
-            f"{min(decode):.2f}",
-            f"{np.median(decode):.2f}",
-            f"{faster:.2f}",
-            f"{min(total):.2f}",
-            f"{np.median(total):.2f}",
-            f"{whole / (min(total) / best.pixels):.2f}",
+            str(trials[0].ranks),
+            str(trials[0].pixels),
+            f"{np.median([trial.longest('decode') for trial in trials]):.2f}",
+            f"{np.median(faster):.2f}",
+            f"{faster.min():.2f}-{faster.max():.2f}",
+            f"{np.median([trial.total_s for trial in trials]):.2f}",
+            f"{np.median(whole):.2f}",
             f"{aside:.2f} s",
         )
     return table
+
+
+def _times_faster(
+    first: Sequence[Trial], then: Sequence[Trial], seconds: Callable[[Trial], float]
+) -> Floats:
+    """Return how many times more pixels in a second the trials of each round do."""
+    rounds = zip(first, then, strict=True)
+    return np.array([(seconds(a) / a.pixels) / (seconds(b) / b.pixels) for a, b in rounds])
 
 
 def _steps_table(trial: Trial) -> Table:

@@ -94,9 +94,9 @@ def _check_points(
     from lauedepth.core.backends.registry import choose_backend  # noqa: PLC0415
     from lauedepth.parallel.memory import rank_memory  # noqa: PLC0415
     from lauedepth.reconstruct import (  # noqa: PLC0415
-        compile_backend,
         estimate_point,
         open_for,
+        start_backend,
         with_threshold,
     )
 
@@ -104,7 +104,7 @@ def _check_points(
     mask = chosen if isinstance(chosen, np.ndarray) else None
     config = with_threshold(config, chosen)
     with reporter.progress("decoder") as tell:
-        compile_backend(
+        start_backend(
             decoder,
             config.to_core(),
             config.decode_options(),

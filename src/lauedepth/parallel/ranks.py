@@ -39,15 +39,16 @@ from lauedepth.reconstruct import (
     Pixels,
     Progress,
     Summary,
-    compile_backend,
     is_finished,
     is_packed,
+    needs_compiling,
     open_for,
     plan_blocks,
     publish_result,
     refuse_to_overwrite,
     run_identity,
     select_pixels,
+    start_backend,
     summary_of_finished,
     warnings_of,
     with_threshold,
@@ -256,7 +257,8 @@ def _reconstruct(run: _Run, checkpoint: Checkpoint, mask: Mask | None, begin: fl
     lit, size, finished = team.share(_plan(run, checkpoint, lit))
     blocks = plan_blocks(lit, size)
     left = [block for block in blocks if block.number not in finished]
-    _compile(run)
+    with run.done.timed("compile"):
+        _start_backends(run)
     _decode(run, checkpoint, left, mean, int(lit.sum()))
     with run.done.timed("gather"):
         team.exchange(None)
@@ -301,20 +303,19 @@ def _largest_block(run: _Run) -> BlockSize:
     return largest_block(run.point, own, options, run.memory_bytes)
 
 
-def _compile(run: _Run) -> None:
-    """Let rank 0 compile first: the others find what it made."""
+def _start_backends(run: _Run) -> None:
+    """Load compiled code on all ranks; where there is none, rank 0 compiles it for the others."""
+    backend, options = run.equipment.backend, run.config.decode_options()
 
-    def compiled() -> None:
-        compile_backend(
-            run.equipment.backend,
-            run.config.to_core(),
-            run.config.decode_options(),
-            lambda done, total: run.tell("compile", done, total),
-        )
+    def start() -> None:
+        core = run.config.to_core()
+        start_backend(backend, core, options, lambda done, total: run.tell("compile", done, total))
 
-    for its_turn in (run.team.is_first, not run.team.is_first):
+    in_turn = any(run.team.exchange(needs_compiling(backend, options)))
+    at_first = run.team.is_first or not in_turn
+    for its_turn in (at_first, not at_first):
         if its_turn:
-            run.team.work(compiled, run.handlers())
+            run.team.work(start, run.handlers())
         run.team.exchange(None)
 
 

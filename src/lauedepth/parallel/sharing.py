@@ -22,7 +22,7 @@ from lauedepth.reconstruct import (
     Block,
     Progress,
     Reading,
-    decode_block,
+    decode_block_in_two,
     takes_frames,
     traces_of,
 )
@@ -36,10 +36,10 @@ class WorkDone:
     ----------
     pixels, blocks : int
     seconds : dict of str to float
-        By step: start (of the process, until the ranks have met), prepare, select, read,
-        decode, keep (finished blocks), gather (until all have ended); reading goes on while
-        decoding. And cpu: processor time of the process while it decodes, which is less than
-        decode where other programs use the cores.
+        By step: start (of the process, until the ranks have met), prepare, select, compile,
+        read, cut (traces out of what was read), decode, keep (finished blocks), gather (until
+        all have ended); reading goes on while decoding. And cpu: processor time of the process
+        while it decodes, which is less than decode where other programs use the cores.
     """
 
     pixels: int = 0
@@ -150,21 +150,24 @@ class Share:
             return numbers, reading, self.point.read_rows(reading.row_start, reading.row_stop)
 
     def _decode(self, number: int, block: Block, reading: Reading, band: npt.NDArray[Any]) -> None:
-        begin, begin_cpu = perf_counter(), process_time()
-        as_frames = takes_frames(self.backend, self.config.decode_options())
+        begin, options = perf_counter(), self.config.decode_options()
+        with self.work_done.timed("cut"):
+            as_frames = takes_frames(self.backend, options)
+            traces = traces_of(band, reading.row_start, block, as_frames=as_frames)
+        begin_cpu = process_time()
         with self.work_done.timed("decode"):
-            decoded = decode_block(
+            decoded = decode_block_in_two(
                 self.config.to_core(),
                 self.point.region,
                 block,
-                traces_of(band, reading.row_start, block, as_frames=as_frames),
+                traces,
                 backend=self.backend,
-                options=self.config.decode_options(),
+                options=options,
                 usable=self.point.usable,
             )
         self.work_done.add("cpu", process_time() - begin_cpu)
         with self.work_done.timed("keep"):
-            self.checkpoint.save(block.number, decoded)
+            self.checkpoint.save(block.number, decoded())
         self.work_done.blocks += 1
         self.work_done.pixels += len(block)
         self.team.post("done", (number, perf_counter() - begin))

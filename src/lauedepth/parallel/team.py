@@ -1,9 +1,10 @@
 """The ranks that work together, and how they talk.
 
-In each rank the main thread alone talks: it looks for messages a hundred times a second, so
-that waiting costs next to nothing even where ranks share cores, while another thread works.
-So a rank answers at once however long its work takes: it learns of another rank's failure, it
-stops when a scheduler says so, and a rank that is silent is lost.
+In each rank the main thread alone talks, while another thread works: it looks for messages at
+once after something was said, then ever more seldom, down to a hundred times a second, so that
+waiting costs next to nothing even where ranks share cores. So a rank answers at once however
+long its work takes: it learns of another rank's failure, it stops when a scheduler says so, and
+a rank that is silent is lost.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ T = TypeVar("T")
 Handler = Callable[[int, Any], None]
 """Called in the main thread with (rank that sent, what it sent)."""
 
-POLL_S: Final = 0.005
+LEAST_PAUSE_S, MOST_PAUSE_S, PAUSE_GROWTH = 0.0005, 0.01, 1.5
+"""Between two looks for messages: after something was said, at most, and from look to look."""
+
 BEAT_S: Final = 1.0
 GRACE_S: Final = 2.5
 """How long a rank that is told to stop may go on with its block."""
@@ -87,6 +90,7 @@ class Team:
         self._worker: threading.Thread | None = None
         self._heard = [monotonic()] * self.size
         self._beaten = 0.0
+        self._pause_s = LEAST_PAUSE_S
 
     @property
     def is_first(self) -> bool:
@@ -204,6 +208,7 @@ class Team:
 
     def send(self, rank: int, kind: str, content: object) -> None:
         """Send a message that a handler of the rank will get."""
+        self._expect_more(kind)
         if rank == self.rank:
             self._deliver(rank, self._epoch, kind, content)
             return
@@ -285,10 +290,11 @@ class Team:
 
     def _talk(self) -> None:
         with suppress(Empty):
-            post = self._posts.get(timeout=POLL_S)
+            post = self._posts.get(timeout=self._pause_s)
             while post is not None:
                 self.send(0, *post)
                 post = self._posts.get_nowait()
+        self._pause_s = min(self._pause_s * PAUSE_GROWTH, MOST_PAUSE_S)
         self._receive()
         if monotonic() - self._beaten > BEAT_S:
             self._beaten = monotonic()
@@ -304,7 +310,12 @@ class Team:
             source = status.Get_source()
             epoch, kind, content = self._comm.recv(source=source, tag=_TAG)
             self._heard[source] = monotonic()
+            self._expect_more(kind)
             self._deliver(source, epoch, kind, content)
+
+    def _expect_more(self, kind: str) -> None:
+        if kind != "beat":
+            self._pause_s = LEAST_PAUSE_S
 
     def _deliver(self, source: int, epoch: int, kind: str, content: Any) -> None:
         if kind == "signal":

@@ -18,7 +18,7 @@ LIT_COST: Final = 4.4
 LIT_SIGMAS: Final = 5.0
 """A pixel counts as lit if its mean is so many standard errors above the image's median."""
 
-BLOCKS_PER_RANK: Final = 16
+BLOCKS_PER_RANK: Final = 32
 """Blocks that a rank should find, so that all end together and little is lost when stopped."""
 
 LEAST_PART, MOST_SLOW_BLOCK = 32, 64

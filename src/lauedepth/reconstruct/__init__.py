@@ -9,13 +9,14 @@ from lauedepth.reconstruct.blocks import (
     Reading,
     bands_at_once,
     decode_block,
+    decode_block_in_two,
     join_decoded,
     plan_blocks,
     plan_readings,
     takes_frames,
     traces_of,
 )
-from lauedepth.reconstruct.compiling import compile_backend
+from lauedepth.reconstruct.compiling import needs_compiling, start_backend
 from lauedepth.reconstruct.estimate import Estimate, estimate_point, is_packed
 from lauedepth.reconstruct.identity import POINT_ATTRIBUTE, is_finished, run_identity
 from lauedepth.reconstruct.opening import open_for
@@ -58,13 +59,14 @@ __all__ = [
     "Tally",
     "bands_at_once",
     "bright_pixels",
-    "compile_backend",
     "decode_block",
+    "decode_block_in_two",
     "estimate_point",
     "inspect_pixel",
     "is_finished",
     "is_packed",
     "join_decoded",
+    "needs_compiling",
     "open_for",
     "plan_blocks",
     "plan_readings",
@@ -74,6 +76,7 @@ __all__ = [
     "refuse_to_overwrite",
     "run_identity",
     "select_pixels",
+    "start_backend",
     "summary_of_finished",
     "takes_frames",
     "traces_of",

@@ -24,6 +24,9 @@ Ints = npt.NDArray[np.int64]
 BLOCK_PIXELS: Final = 8192
 """Most pixels of a block: about a second of decoding, so little is lost when stopped."""
 
+TRANSPOSED_PIXELS: Final = 512
+"""Pixels whose frames are turned into traces at a time: few enough for a core's own cache."""
+
 
 @dataclass(frozen=True)
 class BlockSize:
@@ -197,8 +200,15 @@ def traces_of(
     flat = (block.rows - row_start) * columns + block.columns
     if as_frames and flat.size and flat[-1] - flat[0] == flat.size - 1:
         return images[:, flat[0] : flat[-1] + 1].T
-    lit = np.take(images, flat, axis=1)
-    return lit.T if as_frames else np.ascontiguousarray(lit.T)
+    traces: npt.NDArray[Any]
+    if as_frames:
+        traces = np.take(images, flat, axis=1).T
+        return traces
+    traces = np.empty((flat.size, frames), band.dtype)
+    for begin in range(0, flat.size, TRANSPOSED_PIXELS):
+        some = slice(begin, begin + TRANSPOSED_PIXELS)
+        traces[some] = np.take(images, flat[some], axis=1).T
+    return traces
 
 
 def decode_block(

@@ -1,4 +1,4 @@
-"""Backends that compile themselves when they are first used on a machine."""
+"""Backends that compile themselves when first used on a machine, and later load what they made."""
 
 from __future__ import annotations
 
@@ -13,16 +13,23 @@ from lauedepth.core.experiment import Experiment
 from lauedepth.core.pixels import DecodeOptions
 
 DARK: Final = 2
-"""Pixels that are decoded to compile: of one alone, frames and traces look the same."""
+"""Pixels that are decoded to start: of one alone, frames and traces look the same."""
 
 
-def compile_backend(
+def needs_compiling(backend: Backend, options: DecodeOptions) -> bool:
+    """Tell whether a backend was never used on this machine and will compile itself."""
+    if backend.is_compiled is None or options.method == "published":
+        return False
+    return not backend.is_compiled()
+
+
+def start_backend(
     backend: Backend,
     experiment: Experiment,
     options: DecodeOptions,
     progress: Callable[[int, int], None],
 ) -> None:
-    """Let a backend compile itself where this was not done yet, by decoding dark pixels.
+    """Let a backend load its compiled code, or compile it, by decoding dark pixels.
 
     Parameters
     ----------
@@ -32,12 +39,15 @@ def compile_backend(
     progress : callable
         Called with (0, 1) before and (1, 1) after, if there is anything to compile.
     """
-    if backend.is_compiled is None or options.method == "published" or backend.is_compiled():
+    if backend.is_compiled is None or options.method == "published":
         return
-    progress(0, 1)
+    compiles = needs_compiling(backend, options)
+    if compiles:
+        progress(0, 1)
     frames = len(experiment.frames)
     traces = np.zeros((DARK, frames), np.uint16)
     layouts = [traces, np.zeros((frames, DARK), np.uint16).T] if backend.as_frames else [traces]
     for counts in layouts:
         decode(experiment, np.zeros(DARK), np.zeros(DARK), counts, backend=backend, options=options)
-    progress(1, 1)
+    if compiles:
+        progress(1, 1)

@@ -31,7 +31,7 @@ from lauedepth.reconstruct.blocks import (
     takes_frames,
     traces_of,
 )
-from lauedepth.reconstruct.compiling import compile_backend
+from lauedepth.reconstruct.compiling import start_backend
 from lauedepth.reconstruct.identity import is_finished, run_identity
 from lauedepth.reconstruct.opening import open_for
 from lauedepth.reconstruct.publishing import Tally, publish_result
@@ -119,9 +119,9 @@ class _Run:
             )
 
     def compile(self) -> None:
-        """Let the backend compile itself, if it has to."""
+        """Let the backend load its compiled code, or compile it if it has to."""
         with self.timed("compile"):
-            compile_backend(
+            start_backend(
                 self.backend,
                 self.experiment,
                 self.config.decode_options(),

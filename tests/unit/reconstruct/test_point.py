@@ -22,10 +22,10 @@ from lauedepth.core.raymap import RayMap
 from lauedepth.io import open_point, read_result, validate_file
 from lauedepth.reconstruct import (
     Summary,
-    compile_backend,
     estimate_point,
     inspect_pixel,
     reconstruct_point,
+    start_backend,
 )
 from lauedepth.reconstruct.point import BASE_BYTES, MEMORY_BYTES, STEPS
 
@@ -150,7 +150,7 @@ def test_a_stopped_run_of_large_batches_repeats_no_finished_block(
     assert digests(output) == digests(undisturbed.output)
 
 
-def test_a_device_compiles_for_frames_and_traces_and_says_so(
+def test_a_device_starts_for_frames_and_traces_and_says_when_it_compiles(
     small_point: SmallPoint, batched: Backend
 ) -> None:
     told: list[tuple[int, int]] = []
@@ -165,9 +165,9 @@ def test_a_device_compiles_for_frames_and_traces_and_says_so(
     core, options = small_point.config.to_core(), DecodeOptions()
     for ready in (True, False):
         fresh = replace(batched, decode=decode, is_compiled=partial(bool, ready))
-        compile_backend(fresh, core, options, lambda *progress: told.append(progress))
+        start_backend(fresh, core, options, lambda *progress: told.append(progress))
     assert told == [(0, 1), (1, 1)]
-    assert layouts == [True, False]
+    assert layouts == [True, False] * 2
 
 
 def test_a_finished_result_is_kept_on_resume_but_not_without(

@@ -58,7 +58,6 @@ def decode_cpu(
 def is_compiled() -> bool:
     """Tell whether the decoder is ready, or in Numba's cache on disk."""
     cache = Path(decode_range.stats.cache_path or "")
-    cache = Path(decode_range.stats.cache_path or "")
     return bool(decode_range.signatures) or any(cache.glob("_batch.decode_range-*.nbi"))
 
 
