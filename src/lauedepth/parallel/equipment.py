@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from time import time
 from typing import Final
@@ -83,6 +84,13 @@ def equip_ranks(team: Team, wanted: str = "auto") -> Equipment:
         return Equipment(backend, gpu, threads, started_s, "+".join(sorted(set(names))))
 
     return team.together(equip)
+
+
+def borrow_cores(team: Team) -> None:
+    """Let this thread, and those it starts, use the cores of its node's ranks while they wait."""
+    cores = set[int]().union(*(team.seats[rank].cores for rank in team.local_ranks()))
+    with suppress(OSError):  # the node's ranks are kept apart
+        os.sched_setaffinity(0, cores)
 
 
 def _take_gpu(team: Team) -> str | None:

@@ -24,7 +24,7 @@ from lauedepth.checkpoint import (
 from lauedepth.config import ExperimentConfig
 from lauedepth.core.errors import OutputError
 from lauedepth.io import Point, publish
-from lauedepth.parallel.equipment import Equipment
+from lauedepth.parallel.equipment import Equipment, borrow_cores
 from lauedepth.parallel.failures import DisagreementError
 from lauedepth.parallel.memory import largest_block, rows_at_once
 from lauedepth.parallel.selecting import select_together
@@ -366,6 +366,7 @@ def _publish(
     seconds = {step: max(report.seconds.get(step, 0.0) for report in reports) for step in steps} | {
         "write": 0.0
     }
+    borrow_cores(run.team)
     tally = publish_result(
         run.output,
         run.point,

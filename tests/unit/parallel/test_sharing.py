@@ -71,7 +71,7 @@ def test_all_that_is_given_is_decoded_and_kept(point: Point, tmp_path: Path) -> 
         assert checkpoint.finished() == {0, 1, 3}
     assert team.done == [0, 1, 3]
     assert (share.work_done.pixels, share.work_done.blocks) == (96, 3)
-    assert set(share.work_done.seconds) == {"read", "decode", "cpu", "keep"}
+    assert set(share.work_done.seconds) == {"read", "cut", "decode", "cpu", "keep"}
 
 
 def test_a_block_is_kept_before_the_next_is_begun(point: Point, tmp_path: Path) -> None:
