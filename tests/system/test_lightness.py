@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import pytest
 
 HEAVY = ("numpy", "numba", "h5py", "scipy", "matplotlib", "dbos", "sqlalchemy", "lxml")
+SLOW = ("scipy.linalg", "scipy.optimize", "scipy.spatial", "matplotlib")
 
 
-def fresh(code: str) -> dict[str, float | list[str]]:
+def fresh(code: str, names: Sequence[str] = HEAVY) -> dict[str, float | list[str]]:
     """Run code in a new interpreter, and return its time and the heavy modules it loaded."""
     program = (
         "import sys, time, json, io, contextlib\nbegin = time.perf_counter()\n"
         f"with contextlib.redirect_stdout(io.StringIO()):\n    {code}\n"
         "seconds = time.perf_counter() - begin\n"
-        f"heavy = [name for name in {HEAVY} if name in sys.modules]\n"
+        f"heavy = [name for name in {list(names)} if name in sys.modules]\n"
         "print(json.dumps({'seconds': seconds, 'heavy': heavy}))"
     )
     done = subprocess.run(
@@ -37,6 +39,14 @@ def fresh(code: str) -> dict[str, float | list[str]]:
 )
 def test_nothing_heavy_is_loaded(code: str) -> None:
     assert fresh(code)["heavy"] == []
+
+
+def test_ranks_start_without_what_only_other_commands_need() -> None:
+    code = (
+        "from lauedepth.core.backends.registry import choose_backend; "
+        "import lauedepth.parallel.ranks; choose_backend('cpu')"
+    )
+    assert fresh(code, SLOW)["heavy"] == []
 
 
 def test_the_import_takes_less_than_a_third_of_a_second() -> None:

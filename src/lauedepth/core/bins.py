@@ -7,7 +7,6 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import nnls
 
 from lauedepth.core.footprint import PixelView, Source
 from lauedepth.core.limits import EDGE_INTENSITY, MARGIN_PART, MARGIN_UM
@@ -84,6 +83,8 @@ def solve_footprint(
     view: PixelView, counts: Floats, weights: Floats, bins: Bins, supports: tuple[Support, ...]
 ) -> Solution:
     """Solve for non-negative bins and background by weighted least squares."""
+    from scipy.optimize import nnls  # noqa: PLC0415  (slow)
+
     columns = [
         view.mean_open_fraction(begin, end)
         for support in supports

@@ -12,8 +12,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import solve
-from scipy.optimize import nnls
 
 from lauedepth.core.aperture import BarTable
 from lauedepth.core.limits import (
@@ -224,6 +222,8 @@ def fit_boxes(
     background : float, optional
         Counts a frame that do not pass the aperture, where they are known.
     """
+    from scipy.linalg import solve  # noqa: PLC0415  (slow)
+
     problem = _pose(view, counts, start, absorption, background)
     theta, free = problem.start, problem.free
     expected, slopes = problem.model(theta)
@@ -269,6 +269,8 @@ def _pose(
     background: float | None,
 ) -> _Problem:
     """Set up the parameters: intensities and background are fitted to the shapes given."""
+    from scipy.optimize import nnls  # noqa: PLC0415  (slow)
+
     seen = view if absorption is None else view.through(absorption)
     columns = [seen.mean_open_fraction(box.begin_um, box.end_um) for box in start]
     basis = np.stack([*columns, np.ones_like(counts)], axis=1)

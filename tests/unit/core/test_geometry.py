@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
 from lauedepth.core.experiment import Experiment, Region
 from lauedepth.core.geometry import (
@@ -15,6 +16,7 @@ from lauedepth.core.geometry import (
     pixel_positions,
     pose_matrix,
     ray_slopes,
+    rotation_matrix,
     scan_direction,
     source_positions,
 )
@@ -35,6 +37,19 @@ def test_pose_is_a_rotation_in_the_order_y_z_x(norcada: Experiment) -> None:
     turn_x = np.array([[1, 0, 0], [0, np.cos(x), -np.sin(x)], [0, np.sin(x), np.cos(x)]])
     assert np.allclose(axes, turn_y @ turn_z @ turn_x, atol=1e-15)
     assert np.linalg.norm(scan_direction(norcada.motion)) == pytest.approx(1.0, abs=1e-15)
+
+
+@given(
+    direction=st.tuples(*[st.floats(-1.0, 1.0)] * 3).filter(lambda one: np.linalg.norm(one) > 1e-3),
+    exponent=st.floats(-12.0, 0.8),
+)
+def test_rotations_are_those_of_scipy(
+    direction: tuple[float, float, float], exponent: float
+) -> None:
+    vector = np.array(direction) / np.linalg.norm(direction) * 10.0**exponent
+    turn = rotation_matrix(vector)
+    np.testing.assert_allclose(turn, Rotation.from_rotvec(vector).as_matrix(), rtol=0, atol=4e-15)
+    np.testing.assert_array_equal(rotation_matrix(np.zeros(3)), np.eye(3))
 
 
 @given(row=PIXEL, column=PIXEL, depth=DEPTH, frame=FRAME)
