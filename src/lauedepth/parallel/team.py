@@ -1,10 +1,8 @@
 """The ranks that work together, and how they talk.
 
-In each rank the main thread alone talks, while another thread works: it looks for messages at
-once after something was said, then ever more seldom, down to a hundred times a second, so that
-waiting costs next to nothing even where ranks share cores. So a rank answers at once however
-long its work takes: it learns of another rank's failure, it stops when a scheduler says so, and
-a rank that is silent is lost.
+In each rank the main thread alone talks, by `parallel.mail`, while another thread works. So a
+rank answers at once however long its work takes: it learns of another rank's failure, it stops
+when a scheduler says so, and a rank that is silent is lost.
 """
 
 from __future__ import annotations
@@ -25,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from lauedepth.core.errors import LaueDepthError
 from lauedepth.parallel.failures import StoppedError, end_process, flush, portable
 from lauedepth.parallel.launch import Seat
+from lauedepth.parallel.mail import Mail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,9 +36,6 @@ T = TypeVar("T")
 Handler = Callable[[int, Any], None]
 """Called in the main thread with (rank that sent, what it sent)."""
 
-LEAST_PAUSE_S, MOST_PAUSE_S, PAUSE_GROWTH = 0.0005, 0.01, 1.5
-"""Between two looks for messages: after something was said, at most, and from look to look."""
-
 BEAT_S: Final = 1.0
 GRACE_S: Final = 2.5
 """How long a rank that is told to stop may go on with its block."""
@@ -48,8 +44,6 @@ TELL_S: Final = 1.0
 """How long rank 0 may take to tell the reason and have it passed on."""
 
 SILENCE_S: Final = 60.0
-
-_TAG: Final = 34
 
 
 class Team:
@@ -75,10 +69,10 @@ class Team:
         self.stopping = threading.Event()
         self.broken = False
         self._comm = comm
+        self._mail = Mail(comm)
         self._silence_s = silence_s
         self._epoch = 0
         self._posts: SimpleQueue[tuple[str, Any] | None] = SimpleQueue()
-        self._sending: list[MPI.Request] = []
         self._early: list[tuple[int, int, str, Any]] = []
         self._values: dict[int, Any] = {}
         self._answers: list[list[Any]] = []
@@ -88,9 +82,7 @@ class Team:
         self._ended: set[int] = set()
         self._signal: int | None = None
         self._worker: threading.Thread | None = None
-        self._heard = [monotonic()] * self.size
         self._beaten = 0.0
-        self._pause_s = LEAST_PAUSE_S
 
     @property
     def is_first(self) -> bool:
@@ -211,9 +203,8 @@ class Team:
         self._expect_more(kind)
         if rank == self.rank:
             self._deliver(rank, self._epoch, kind, content)
-            return
-        self._sending = [request for request in self._sending if not request.Test()]
-        self._sending.append(self._comm.isend((self._epoch, kind, content), rank, _TAG))
+        else:
+            self._mail.send(rank, (self._epoch, kind, content))
 
     @contextmanager
     def signals_noticed(self) -> Iterator[None]:
@@ -290,32 +281,22 @@ class Team:
 
     def _talk(self) -> None:
         with suppress(Empty):
-            post = self._posts.get(timeout=self._pause_s)
+            post = self._posts.get(timeout=self._mail.pause())
             while post is not None:
                 self.send(0, *post)
                 post = self._posts.get_nowait()
-        self._pause_s = min(self._pause_s * PAUSE_GROWTH, MOST_PAUSE_S)
-        self._receive()
+        for source, (epoch, kind, content) in self._mail.received():
+            self._expect_more(kind)
+            self._deliver(source, epoch, kind, content)
         if monotonic() - self._beaten > BEAT_S:
             self._beaten = monotonic()
             for rank in range(1, self.size) if self.is_first else (0,):
                 self.send(rank, "beat", None)
             self._look_for_lost()
 
-    def _receive(self) -> None:
-        from mpi4py import MPI  # noqa: PLC0415
-
-        status = MPI.Status()
-        while self._comm.iprobe(tag=_TAG, status=status):
-            source = status.Get_source()
-            epoch, kind, content = self._comm.recv(source=source, tag=_TAG)
-            self._heard[source] = monotonic()
-            self._expect_more(kind)
-            self._deliver(source, epoch, kind, content)
-
     def _expect_more(self, kind: str) -> None:
         if kind != "beat":
-            self._pause_s = LEAST_PAUSE_S
+            self._mail.expect_more()
 
     def _deliver(self, source: int, epoch: int, kind: str, content: Any) -> None:
         if kind == "signal":
@@ -366,7 +347,7 @@ class Team:
     def _look_for_lost(self) -> None:
         watched = range(1, self.size) if self.is_first else (0,)
         for rank in watched:
-            silent_s = monotonic() - self._heard[rank]
+            silent_s = self._mail.silent_s(rank)
             if silent_s > self._silence_s and self._failure is None:
                 self.broken = True
                 self._note_failure(
@@ -418,5 +399,5 @@ class Team:
                 self._turn()
         except BaseException:
             self.broken = True
-            self._sending.append(request)  # its buffer must live as long as MPI knows it
+            self._mail.keep(request)
             raise
