@@ -32,7 +32,7 @@ def lab_to_beam(vectors: Floats) -> Floats:
 def rotation_matrix(rotation_rad: npt.ArrayLike) -> Floats:
     """Return the matrix of a rotation, by Rodrigues' formula.
 
-    SciPy's would do, but to load it takes a third of what a process takes to start.
+    SciPy's would do, but every process would start later for loading it.
 
     Parameters
     ----------

@@ -326,13 +326,15 @@ def _decode(
     share = Share(team, point, run.config, run.equipment.backend, checkpoint, left, run.done)
     handlers = share.handlers()
     if team.is_first:
+        alike = run.equipment.backends == run.equipment.backend.name
         costs = None if mean is None else pixel_costs(mean, len(point.frames))
         queue = WorkQueue(
             block_costs(left, costs),
             [(int(block.rows[0]), int(block.rows[-1]) + 1) for block in left],
             team.size,
             most_rows=rows_at_once(point, run.memory_bytes, run.equipment.backend),
-            at_once=is_packed(point) and "+" not in run.equipment.backends,
+            alike=alike,
+            at_once=alike and is_packed(point),
         )
         done = pixels - sum(len(block) for block in left)
         dispatcher = Dispatcher(team, queue, left, run.progress, [done, pixels])

@@ -67,10 +67,10 @@ def block_size(pixels: int, ranks: int, most: int, *, slow: bool) -> int:
 class WorkQueue:
     """Blocks that wait, given out in runs that get shorter towards the end.
 
-    A rank that asks gets one block until its speed is known, then neighbouring blocks worth
-    half its share of what is left: large runs first, which are read at once, small ones last,
-    so that all ranks end together (guided self-scheduling). Whatever is given to whom,
-    results are the same.
+    A rank that asks gets neighbouring blocks worth half its share of what is left, or one block
+    where ranks are not alike and its speed is not known yet: large runs first, which are read
+    at once, small ones last, so that all ranks end together (guided self-scheduling). Whatever
+    is given to whom, results are the same.
 
     Parameters
     ----------
@@ -81,6 +81,8 @@ class WorkQueue:
     ranks : int
     most_rows : int
         Rows that may be read at once.
+    alike : bool
+        Ranks count as equally fast until their speeds are known.
     at_once : bool
         Give each rank all its share at once, as if all were equally fast: for files that are
         unpacked as a whole for every reading.
@@ -93,11 +95,13 @@ class WorkQueue:
         ranks: int,
         *,
         most_rows: int,
+        alike: bool = False,
         at_once: bool = False,
     ) -> None:
         self._costs = np.asarray(costs, np.float64)
         self._tops = tops
         self._most_rows = most_rows
+        self._alike = alike
         self._at_once = at_once
         self._next = 0
         self._busy = np.zeros(ranks)
@@ -126,7 +130,7 @@ class WorkQueue:
     def _share(self, rank: int) -> float:
         if self._at_once:
             return float(self._costs.sum()) / self._busy.size
-        if self._seconds[rank] == 0:
+        if self._seconds[rank] == 0 and not self._alike:
             return 0.0
         speeds = self._speeds()
         return float(self._costs[self._next :].sum() * speeds[rank] / speeds.sum()) / 2

@@ -52,21 +52,25 @@ def rows_of(costs: list[float]) -> list[tuple[int, int]]:
     costs=st.lists(st.floats(0.1, 50.0), max_size=60),
     speeds=st.lists(st.floats(0.05, 20.0), min_size=1, max_size=9),
     most_rows=st.integers(0, 12),
+    alike=st.booleans(),
     at_once=st.booleans(),
 )
 def test_every_block_is_given_once_whatever_happens(
-    costs: list[float], speeds: list[float], most_rows: int, at_once: bool
+    costs: list[float], speeds: list[float], most_rows: int, alike: bool, at_once: bool
 ) -> None:
-    queue = WorkQueue(costs, rows_of(costs), len(speeds), most_rows=most_rows, at_once=at_once)
+    queue = WorkQueue(
+        costs, rows_of(costs), len(speeds), most_rows=most_rows, alike=alike, at_once=at_once
+    )
     done, _ = play(queue, costs, speeds)
     assert sum(done) == pytest.approx(sum(costs))
 
 
-def test_ranks_end_together_though_spots_cluster() -> None:
+@pytest.mark.parametrize("alike", [True, False])
+def test_ranks_end_together_though_spots_cluster(alike: bool) -> None:
     rng = np.random.default_rng(1)
     costs = np.where(np.arange(320) // 40 == 3, 4.4, 1.0) * rng.uniform(0.8, 1.2, 320)
     for ranks in (2, 8, 20):
-        queue = WorkQueue(costs, rows_of(list(costs)), ranks, most_rows=999)
+        queue = WorkQueue(costs, rows_of(list(costs)), ranks, most_rows=999, alike=alike)
         _, time = play(queue, list(costs), [1.0] * ranks)
         assert time <= costs.sum() / ranks + 1.5 * costs.max()
 
@@ -77,6 +81,12 @@ def test_shares_are_in_proportion_to_measured_speed() -> None:
     assert time < 1.06 * sum(costs) / sum(speeds)
     # All begin with the same, as nothing is measured yet; see also the next test.
     assert done[2] < 0.2 * done[0]
+
+
+def test_ranks_that_are_alike_begin_with_half_their_share() -> None:
+    costs = [1.0] * 64
+    queue = WorkQueue(costs, rows_of(costs), 2, most_rows=999, alike=True)
+    assert [len(queue.take(rank) or ()) for rank in (0, 1)] == [16, 12]
 
 
 def test_a_slow_rank_gets_no_block_that_all_would_wait_for() -> None:
