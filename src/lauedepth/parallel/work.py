@@ -21,6 +21,9 @@ LIT_SIGMAS: Final = 5.0
 BLOCKS_PER_RANK: Final = 32
 """Blocks that a rank should find, so that all end together and little is lost when stopped."""
 
+MOST_BLOCKS: Final = 4096
+"""Blocks of a fast decoder, of which rank 0 reads a thousand in a second."""
+
 LEAST_PART, MOST_SLOW_BLOCK = 32, 64
 """Smallest block of a fast decoder, one part in so many of the largest, and largest block of one
 that takes milliseconds a pixel."""
@@ -60,7 +63,10 @@ def block_size(pixels: int, ranks: int, most: int, *, slow: bool) -> int:
     slow : bool
         Whether a pixel takes milliseconds.
     """
-    least, most = (1, MOST_SLOW_BLOCK) if slow else (most // LEAST_PART, most)
+    if slow:
+        least, most = 1, MOST_SLOW_BLOCK
+    else:
+        least = max(most // LEAST_PART, min(most, pixels // MOST_BLOCKS))
     return max(least, min(most, pixels // (ranks * BLOCKS_PER_RANK)))
 
 

@@ -124,8 +124,9 @@ def test_lit_pixels_cost_more() -> None:
 
 def test_every_rank_finds_blocks_enough() -> None:
     assert block_size(800_000, 2, 8192, slow=False) == 8192
-    assert block_size(800_000, 32, 8192, slow=False) == 800_000 // 1024
+    assert block_size(4_000_000, 32, 8192, slow=False) == 4_000_000 // 1024
     assert block_size(800_000, 320, 8192, slow=False) == 256
+    assert block_size(8_192_000, 320, 8192, slow=False) == 2000
     assert block_size(800_000, 320, 8192, slow=True) == 64
     assert block_size(3, 8, 8192, slow=True) == 1
 
