@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -23,6 +24,7 @@ from lauedepth.reconstruct import (
     plan_readings,
     traces_of,
 )
+from lauedepth.reconstruct.blocks import TRANSPOSED_PIXELS
 
 if TYPE_CHECKING:
     from .conftest import SmallPoint
@@ -95,6 +97,17 @@ def test_traces_are_the_pixels_of_the_band() -> None:
     frames = traces_of(band, 10, Block(0, (0, 64), rows, columns), as_frames=True)
     np.testing.assert_array_equal(frames, expected)
     assert frames.T.flags.c_contiguous
+
+
+@pytest.mark.parametrize("part", [0.3, 1.0])
+def test_traces_are_cut_in_tiles_without_a_seam(part: float) -> None:
+    rng = np.random.default_rng(2)
+    band = rng.integers(0, 60000, (9, 20, TRANSPOSED_PIXELS // 4)).astype(np.uint16)
+    rows, columns = np.nonzero(rng.random(band.shape[1:]) < part)
+    assert rows.size > TRANSPOSED_PIXELS
+    traces = traces_of(band, 0, Block(0, (0, 64), rows, columns))
+    assert traces.flags.c_contiguous
+    np.testing.assert_array_equal(traces, band[:, rows, columns].T)
 
 
 def test_rows_all_lit_are_not_copied() -> None:
