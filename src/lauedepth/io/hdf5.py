@@ -41,7 +41,11 @@ def open_input(path: Path) -> Iterator[h5py.File]:
         file.close()
 
 
-def open_checked(path: Path, links: Callable[[h5py.File, Path], None] | None = None) -> h5py.File:
+def open_checked(
+    path: Path,
+    links: Callable[[h5py.File, Path], None] | None = None,
+    chunk_cache: int | None = None,
+) -> h5py.File:
     """Open a file like `open_input`; the caller closes it.
 
     Parameters
@@ -49,10 +53,12 @@ def open_checked(path: Path, links: Callable[[h5py.File, Path], None] | None = N
     path : Path
     links : callable, optional
         What looks for links out of the file; all of the file by default.
+    chunk_cache : int, optional
+        Bytes that HDF5 keeps of each dataset's chunks; what it thinks right by default.
     """
     _refuse_unreadable(path)
     try:
-        file = h5py.File(path, "r", locking=False)
+        file = h5py.File(path, "r", locking=False, rdcc_nbytes=chunk_cache)
     except OSError as error:
         raise InputError(_why_not_open(path, str(error)), str(path), _COPY_AGAIN) from error
     try:

@@ -15,6 +15,10 @@ import numpy.typing as npt
 from lauedepth.core.errors import InputError
 from lauedepth.io.hdf5 import SUFFIXES, Array, open_checked, refuse_link, refuse_links
 
+CHUNK_CACHE: Final = 0
+"""Of frames, bytes: HDF5 reads whole chunks that fit into its cache (8 MiB since version 2), so
+whole frames where only some rows are wanted."""
+
 _DTYPES: Final = {"u1", "u2", "u4", "i4", "f4", "f8"}
 _NUMBERED: Final = re.compile(r"(?P<name>.*)_(?P<number>\d+)")
 
@@ -45,7 +49,7 @@ class StackSource:
 
     def __init__(self, path: Path, key: str) -> None:
         self.first_file = path
-        self._file = open_checked(path)
+        self._file = open_checked(path, chunk_cache=CHUNK_CACHE)
         try:
             self._data = image_dataset(self._file, key, 3, path)
         except BaseException:
@@ -120,7 +124,7 @@ class SeriesSource:
 
     @contextmanager
     def _frame(self, path: Path) -> Iterator[h5py.Dataset]:
-        file = open_checked(path, self._refuse_links_to_data)
+        file = open_checked(path, self._refuse_links_to_data, CHUNK_CACHE)
         try:
             yield image_dataset(file, self._key, 2, path)
         finally:

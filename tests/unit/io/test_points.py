@@ -7,10 +7,12 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import numpy.typing as npt
+import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -130,6 +132,30 @@ def test_any_band_of_any_frames_is_the_slice(
         for low, high in pairwise(bands):
             np.testing.assert_array_equal(point.read_rows(low, high), used[:, low:high])
         np.testing.assert_allclose(point.mean_image(), used.mean(axis=0), rtol=1e-14)
+
+
+@pytest.mark.parametrize("form", ["stack", "series"])
+def test_no_more_is_read_than_the_rows_that_are_wanted(tmp_path: Path, form: str) -> None:
+    frames = np.random.default_rng(2).integers(0, 65536, (4, 512, 512), dtype=np.uint16)
+    detector = Detector((512, 512), (100.0, 100.0), (0.1, 0.2, 0.3), (1.0, 2.0, 3.0), "PE 1")
+    more: dict[str, Any] = {
+        "region": Region((512, 512), (0, 0)),
+        "detector": detector,
+        "sample_xyz": SAMPLE,
+    }
+    path = tmp_path / ("p.h5" if form == "stack" else "p")
+    if form == "stack":
+        write_point(path, iter(frames), 4, **more)
+    else:
+        write_series(path, "p", iter(frames), 4, **more)
+    process = psutil.Process()
+    with open_point(path) as point:
+        point.read_rows(0, 1)
+        before = process.io_counters().read_chars
+        band = point.read_rows(100, 108)
+        read = process.io_counters().read_chars - before
+    np.testing.assert_array_equal(band, frames[:, 100:108])
+    assert band.nbytes <= read < 3 * band.nbytes + 4 * 2**14  # a file of a series has a head
 
 
 @SLOW
