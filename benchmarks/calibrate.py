@@ -9,23 +9,22 @@ from time import perf_counter
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.geometries import NORCADA, TWIN
 from lauedepth.calibration import Calibration, Scan, calibrate
-from lauedepth.core.decode import decode
+from lauedepth.core.arrays import Floats
+from lauedepth.core.decoding.decode import decode
+from lauedepth.core.decoding.pixels import DecodeOptions
 from lauedepth.core.errors import LaueDepthError
-from lauedepth.core.experiment import Experiment, Pose
-from lauedepth.core.geometry import pose_matrix
-from lauedepth.core.pixels import DecodeOptions
+from lauedepth.core.instrument.experiment import Experiment, Pose
+from lauedepth.core.instrument.geometry import pose_matrix
 from lauedepth.simulation import Flaws, Footprints, quick_traces
 from lauedepth.simulation.flaws import Timeline
 
 NAME = "calibrate"
 
-Floats = npt.NDArray[np.float64]
 
 POSES: Final = 60
 """Of 20, the part of the parameters within their error would itself be uncertain by 7 %."""

@@ -13,16 +13,17 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.geometries import NORCADA, TWIN
-from lauedepth.core.backends.threads import usable_threads
-from lauedepth.core.decode import decode
-from lauedepth.core.experiment import Experiment
-from lauedepth.core.pixels import (
+from lauedepth.core.arrays import Floats
+from lauedepth.core.decoding.decode import decode
+from lauedepth.core.decoding.pixels import (
     DecodedPixels,
     DecodeOptions,
     EnergySearch,
     PixelFlag,
     PixelStatus,
 )
+from lauedepth.core.instrument.experiment import Experiment
+from lauedepth.core.threads import usable_threads
 from lauedepth.simulation import Footprints, quick_traces
 
 NAME = "decode"
@@ -31,8 +32,6 @@ PIXELS = 4000
 BASELINE_PIXELS = 40
 REPEATS = 5
 PUBLISHED = DecodeOptions(method="published")
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lauedepth.config import ExperimentConfig, dump_experiment, load_experiment
-from lauedepth.core.experiment import Frames, Motion, Region
+from lauedepth.core.instrument.experiment import Frames, Motion, Region
 from lauedepth.io import write_point
 from lauedepth.simulation import LightSources, SimulatedPoint
 

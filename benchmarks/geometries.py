@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lauedepth.core.aperture import prefer_same_code
-from lauedepth.core.experiment import (
+from lauedepth.core.instrument.aperture import prefer_same_code
+from lauedepth.core.instrument.experiment import (
     Aperture,
     Depths,
     Detector,

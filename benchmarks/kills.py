@@ -31,7 +31,7 @@ import numpy as np
 import psutil
 
 from lauedepth.config import dump_experiment, load_experiment
-from lauedepth.core.experiment import Region
+from lauedepth.core.instrument.experiment import Region
 from lauedepth.io import write_point
 from lauedepth.simulation import LightSources, SimulatedPoint
 

@@ -27,9 +27,9 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from lauedepth.facility.protocols import Item, JobRequest, JobState
-from lauedepth.facility.schedulers import LocalProcesses
-from lauedepth.facility.transfers import LocalCopy, sha256
+from lauedepth.pipeline.protocols import Item, JobRequest, JobState
+from lauedepth.pipeline.schedulers import LocalProcesses
+from lauedepth.pipeline.transfers import LocalCopy, sha256
 
 NAME = "live"
 SLOTS, IN_FLIGHT = 2, 4

@@ -20,7 +20,6 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
@@ -28,7 +27,8 @@ from scipy.optimize import nnls
 
 from benchmarks.full_point import SMALL, Case, experiment_of, make_point
 from lauedepth.config import dump_experiment
-from lauedepth.parallel.work import BLOCKS_PER_RANK
+from lauedepth.core.arrays import Floats
+from lauedepth.tasks.parallel.work import BLOCKS_PER_RANK
 
 NAME = "scaling"
 MPIEXEC = Path(sys.executable).with_name("mpiexec")
@@ -42,8 +42,6 @@ NODES = np.arange(1, 11)
 RANKS_PER_NODE = 32
 FULL_PIXELS = 2048 * 2048
 FIGURE = Path("bench-output") / "scaling.png"
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

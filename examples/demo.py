@@ -17,9 +17,15 @@ from rich.progress import Progress
 from rich.table import Table
 
 from lauedepth import load_experiment, read_result, reconstruct_point
-from lauedepth.config.sample_model import load_simulation
-from lauedepth.plots import draw_depths, save_figure
-from lauedepth.simulate import TRUTH_FOLDER, read_truth, simulated_points, write_scan
+from lauedepth.figures.results import draw_depths
+from lauedepth.figures.style import save_figure
+from lauedepth.tasks.simulate.config import load_simulation
+from lauedepth.tasks.simulate.scan_files import (
+    TRUTH_FOLDER,
+    read_truth,
+    simulated_points,
+    write_scan,
+)
 
 HERE = Path(__file__).parent
 FIGURE = "demo.png"

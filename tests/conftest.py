@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pytest
 from hypothesis import settings
 
-from lauedepth.core.aperture import prefer_same_code
-from lauedepth.core.experiment import (
+from lauedepth.core.instrument.aperture import prefer_same_code
+from lauedepth.core.instrument.experiment import (
     Aperture,
     Depths,
     Detector,

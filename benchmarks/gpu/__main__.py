@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from lauedepth.core.backends.cuda import why_unavailable
+from lauedepth.core.decoding.cuda import why_unavailable
 
 BATCHES = (1, 8, 32, 128, 1024, 2048, 4096)
 PUBLISHED = (443.30, 1015.12, 1199.04, 1263.11, 1286.67, 1287.33, 1282.54)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lauedepth.core.backends.reference import decode_reference
-from lauedepth.core.pixels import DecodeOptions
+from lauedepth.core.decoding.pixels import DecodeOptions
+from lauedepth.core.decoding.reference.pixel import decode_reference
 
 from .baseline import Baseline, Signals, in_numpy
 from .ours import OPTIONS, SETS, Case
@@ -31,7 +31,7 @@ def check_baseline(batches: tuple[int, ...], mask: int, longest: int) -> None:
 
 def check_ours(pixels: int) -> None:
     """Compare our answers with the reference's."""
-    from lauedepth.core.backends.cuda._host import Card  # noqa: PLC0415  needs a card
+    from lauedepth.core.decoding.cuda._batches import Card  # noqa: PLC0415  needs a card
 
     for frames, experiment in SETS.items():
         case = Case.random(experiment, pixels, seed=frames)

@@ -12,15 +12,15 @@ import numpy as np
 from numba import cuda
 
 from benchmarks.geometries import NORCADA, TWIN
-from lauedepth.core.answers import Traces
-from lauedepth.core.backends.cpu import problem_of
-from lauedepth.core.backends.cuda._host import Card, are_frames, problem_on_card, shape_of
-from lauedepth.core.backends.cuda._lane import Lane
-from lauedepth.core.backends.cuda._memory import plan_batches
-from lauedepth.core.experiment import Experiment, Frames
-from lauedepth.core.limits import SEARCH_SPACING_UM, SEARCH_WIDTHS
-from lauedepth.core.pixels import DecodeOptions, EnergySearch
-from lauedepth.core.raymap import RayMap
+from lauedepth.core.decoding.answers import Traces
+from lauedepth.core.decoding.cpu import problem_of
+from lauedepth.core.decoding.cuda._batches import Card, are_frames, problem_on_card, shape_of
+from lauedepth.core.decoding.cuda._memory import plan_batches
+from lauedepth.core.decoding.cuda._stream import Lane
+from lauedepth.core.decoding.limits import SEARCH_SPACING_UM, SEARCH_WIDTHS
+from lauedepth.core.decoding.pixels import DecodeOptions, EnergySearch
+from lauedepth.core.instrument.experiment import Experiment, Frames
+from lauedepth.core.instrument.raymap import RayMap
 from lauedepth.simulation import Footprints, quick_traces
 
 from .timing import REPEATS

@@ -8,20 +8,20 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from lauedepth._version import __version__
+from lauedepth.core.version import __version__
 
 if TYPE_CHECKING:
     from lauedepth.config import ExperimentConfig, load_experiment
-    from lauedepth.core.decode import decode
+    from lauedepth.core.decoding.decode import decode
+    from lauedepth.core.decoding.pixels import DecodedPixels, DecodeOptions, PixelFlag, PixelStatus
     from lauedepth.core.errors import LaueDepthError
-    from lauedepth.core.pixels import DecodedPixels, DecodeOptions, PixelFlag, PixelStatus
     from lauedepth.io import (
         export_depths,
         open_point,
         read_result,
         validate_file,
     )
-    from lauedepth.reconstruct import reconstruct_point
+    from lauedepth.tasks.reconstruct import reconstruct_point
 
 __all__ = [
     "DecodeOptions",
@@ -41,18 +41,18 @@ __all__ = [
 ]
 
 _HOMES = {
-    "DecodeOptions": "lauedepth.core.pixels",
-    "DecodedPixels": "lauedepth.core.pixels",
+    "DecodeOptions": "lauedepth.core.decoding.pixels",
+    "DecodedPixels": "lauedepth.core.decoding.pixels",
     "ExperimentConfig": "lauedepth.config",
     "LaueDepthError": "lauedepth.core.errors",
-    "PixelFlag": "lauedepth.core.pixels",
-    "PixelStatus": "lauedepth.core.pixels",
-    "decode": "lauedepth.core.decode",
+    "PixelFlag": "lauedepth.core.decoding.pixels",
+    "PixelStatus": "lauedepth.core.decoding.pixels",
+    "decode": "lauedepth.core.decoding.decode",
     "export_depths": "lauedepth.io",
     "load_experiment": "lauedepth.config",
     "open_point": "lauedepth.io",
     "read_result": "lauedepth.io",
-    "reconstruct_point": "lauedepth.reconstruct",
+    "reconstruct_point": "lauedepth.tasks.reconstruct",
     "validate_file": "lauedepth.io",
 }
 

@@ -114,7 +114,7 @@ def test_a_link_out_of_the_file(tmp_path: Path, refused: Refused) -> None:
 
 
 def test_nan_zero_and_saturated_pixels_and_lost_frames_are_no_failure(tmp_path: Path) -> None:
-    from lauedepth.core.pixels import PixelStatus
+    from lauedepth.core.decoding.pixels import PixelStatus
     from lauedepth.io import read_result
 
     data = counts().astype(np.float32)

@@ -15,8 +15,8 @@ import pytest
 
 from lauedepth.cli.app import run
 from lauedepth.config import ExperimentConfig, dump_experiment, load_experiment
-from lauedepth.core.aperture import prefer_same_code
-from lauedepth.core.experiment import (
+from lauedepth.core.instrument.aperture import prefer_same_code
+from lauedepth.core.instrument.experiment import (
     Aperture,
     Depths,
     Detector,
@@ -26,7 +26,7 @@ from lauedepth.core.experiment import (
     Pose,
     Region,
 )
-from lauedepth.core.raymap import RayMap
+from lauedepth.core.instrument.raymap import RayMap
 from lauedepth.io import write_point
 from lauedepth.simulation import (
     Exposure,

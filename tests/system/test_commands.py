@@ -122,7 +122,7 @@ def test_the_same_seed_gives_the_same_frames_in_either_layout(
 
 
 def test_reconstruct_finds_the_grains(scan: Path, result: Path, command: Command) -> None:
-    from lauedepth.simulate import read_truth
+    from lauedepth.tasks.simulate.scan_files import read_truth
 
     assert command("validate", result).code == 0
     pixels, truth = read_result(result).pixels, read_truth(scan / "truth" / "point_0001.h5")
@@ -262,7 +262,7 @@ def test_a_stopped_run_leaves_blocks_and_resumes(
 
 
 def test_a_real_frame_from_end_to_end(shared: Path, tmp_path: Path, command: Command) -> None:
-    from lauedepth.simulate import read_truth
+    from lauedepth.tasks.simulate.scan_files import read_truth
 
     (tmp_path / "part.yml").write_text(
         "region: {start_px: [750, 1000], shape_px: [320, 256]}\n", encoding="utf-8"

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 PROGRAM = (sys.executable, "-m", "lauedepth")
-STANDIN = Path(__file__).resolve().parents[1] / "unit" / "facility" / "standin.py"
+STANDIN = Path(__file__).resolve().parents[1] / "unit" / "pipeline" / "standin.py"
 
 
 class Bench:
@@ -196,8 +196,8 @@ def test_at_rest_it_is_light_and_talks_to_nobody(bench: Bench) -> None:
 
 def test_no_program_of_the_numerics_is_loaded_by_the_driver(bench: Bench) -> None:
     code = (
-        "import sys, lauedepth.facility.pipeline;"
-        "heavy = {'numpy', 'h5py', 'numba', 'scipy', 'matplotlib', 'lauedepth.reconstruct'};"
+        "import sys, lauedepth.pipeline.assembly;"
+        "heavy = {'numpy', 'h5py', 'numba', 'scipy', 'matplotlib', 'lauedepth.tasks.reconstruct'};"
         "heavy &= set(sys.modules);"
         "sys.exit(str(heavy) if heavy else 0)"
     )

@@ -20,10 +20,10 @@ import pytest
 
 from lauedepth.config import ExperimentConfig, dump_experiment, load_experiment
 from lauedepth.config.sections import Energy
-from lauedepth.core.experiment import Region
+from lauedepth.core.instrument.experiment import Region
 from lauedepth.io import write_point, write_series
-from lauedepth.reconstruct import Pixels, reconstruct_point
 from lauedepth.simulation import LightSources, SimulatedPoint
+from lauedepth.tasks.reconstruct import Pixels, reconstruct_point
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "experiment.yml"
 MPIEXEC = Path(sys.executable).with_name("mpiexec")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from lauedepth.calibration.autofocus import calibrate
-from lauedepth.calibration.choosing import (
+from lauedepth.calibration.calibrate import calibrate
+from lauedepth.calibration.consistency import LEAST_PIXELS
+from lauedepth.calibration.drift import PoseCheck, check_pose
+from lauedepth.calibration.parameters import KNOWN, parameters_named
+from lauedepth.calibration.pixel_choice import (
     LEAST_CONTRAST,
     bright_pixels,
     coded_contrast,
     spread_choice,
 )
-from lauedepth.calibration.consistency import LEAST_PIXELS
-from lauedepth.calibration.drift import PoseCheck, check_pose
-from lauedepth.calibration.measuring import Measured, Scan, measure
-from lauedepth.calibration.parameters import KNOWN, parameters_named
 from lauedepth.calibration.planning import Outlook, plan
 from lauedepth.calibration.pose_fit import Held, PoseFit
+from lauedepth.calibration.positions import Measured, Scan, measure
 from lauedepth.calibration.residuals import DecodedTable, ResultCheck, check_residuals
 from lauedepth.calibration.result import Calibration, ScanPixels
 

@@ -16,7 +16,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from lauedepth.core.arrays import Floats
+
 Mask = npt.NDArray[np.bool_]
 
 TRIALS: Final = 600

@@ -15,14 +15,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from lauedepth.calibration.consistency import LEAST_PIXELS
-from lauedepth.calibration.measuring import Scan, measure, middle_frame
-from lauedepth.core.experiment import Experiment
-from lauedepth.core.raymap import RayMap
-
-Floats = npt.NDArray[np.float64]
+from lauedepth.calibration.positions import Scan, measure, middle_frame
+from lauedepth.core.arrays import Floats
+from lauedepth.core.instrument.experiment import Experiment
+from lauedepth.core.instrument.raymap import RayMap
 
 ROUNDS: Final = 10
 HUBER: Final = 2.0

@@ -8,14 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
+from lauedepth.core.arrays import Floats
 from lauedepth.core.errors import ConfigurationError
-from lauedepth.core.experiment import Experiment, Motion
-from lauedepth.core.geometry import scan_direction
-
-Floats = npt.NDArray[np.float64]
+from lauedepth.core.instrument.experiment import Experiment, Motion
+from lauedepth.core.instrument.geometry import scan_direction
 
 
 @dataclass(frozen=True)

@@ -7,19 +7,17 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from lauedepth.calibration.autofocus import shapes_for
-from lauedepth.calibration.measuring import Measured, Scan, frames_from_middle, middle_frame
-from lauedepth.calibration.outlook import depth_error_um, detector_grid
+from lauedepth.calibration.calibrate import shapes_for
+from lauedepth.calibration.depth_error import depth_error_um, detector_grid
 from lauedepth.calibration.parameters import State, parameters_named
 from lauedepth.calibration.pose_fit import PoseFit, Problem, evaluate, predicted
+from lauedepth.calibration.positions import Measured, Scan, frames_from_middle, middle_frame
 from lauedepth.calibration.trace_fit import Shape, foreseen
+from lauedepth.core.arrays import Floats
 from lauedepth.core.errors import InputError
-from lauedepth.core.experiment import Experiment
-from lauedepth.core.raymap import RayMap
-
-Floats = npt.NDArray[np.float64]
+from lauedepth.core.instrument.experiment import Experiment
+from lauedepth.core.instrument.raymap import RayMap
 
 GRID: Final = 7
 SAMPLE_WIDTH_UM: Final = 2.0

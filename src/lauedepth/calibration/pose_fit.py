@@ -11,13 +11,13 @@ import numpy.typing as npt
 from scipy.optimize import least_squares
 from scipy.stats import chi2
 
-from lauedepth.calibration.measuring import Measured, Scan, middle_frame
 from lauedepth.calibration.parameters import Parameter, State, changed
+from lauedepth.calibration.positions import Measured, Scan, middle_frame
 from lauedepth.calibration.trace_fit import Shape
-from lauedepth.core.geometry import pose_matrix
-from lauedepth.core.raymap import RayMap
+from lauedepth.core.arrays import Floats
+from lauedepth.core.instrument.geometry import pose_matrix
+from lauedepth.core.instrument.raymap import RayMap
 
-Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 HELD_PART: Final = 0.3

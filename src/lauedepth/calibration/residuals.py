@@ -24,15 +24,15 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from lauedepth.calibration.choosing import spread_choice
 from lauedepth.calibration.consistency import LEAST_PIXELS
-from lauedepth.calibration.measuring import frames_from_middle, middle_frame
+from lauedepth.calibration.pixel_choice import spread_choice
+from lauedepth.calibration.positions import frames_from_middle, middle_frame
 from lauedepth.calibration.trace_fit import LEAST_EXTENT_UM, foreseen
-from lauedepth.core.experiment import Experiment
-from lauedepth.core.pixels import PixelFlag, PixelStatus
-from lauedepth.core.raymap import RayMap
+from lauedepth.core.arrays import Floats
+from lauedepth.core.decoding.pixels import PixelFlag, PixelStatus
+from lauedepth.core.instrument.experiment import Experiment
+from lauedepth.core.instrument.raymap import RayMap
 
-Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 PIXELS: Final = 1000

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lauedepth.calibration.pose_fit import PoseFit
-from lauedepth.core.experiment import Experiment
+from lauedepth.core.arrays import Floats
+from lauedepth.core.instrument.experiment import Experiment
 
-Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 

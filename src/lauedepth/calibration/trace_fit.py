@@ -20,12 +20,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import least_squares
 
-from lauedepth.core import limits
-from lauedepth.core.aperture import BarTable
-from lauedepth.core.experiment import Aperture
-from lauedepth.core.shadow import Shadow
+from lauedepth.core.arrays import Floats
+from lauedepth.core.decoding import limits
+from lauedepth.core.instrument.aperture import BarTable
+from lauedepth.core.instrument.experiment import Aperture
+from lauedepth.core.instrument.shadow import Shadow
 
-Floats = npt.NDArray[np.float64]
 Shape = Literal["window", "widening"]
 
 POSITION, ADVANCE, EXTENT, INTENSITY, BACKGROUND, DRIFT, ABSORPTION, WINDOW, WIDENING = range(9)

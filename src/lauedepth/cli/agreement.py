@@ -31,8 +31,8 @@ def _traces_against_pose(
     reporter: Reporter, point: Point, config: ExperimentConfig, memory_bytes: int
 ) -> PoseCheck:
     """Compare how fast bright traces advance along the code with what the pose foretells."""
-    from lauedepth.calibrate import read_scan  # noqa: PLC0415
     from lauedepth.calibration import check_pose  # noqa: PLC0415
+    from lauedepth.tasks.calibrate import read_scan  # noqa: PLC0415
 
     with reporter.progress(point.path.name) as tell:
         scan = read_scan(point, config, memory_bytes=memory_bytes, progress=tell)
@@ -49,9 +49,9 @@ def _pose_rows(told: PoseCheck) -> dict[str, str]:
 
 def tell_agreement(reporter: Reporter, path: Path, moved: Path | None, memory_bytes: int) -> None:
     """Tell whether a result agrees with its pose; the traces of its point decide, if there."""
-    from lauedepth.calibrate import check_result, config_of, point_of  # noqa: PLC0415
     from lauedepth.io import read_result  # noqa: PLC0415
-    from lauedepth.reconstruct import open_for  # noqa: PLC0415
+    from lauedepth.tasks.check_result import check_result, config_of, point_of  # noqa: PLC0415
+    from lauedepth.tasks.reconstruct import open_for  # noqa: PLC0415
 
     result = read_result(path)
     config = config_of(result)

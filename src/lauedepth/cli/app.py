@@ -14,20 +14,20 @@ from typing import Annotated
 
 import typer
 
-from lauedepth._version import __version__
-from lauedepth.cli import (
+from lauedepth.cli.commands import (
     calibrate,
-    checking,
+    check,
     files,
-    inspecting,
+    inspect,
     live,
-    plotting,
-    reconstructing,
-    simulating,
+    plot,
+    reconstruct,
+    simulate,
 )
 from lauedepth.cli.exit_codes import FAILURE, TerminatedError, exit_code_of
 from lauedepth.cli.reporting import speaks_json, tell_error
 from lauedepth.core.errors import ConfigurationError, LaueDepthError
+from lauedepth.core.version import __version__
 
 EXTRAS = {"dbos": "live", "watchfiles": "live", "mpi4py": "mpi", "numba_cuda": "cuda"}
 """What to install for a package that is missing."""
@@ -60,10 +60,10 @@ def program(
     del version, debug
 
 
-ROOMS = (simulating, checking, calibrate, reconstructing, inspecting, plotting, files, live)
+COMMANDS = (simulate, check, calibrate, reconstruct, inspect, plot, files, live)
 
-for room in ROOMS:
-    room.register(app)
+for command_module in COMMANDS:
+    command_module.register(app)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -11,7 +11,7 @@ from lauedepth.cli.reporting import Reporter, facts
 
 if TYPE_CHECKING:
     from lauedepth.config import ExperimentConfig
-    from lauedepth.core.backends.registry import Backend, PassedOver
+    from lauedepth.core.decoding.registry import Backend, PassedOver
 
 
 def tell_passed_over(reporter: Reporter, backends: Iterable[PassedOver]) -> None:

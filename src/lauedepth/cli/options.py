@@ -11,7 +11,7 @@ from lauedepth.core.errors import ConfigurationError, InputError
 
 if TYPE_CHECKING:
     from lauedepth.config import ExperimentConfig
-    from lauedepth.reconstruct import Pixels
+    from lauedepth.tasks.reconstruct import Pixels
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON lines, as is done when piped.")]
 ExperimentFile = Annotated[
@@ -66,7 +66,7 @@ def pixels_of(choice: str | None, config: ExperimentConfig) -> Pixels | None:
     InputError
         Neither.
     """
-    from lauedepth.reconstruct import read_mask  # noqa: PLC0415
+    from lauedepth.tasks.reconstruct import read_mask  # noqa: PLC0415
 
     if choice is None:
         return None

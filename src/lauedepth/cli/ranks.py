@@ -11,9 +11,9 @@ import typer
 
 from lauedepth.cli.exit_codes import exit_code_of
 from lauedepth.cli.reporting import Reporter, Tell, reporter_for
-from lauedepth.parallel.joining import join_team
-from lauedepth.parallel.launch import launch_of
-from lauedepth.parallel.team import Team
+from lauedepth.tasks.parallel.joining import join_team
+from lauedepth.tasks.parallel.launch import launch_of
+from lauedepth.tasks.parallel.team import Team
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

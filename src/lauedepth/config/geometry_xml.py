@@ -12,7 +12,7 @@ from lxml import etree
 
 from lauedepth.config.xml_text import parse_xml
 from lauedepth.core.errors import ConfigurationError
-from lauedepth.core.experiment import Detector, Vector
+from lauedepth.core.instrument.experiment import Detector, Vector
 
 NAMESPACE: Final = "http://sector34.xray.aps.anl.gov/34ide/geoN"
 

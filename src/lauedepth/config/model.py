@@ -18,10 +18,10 @@ from lauedepth.config.sections import (
     Section,
     Selection,
 )
-from lauedepth.core import experiment as core
-from lauedepth.core.aperture import prefer_same_code
+from lauedepth.core.decoding.pixels import DecodeOptions
 from lauedepth.core.errors import ConfigurationError
-from lauedepth.core.pixels import DecodeOptions
+from lauedepth.core.instrument import experiment as core
+from lauedepth.core.instrument.aperture import prefer_same_code
 
 
 class ExperimentConfig(Section):

@@ -11,7 +11,7 @@ from lauedepth.config.checking import validated
 from lauedepth.config.model import ExperimentConfig
 from lauedepth.config.sections import Positive, Section
 from lauedepth.core.errors import ConfigurationError
-from lauedepth.core.experiment import Vector
+from lauedepth.core.instrument.experiment import Vector
 
 Triple = tuple[float, float, float]
 

@@ -9,10 +9,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from lauedepth.config.geometry_xml import read_geometry
-from lauedepth.core import experiment as core
-from lauedepth.core.aperture import prefer_same_code
+from lauedepth.core.decoding.pixels import DecodeOptions, EnergySearch
 from lauedepth.core.errors import ConfigurationError
-from lauedepth.core.pixels import DecodeOptions, EnergySearch
+from lauedepth.core.instrument import experiment as core
+from lauedepth.core.instrument.aperture import prefer_same_code
 
 Positive = Annotated[float, Field(gt=0)]
 Bit = Annotated[int, Field(ge=0, le=1)]

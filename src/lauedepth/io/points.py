@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lauedepth.core.errors import InputError
-from lauedepth.core.experiment import Detector, Frames, Region
+from lauedepth.core.instrument.experiment import Detector, Frames, Region
 from lauedepth.io.hdf5 import SUFFIXES, Array, open_input
 from lauedepth.io.layout import DATA, SAMPLE
 from lauedepth.io.metadata import Metadata, read_metadata

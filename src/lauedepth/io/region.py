@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from lauedepth.core.errors import InputError
-from lauedepth.core.experiment import Detector, Region
+from lauedepth.core.instrument.experiment import Detector, Region
 from lauedepth.io.hdf5 import Array
 from lauedepth.io.layout import DETECTOR
 

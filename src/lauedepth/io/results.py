@@ -15,9 +15,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from lauedepth import _version
-from lauedepth.core.experiment import Depths
-from lauedepth.core.pixels import DecodedPixels
+from lauedepth.core.decoding.pixels import DecodedPixels
+from lauedepth.core.instrument.experiment import Depths
+from lauedepth.core.version import __version__
 from lauedepth.io.hdf5 import create_chunked, put, write_chunk
 from lauedepth.io.layout import DATA, DEPTH, PIXELS, RECONSTRUCTION, RESULT
 from lauedepth.io.metadata import Metadata, without, write_metadata
@@ -185,7 +185,7 @@ def write_result(
     ):
         _write_frame(file, depths, shape, _GZIP if compress else None)
         put(file, RESULT, f"{RECONSTRUCTION}/program", "lauedepth")
-        put(file, RESULT, f"{RECONSTRUCTION}/version", _version.__version__)
+        put(file, RESULT, f"{RECONSTRUCTION}/version", __version__)
         put(file, RESULT, f"{RECONSTRUCTION}/backend", backend)
         put(file, RESULT, f"{RECONSTRUCTION}/configuration", configuration)
         write_metadata(file, without(metadata, "entry1/data", DEPTH, PIXELS, RECONSTRUCTION))

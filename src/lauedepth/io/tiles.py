@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from lauedepth.core.pixels import DecodedPixels
+from lauedepth.core.decoding.pixels import DecodedPixels
 from lauedepth.io.hdf5 import packed
 
 CHUNK: Final = (8, 64, 64)

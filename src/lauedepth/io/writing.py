@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lauedepth.core.errors import OutputError
-from lauedepth.core.experiment import Detector, Region
+from lauedepth.core.instrument.experiment import Detector, Region
 from lauedepth.io.hdf5 import create_chunked, packed, put, write_chunk
 from lauedepth.io.layout import DATA, DETECTOR, FRAME, POINT, SAMPLE, Layout
 from lauedepth.io.metadata import write_metadata

@@ -3,11 +3,11 @@
 Arrays only; files are written by `lauedepth.io`.
 """
 
-from lauedepth.simulation.crystal import CRYSTALS, Atom, Crystal, crystal_by_name
+from lauedepth.crystals.crystal import CRYSTALS, Atom, Crystal, crystal_by_name
+from lauedepth.crystals.laue import Harmonic, Spot, WhiteBeam, laue_spots
 from lauedepth.simulation.flaws import Flaws
 from lauedepth.simulation.forward import Footprints, expected_traces, quick_traces
 from lauedepth.simulation.image import SpotImage, place_image, segment_image, sources_from_image
-from lauedepth.simulation.laue import Harmonic, Spot, WhiteBeam, laue_spots
 from lauedepth.simulation.sample import (
     Column,
     Grain,

@@ -8,7 +8,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from lauedepth.core.arrays import Floats
+
 Integers = npt.NDArray[np.int64]
 
 THINNEST_UM = 1e-6

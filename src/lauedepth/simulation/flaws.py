@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 
+from lauedepth.core.arrays import Floats
 from lauedepth.core.errors import ConfigurationError
-from lauedepth.core.experiment import Region
-
-Floats = npt.NDArray[np.float64]
+from lauedepth.core.instrument.experiment import Region
 
 SATURATED: Final = 65535
 """The highest count that a file can hold."""

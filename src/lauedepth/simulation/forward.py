@@ -13,17 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lauedepth.core.aperture import (
+from lauedepth.core.arrays import Floats
+from lauedepth.core.instrument.aperture import (
     BarTable,
     absorbing_transmission,
     opaque_transmission,
     path_in_bars_um,
 )
-from lauedepth.core.energy import attenuation_per_um
-from lauedepth.core.experiment import Experiment
-from lauedepth.core.geometry import code_coordinate, pixel_positions, ray_slopes
-
-Floats = npt.NDArray[np.float64]
+from lauedepth.core.instrument.energy import attenuation_per_um
+from lauedepth.core.instrument.experiment import Experiment
+from lauedepth.core.instrument.geometry import code_coordinate, pixel_positions, ray_slopes
 
 
 @dataclass(frozen=True)

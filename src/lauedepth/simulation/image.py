@@ -8,12 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from lauedepth.core.arrays import Floats
 from lauedepth.core.errors import InputError
-from lauedepth.core.experiment import Detector, Region
+from lauedepth.core.instrument.experiment import Detector, Region
 from lauedepth.simulation.flaws import generator
 from lauedepth.simulation.sources import LightSources
-
-Floats = npt.NDArray[np.float64]
 
 TILE = 64
 """Pixels over which the background is taken together."""

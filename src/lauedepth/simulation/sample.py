@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 import numpy as np
-import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
+from lauedepth.core.arrays import Floats
 from lauedepth.core.errors import ConfigurationError
-from lauedepth.simulation.crystal import Crystal
-
-Floats = npt.NDArray[np.float64]
+from lauedepth.crystals.crystal import Crystal
 
 
 @dataclass(frozen=True)

@@ -11,17 +11,17 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import pdtr
 
+from lauedepth.core.arrays import Floats
 from lauedepth.core.errors import ConfigurationError
-from lauedepth.core.experiment import Experiment, Region
-from lauedepth.core.geometry import pixel_positions, pose_matrix, ray_slopes
+from lauedepth.core.instrument.experiment import Experiment, Region
+from lauedepth.core.instrument.geometry import pixel_positions, pose_matrix, ray_slopes
+from lauedepth.crystals.laue import WhiteBeam
 from lauedepth.simulation.flaws import BadPixels, Flaws, Timeline, beam_offsets, blur, generator
 from lauedepth.simulation.forward import bar_rows, ray_table
-from lauedepth.simulation.laue import WhiteBeam
 from lauedepth.simulation.sample import Sample, Surface
 from lauedepth.simulation.sources import Exposure, LightSources, sources_from_grains
 from lauedepth.simulation.truth import truth_table
 
-Floats = npt.NDArray[np.float64]
 Frame = npt.NDArray[np.uint16]
 
 BLOCK_BYTES: Final = 2**28

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
-from lauedepth.core.experiment import Experiment, Region
-from lauedepth.core.geometry import lab_to_beam, source_positions
-from lauedepth.simulation.laue import Spot, WhiteBeam, laue_spots
+from lauedepth.core.arrays import Floats
+from lauedepth.core.instrument.experiment import Experiment, Region
+from lauedepth.core.instrument.geometry import lab_to_beam, source_positions
+from lauedepth.crystals.laue import Spot, WhiteBeam, laue_spots
 from lauedepth.simulation.sample import Grain, Surface
 
-Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int32]
 
 REACH_SIGMA = 4.0

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from lauedepth.calibration import Scan
-from lauedepth.core.experiment import (
+from lauedepth.core.instrument.experiment import (
     Experiment,
     Pose,
 )

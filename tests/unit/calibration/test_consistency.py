@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lauedepth.calibration.consistency import LEAST_PIXELS, consistent
-from lauedepth.core.experiment import Experiment
-from lauedepth.core.raymap import RayMap
+from lauedepth.core.instrument.experiment import Experiment
+from lauedepth.core.instrument.raymap import RayMap
 
 
 @settings(max_examples=25, deadline=None)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lauedepth.calibration import Scan, check_pose
-from lauedepth.core.experiment import Experiment
+from lauedepth.core.instrument.experiment import Experiment
 
 ScanMaker = Callable[..., Scan]
 

@@ -7,8 +7,8 @@ import pytest
 
 from lauedepth.calibration.parameters import KNOWN, State, changed, parameters_named
 from lauedepth.core.errors import ConfigurationError
-from lauedepth.core.experiment import Experiment
-from lauedepth.core.geometry import scan_direction
+from lauedepth.core.instrument.experiment import Experiment
+from lauedepth.core.instrument.geometry import scan_direction
 
 EVERYTHING = ("pose", "step", "scan-direction", "thickness", "widening", "sample-depth")
 

@@ -11,7 +11,7 @@ import pytest
 from lauedepth.calibration import Scan, calibrate, plan
 from lauedepth.calibration.pose_fit import SLIDING
 from lauedepth.core.errors import InputError
-from lauedepth.core.experiment import Experiment
+from lauedepth.core.instrument.experiment import Experiment
 
 
 def test_errors_are_those_of_the_scan(twin: Experiment, membrane_scan: Callable[..., Scan]) -> None:

@@ -13,8 +13,13 @@ from hypothesis import strategies as st
 from lauedepth.calibration import Measured, Scan
 from lauedepth.calibration.parameters import State, parameters_named
 from lauedepth.calibration.pose_fit import SLIDING, PoseFit, Problem, fit_pose, predicted
-from lauedepth.core.experiment import Experiment, Pose
-from lauedepth.core.geometry import code_coordinate, pixel_positions, pose_matrix, ray_slopes
+from lauedepth.core.instrument.experiment import Experiment, Pose
+from lauedepth.core.instrument.geometry import (
+    code_coordinate,
+    pixel_positions,
+    pose_matrix,
+    ray_slopes,
+)
 
 Shifted = Callable[..., Experiment]
 ERRORS = np.array([0.02, 2e-4])

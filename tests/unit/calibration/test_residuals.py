@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from lauedepth.calibration import DecodedTable, ResultCheck, check_residuals
-from lauedepth.core.decode import decode
-from lauedepth.core.experiment import Experiment
-from lauedepth.core.pixels import PixelFlag, PixelStatus
-from lauedepth.core.raymap import RayMap
+from lauedepth.core.decoding.decode import decode
+from lauedepth.core.decoding.pixels import PixelFlag, PixelStatus
+from lauedepth.core.instrument.experiment import Experiment
+from lauedepth.core.instrument.raymap import RayMap
 from lauedepth.simulation import Flaws, Footprints, quick_traces
 from lauedepth.simulation.flaws import Timeline
 

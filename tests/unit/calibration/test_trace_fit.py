@@ -23,12 +23,12 @@ from lauedepth.calibration.trace_fit import (
     foreseen,
     start_theta,
 )
-from lauedepth.core.aperture import BarTable, prefer_same_code
-from lauedepth.core.experiment import Aperture
+from lauedepth.core.arrays import Floats
+from lauedepth.core.instrument.aperture import BarTable, prefer_same_code
+from lauedepth.core.instrument.experiment import Aperture
 
 APERTURE = Aperture(prefer_same_code())
 FRAMES: npt.NDArray[np.float64] = np.arange(261, dtype=np.float64) - 130.0
-Floats = npt.NDArray[np.float64]
 
 
 def marched(

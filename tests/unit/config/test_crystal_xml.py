@@ -9,7 +9,7 @@ import pytest
 
 from lauedepth.config.crystal_xml import read_crystal
 from lauedepth.core.errors import ConfigurationError
-from lauedepth.simulation.crystal import CRYSTALS
+from lauedepth.crystals.crystal import CRYSTALS
 
 QUARTZ = """<?xml version="1.0"?>
 <cif>

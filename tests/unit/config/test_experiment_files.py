@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from lauedepth.config import ExperimentConfig, dump_experiment, load_experiment
 from lauedepth.config.schema import experiment_schema, schema_path
 from lauedepth.config.sections import Selection
-from lauedepth.core.aperture import prefer_same_code
 from lauedepth.core.errors import ConfigurationError
-from lauedepth.core.experiment import Depths, Frames, Pose, Region
+from lauedepth.core.instrument.aperture import prefer_same_code
+from lauedepth.core.instrument.experiment import Depths, Frames, Pose, Region
 
 ROOT = Path(__file__).resolve().parents[3]
 Data = dict[str, Any]

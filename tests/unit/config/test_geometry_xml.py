@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lauedepth.config import Geometry, Wire, read_geometry, write_geometry
 from lauedepth.core.errors import ConfigurationError
-from lauedepth.core.experiment import Detector
+from lauedepth.core.instrument.experiment import Detector
 
 GEOMETRY = """<?xml version="1.0" encoding="UTF-8" ?>
 <geoN xmlns="http://example.com/geoN">

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lauedepth.core.backends.threads import core_quota, usable_threads
+from lauedepth.core.threads import core_quota, usable_threads
 
 
 def written(folder: Path, **files: str) -> None:

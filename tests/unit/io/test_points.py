@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lauedepth.core.errors import InputError, OutputError
-from lauedepth.core.experiment import Detector, Frames, Region
+from lauedepth.core.instrument.experiment import Detector, Frames, Region
 from lauedepth.io import open_point, validate_file, write_point, write_series
 
 DETECTOR = Detector((64, 48), (12.8, 9.6), (0.1, 0.2, 0.3), (1.0, 2.0, 3.0), "PE 1")

@@ -131,7 +131,7 @@ WRITE_POINT = """
 import sys
 import numpy as np
 from lauedepth.core.errors import OutputError
-from lauedepth.core.experiment import Detector, Region
+from lauedepth.core.instrument.experiment import Detector, Region
 from lauedepth.io import write_point
 frame = np.random.default_rng(0).integers(0, 65536, (256, 256), dtype=np.uint16)
 try:

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lauedepth.core.decoding.pixels import DecodedPixels
 from lauedepth.core.errors import InputError, OutputError
-from lauedepth.core.experiment import Depths, Detector, Region
-from lauedepth.core.pixels import DecodedPixels
+from lauedepth.core.instrument.experiment import Depths, Detector, Region
 from lauedepth.io import (
     BAND_ROWS,
     export_depths,

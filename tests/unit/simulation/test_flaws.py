@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from lauedepth.core.aperture import BarTable
 from lauedepth.core.errors import ConfigurationError
-from lauedepth.core.experiment import Experiment, Frames, Region
-from lauedepth.core.geometry import code_coordinate, pixel_positions, ray_slopes
+from lauedepth.core.instrument.aperture import BarTable
+from lauedepth.core.instrument.experiment import Experiment, Frames, Region
+from lauedepth.core.instrument.geometry import code_coordinate, pixel_positions, ray_slopes
 from lauedepth.simulation.flaws import Flaws, Timeline, beam_offsets, generator
 from lauedepth.simulation.scan import SimulatedPoint
 from lauedepth.simulation.sources import LightSources

@@ -14,11 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from lauedepth.core.experiment import Experiment, Frames
-from lauedepth.core.geometry import pixel_positions
+from lauedepth.core.arrays import Floats
+from lauedepth.core.instrument.experiment import Experiment, Frames
+from lauedepth.core.instrument.geometry import pixel_positions
 from lauedepth.simulation.forward import Footprints, expected_traces, quick_traces
-
-Floats = npt.NDArray[np.float64]
 
 REFERENCE_POINTS = np.linspace(-0.5, 0.5, 31)
 """The reference's footprint: equal point sources from end to end of the width."""

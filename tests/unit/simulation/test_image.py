@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from lauedepth.core.errors import InputError
-from lauedepth.core.experiment import Detector, Experiment, Region
+from lauedepth.core.instrument.experiment import Detector, Experiment, Region
 from lauedepth.simulation.image import place_image, segment_image, sources_from_image
 from lauedepth.simulation.scan import SimulatedPoint
 from lauedepth.simulation.sources import spot_pixels

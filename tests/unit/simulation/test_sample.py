@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from lauedepth.core.errors import ConfigurationError
-from lauedepth.simulation.crystal import crystal_by_name
+from lauedepth.crystals.crystal import crystal_by_name
 from lauedepth.simulation.sample import Grain, Polycrystal, Surface, membrane, random_column
 
 COPPER = crystal_by_name("Cu")

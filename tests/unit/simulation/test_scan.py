@@ -10,9 +10,9 @@ import pytest
 from scipy.stats import poisson
 
 from lauedepth.core.errors import ConfigurationError
-from lauedepth.core.experiment import Experiment, Frames, Region
+from lauedepth.core.instrument.experiment import Experiment, Frames, Region
+from lauedepth.crystals.crystal import crystal_by_name
 from lauedepth.simulation import scan
-from lauedepth.simulation.crystal import crystal_by_name
 from lauedepth.simulation.flaws import generator
 from lauedepth.simulation.forward import Footprints, expected_traces
 from lauedepth.simulation.sample import Polycrystal, random_column

@@ -1,0 +1,87 @@
+"""The commands ``validate``, ``export`` and ``schema``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from lauedepth.cli import options
+from lauedepth.cli.reporting import reporter_for
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to a program."""
+    for command in (validate, export, schema):
+        app.command()(command)
+
+
+def validate(
+    paths: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Points or results.")],
+    *,
+    as_json: options.AsJson = False,
+) -> None:
+    """Check files against their format: exit code 0 if all are valid, else 1."""
+    from lauedepth.io import validate_file  # noqa: PLC0415
+
+    reporter = reporter_for(as_json)
+    valid = True
+    for path in paths:
+        reasons = validate_file(path)
+        valid = valid and not reasons
+        lines = [f"[red]{escape(str(path))}: {escape(reason)}[/]" for reason in reasons]
+        text = "\n".join(lines) if reasons else f"{escape(str(path))}: valid"
+        reporter.show("result", {"path": path, "valid": not reasons, "reasons": reasons}, text)
+    if not valid:
+        raise typer.Exit(1)
+
+
+def export(
+    result: Annotated[Path, typer.Argument(metavar="RESULT", help="A result file.")],
+    *,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the images go.")
+    ],
+    start: Annotated[float | None, typer.Option(help="First depth, µm.")] = None,
+    stop: Annotated[float | None, typer.Option(help="End of the depths, µm.")] = None,
+    name: Annotated[str, typer.Option(help="Files are called NAME_I.h5.")] = "",
+    compress: Annotated[bool, typer.Option(help="Compress with gzip.")] = True,
+    as_json: options.AsJson = False,
+) -> None:
+    """Write one image per depth, as LaueGo and laueanalysis read them."""
+    from lauedepth.io import export_depths  # noqa: PLC0415
+
+    if name:
+        options.refuse_path(name, "--name")
+    reporter = reporter_for(as_json)
+    with reporter.progress(result.name) as tell:
+        written = export_depths(
+            result,
+            output,
+            name=name,
+            start_um=float("-inf") if start is None else start,
+            stop_um=float("inf") if stop is None else stop,
+            compress=compress,
+            progress=lambda done, total: tell("export", done, total),
+        )
+    values = {"output": output, "files": len(written)}
+    reporter.show("result", values, f"{len(written)} images in {escape(str(output))}")
+
+
+def schema(
+    *,
+    simulation: Annotated[
+        bool, typer.Option("--simulation", help="Of simulation files instead.")
+    ] = False,
+) -> None:
+    """Print the JSON Schema of experiment files, for editors."""
+    if simulation:
+        from lauedepth.tasks.simulate.config import simulation_schema  # noqa: PLC0415
+
+        typer.echo(simulation_schema(), nl=False)
+        return
+    from lauedepth.config.schema import experiment_schema  # noqa: PLC0415
+
+    typer.echo(experiment_schema(), nl=False)

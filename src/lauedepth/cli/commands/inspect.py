@@ -1,0 +1,115 @@
+"""The command ``inspect``."""
+
+from __future__ import annotations
+
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Group
+from rich.markup import escape
+
+from lauedepth.cli import options
+from lauedepth.cli.reporting import facts, reporter_for
+from lauedepth.core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from lauedepth.tasks.reconstruct import InspectedPixel
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+WIDTH = 72
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to a program."""
+    app.command()(inspect)
+
+
+def inspect(
+    point: Annotated[Path, typer.Argument(metavar="POINT", help=options.POINT_HELP)],
+    *,
+    experiment: options.ExperimentFile,
+    pixel: Annotated[
+        str, typer.Option("--pixel", metavar="ROW,COLUMN", help="Image pixel, counted from 0.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Figure (PNG, PDF or SVG)."),
+    ] = None,
+    backend: options.BackendName = "auto",
+    method: options.Method = None,
+    energy: options.WithEnergy = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Look at one pixel: its trace, the fit, its footprint."""
+    from lauedepth.core.decoding.registry import choose_backend  # noqa: PLC0415
+    from lauedepth.tasks.reconstruct import inspect_pixel, open_for  # noqa: PLC0415
+
+    row, column = _place(pixel)
+    if output is not None:
+        options.refuse_format(output)
+    reporter = reporter_for(as_json)
+    config = options.load(experiment, method, energy)
+    with open_for(config, point) as opened:
+        found = inspect_pixel(opened, config, choose_backend(backend), row, column)
+    if output is not None:
+        from lauedepth.figures.pixel import plot_pixel  # noqa: PLC0415
+        from lauedepth.figures.style import save_figure  # noqa: PLC0415
+
+        save_figure(plot_pixel(found), output)
+    text = Group(facts(_rows(found), f"{escape(str(point))}: pixel {row},{column}"), *_bars(found))
+    reporter.show("pixel", vars(found) | {"point": point, "figure": output}, text)
+
+
+def _place(text: str) -> tuple[int, int]:
+    row, _, column = text.partition(",")
+    try:
+        return int(row), int(column)
+    except ValueError:
+        raise ConfigurationError(
+            f"{text!r} is no pixel", "--pixel", "give ROW,COLUMN, as in 812,1040"
+        ) from None
+
+
+def _rows(found: InspectedPixel) -> dict[str, object]:
+    rows: dict[str, object] = {
+        "status": found.status,
+        "detector": f"row {found.detector_row:g}, column {found.detector_column:g}",
+        "mean count": f"{found.counts[found.usable].mean():.1f} a frame",
+        "background": f"{found.background:.1f} counts a frame",
+    }
+    if isfinite(found.residual):
+        rows["residual"] = f"{found.residual:.2f} chi-square per degree of freedom"
+    for number, one in enumerate(found.found, 1):
+        which = f" {number}" if len(found.found) > 1 else ""
+        rows[f"depth{which}"] = one.told()
+        rows[f"width{which}"] = f"{one.width_um:.1f} µm"
+        rows[f"intensity{which}"] = f"{one.intensity:.1f} counts a frame"
+        rows[f"on the code{which}"] = f"{one.mask_position_um:.2f} µm at frame 0"
+        if isfinite(one.energy_kev):
+            rows[f"energy{which}"] = f"{one.energy_kev:.2f} keV"
+        if one.flags:
+            rows[f"remarks{which}"] = ", ".join(one.flags)
+    return rows
+
+
+def _bars(found: InspectedPixel) -> list[str]:
+    """Return trace, fit and footprints as rows of block characters."""
+    lines = [f"trace      {_sparkline(found.counts.tolist())}"]
+    if found.fit is not None:
+        lines.append(f"fit        {_sparkline(found.fit.tolist())}")
+    for one in found.found:
+        span = f"{one.depths_um[0]:g}...{one.depths_um[-1]:g} µm"
+        lines.append(f"footprint  {_sparkline(one.footprint.tolist())}  {span}")
+    return lines
+
+
+def _sparkline(values: list[float]) -> str:
+    """Return values as block characters, averaged where they are many."""
+    size = -(-len(values) // WIDTH)
+    parts = [values[first : first + size] for first in range(0, len(values), size)]
+    means = [sum(part) / len(part) for part in parts]
+    low, high = min(means), max(means)
+    scale = (len(BLOCKS) - 1) / (high - low) if high > low else 0.0
+    return "".join(BLOCKS[round((mean - low) * scale)] for mean in means)

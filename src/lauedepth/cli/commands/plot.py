@@ -1,0 +1,43 @@
+"""The command ``plot``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.markup import escape
+
+from lauedepth.cli import options
+from lauedepth.cli.reporting import reporter_for
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to a program."""
+    app.command()(plot)
+
+
+def plot(
+    result: Annotated[Path, typer.Argument(metavar="RESULT", help="A result file.")],
+    *,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="PNG, PDF or SVG.")
+    ],
+    kind: Annotated[
+        Literal["overview", "sum", "depth-map", "profile", "slices"],
+        typer.Option(help="What to draw."),
+    ] = "overview",
+    depth: Annotated[
+        list[float] | None, typer.Option(help="A depth for slices, µm; can be repeated.")
+    ] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Draw a result: sum over depth, depth of each pixel, profile over depth, slices."""
+    from lauedepth.figures.results import plot_result  # noqa: PLC0415
+    from lauedepth.figures.style import save_figure  # noqa: PLC0415
+    from lauedepth.io import read_result  # noqa: PLC0415
+
+    options.refuse_format(output)
+    reporter = reporter_for(as_json)
+    save_figure(plot_result(read_result(result), kind, depth or ()), output)
+    reporter.show("result", {"result": result, "figure": output}, escape(str(output)))

@@ -1,0 +1,191 @@
+"""What goes into a backend and what comes out: plain arrays, one row a pixel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lauedepth.core.arrays import Floats
+from lauedepth.core.decoding import limits
+from lauedepth.core.decoding.bins import Bins
+from lauedepth.core.decoding.pixels import DecodedPixels, DecodeOptions, PixelFlag, PixelStatus
+from lauedepth.core.instrument.energy import find_energies
+from lauedepth.core.instrument.experiment import Depths, Experiment
+from lauedepth.core.instrument.raymap import RayMap
+
+
+@dataclass(frozen=True)
+class Traces:
+    """Traces as they were measured.
+
+    Attributes
+    ----------
+    counts : (n_pixels, n_frames) array
+        Of any real dtype.
+    frames_usable : (n_frames,) bool array
+        False for frames that were lost.
+    """
+
+    counts: npt.NDArray[np.generic]
+    frames_usable: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return int(self.counts.shape[0])
+
+    def usable(self, index: int) -> npt.NDArray[np.bool_]:
+        """Return where one trace holds measurements."""
+        counts = self.counts[index].astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            measured = (counts >= 0) & (counts < limits.SATURATED)
+        return np.asarray(self.frames_usable & measured)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A backend's answers; of two depths the stronger comes first.
+
+    Attributes
+    ----------
+    status : (n,) uint8
+    background, residual, absorption, absorption_error : (n,) float64
+    depth_um, depth_error_um, width_um : (n, 2) float64
+        NaN where there is none.
+    bins : (n, 2, 2) int32
+        First footprint bin and number of bins of each depth.
+    footprint : (n, n_bins) float32
+        Counts a frame in each bin.
+    """
+
+    status: npt.NDArray[np.uint8]
+    background: Floats
+    residual: Floats
+    absorption: Floats
+    absorption_error: Floats
+    depth_um: Floats
+    depth_error_um: Floats
+    width_um: Floats
+    bins: npt.NDArray[np.int32]
+    footprint: npt.NDArray[np.float32]
+
+    @classmethod
+    def pending(cls, pixels: int, bins: int) -> Answers:
+        """Return answers of which none is given yet."""
+
+        def unknown(*shape: int) -> Floats:
+            return np.full(shape, np.nan)
+
+        return cls(
+            status=np.full(pixels, PixelStatus.PENDING, np.uint8),
+            background=unknown(pixels),
+            residual=unknown(pixels),
+            absorption=unknown(pixels),
+            absorption_error=unknown(pixels),
+            depth_um=unknown(pixels, 2),
+            depth_error_um=unknown(pixels, 2),
+            width_um=unknown(pixels, 2),
+            bins=np.zeros((pixels, 2, 2), np.int32),
+            footprint=np.zeros((pixels, bins), np.float32),
+        )
+
+
+def bin_group(depths: Depths) -> int:
+    """Return how many depths share a footprint bin: bins are not finer than the data."""
+    return max(1, round(limits.FOOTPRINT_BIN_UM / depths.step_um))
+
+
+def footprint_bins(depths: Depths) -> Bins:
+    """Return the footprint's bins: the depth grid's own, or groups of them if it is finer."""
+    group = bin_group(depths)
+    return Bins(
+        depths.start_um - depths.step_um / 2, depths.step_um * group, -(-len(depths) // group)
+    )
+
+
+def collect(
+    experiment: Experiment, rays: RayMap, answers: Answers, options: DecodeOptions
+) -> DecodedPixels:
+    """Turn a backend's answers into rows: one a pixel, one more for each second depth."""
+    second = np.isfinite(answers.depth_um[:, 1])
+    trace = np.repeat(np.arange(second.size), 1 + second)
+    number = np.zeros(trace.size, np.int64)
+    number[1:] = trace[1:] == trace[:-1]
+    depth = answers.depth_um[trace, number]
+    offset, start, footprint, intensity = _footprints(experiment.depths, answers, trace, number)
+    flags = np.where(number == 1, int(PixelFlag.SECOND_DEPTH), 0)
+    flags |= np.where(_reaches_end(answers, trace, number), int(PixelFlag.AT_RANGE_END), 0)
+    energy, ambiguous = _energies(experiment, rays, answers, options)
+    flags |= np.where(ambiguous[trace] & (number == 0), int(PixelFlag.ENERGY_AMBIGUOUS), 0)
+    return DecodedPixels(
+        trace=trace,
+        status=answers.status[trace],
+        flags=flags.astype(np.uint8),
+        depth_um=depth,
+        depth_error_um=answers.depth_error_um[trace, number],
+        width_um=answers.width_um[trace, number],
+        intensity=np.where(np.isfinite(depth), intensity, np.nan),
+        background=answers.background[trace],
+        mask_position_um=rays.pick(trace).position_um(depth, 0),
+        energy_kev=np.where(number == 0, energy[trace], np.nan),
+        residual=answers.residual[trace],
+        footprint_offset=offset,
+        footprint_start=start,
+        footprint=footprint,
+    )
+
+
+def _reaches_end(
+    answers: Answers, trace: npt.NDArray[np.int64], number: npt.NDArray[np.int64]
+) -> npt.NDArray[np.bool_]:
+    """Tell which footprints hold light in the first or the last bin of the range."""
+    first, count = answers.bins[trace, number].T
+    last = answers.footprint.shape[1] - 1
+    low = (first == 0) & (answers.footprint[trace, 0] > 0)
+    high = (first + count == last + 1) & (answers.footprint[trace, last] > 0)
+    return np.asarray((count > 0) & (low | high))
+
+
+def _footprints(
+    depths: Depths,
+    answers: Answers,
+    trace: npt.NDArray[np.int64],
+    number: npt.NDArray[np.int64],
+) -> tuple[
+    npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.float32], npt.NDArray[np.float64]
+]:
+    """Spread footprint bins over the depths they hold; rows one behind the other."""
+    group = bin_group(depths)
+    first, bins = answers.bins[trace, number].astype(np.int64).T
+    start = first * group
+    length = np.minimum((first + bins) * group, len(depths)) - start
+    length[bins == 0] = 0
+    offset = np.concatenate([[0], np.cumsum(length)])
+    row = np.repeat(np.arange(trace.size), length)
+    depth_index = np.arange(offset[-1]) - offset[row] + start[row]
+    held = np.minimum((depth_index // group + 1) * group, len(depths)) - (
+        depth_index // group * group
+    )
+    values = answers.footprint[trace[row], depth_index // group] / held
+    intensity = np.bincount(row, weights=values, minlength=trace.size)
+    return (
+        offset,
+        start.astype(np.int32),
+        values.astype(np.float32),
+        np.asarray(intensity, np.float64),
+    )
+
+
+def _energies(
+    experiment: Experiment, rays: RayMap, answers: Answers, options: DecodeOptions
+) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    if options.energy is None:
+        return np.full(answers.status.size, np.nan), np.zeros(answers.status.size, bool)
+    return find_energies(
+        experiment.aperture,
+        answers.absorption,
+        answers.absorption_error,
+        rays.secant(np.nan_to_num(answers.depth_um[:, 0])),
+        options.energy.start_kev,
+        options.energy.stop_kev,
+    )

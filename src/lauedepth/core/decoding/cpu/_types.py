@@ -1,0 +1,143 @@
+"""The arrays that compiled functions hand to each other, by name."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from lauedepth.core.decoding.limits import SEARCH_WIDTHS
+
+Array = npt.NDArray[Any]
+
+Line = tuple[float, float]
+"""A ray along the code: u = a + b k."""
+
+Size = tuple[int, int, int]
+"""Of a search: frames per step, candidates, steps in the trace."""
+
+MOST_PARAMETERS = 8
+"""Two boxes, a background and an absorption."""
+
+
+class View(NamedTuple):
+    """One pixel's rays through the aperture; `integral` is that of the law in use.
+
+    `mask` is one at frames that were measured and zero at others, `measured` their number.
+    """
+
+    knots: Array
+    bars: Array
+    rises: Array
+    integral: Array
+    pixel: Array
+    geometry: Array
+    mask: Array
+    measured: int
+
+
+class Fit(NamedTuple):
+    """A box fit: parameters, their variances, expected trace.
+
+    `theta` holds (centre, width, intensity) of each box, the background, and the logarithm
+    of the absorption; `state` (chi-square, freedom, boxes,
+    variance of the centroid of all boxes).
+    """
+
+    theta: Array
+    variance: Array
+    expected: Array
+    state: Array
+
+
+class Work(NamedTuple):
+    """Scratch of the fits; `lines` holds T and its integral along up to three rays."""
+
+    weights: Array
+    slopes: Array
+    trial_expected: Array
+    trial_slopes: Array
+    lines: Array
+    clear: Array
+    wary: Array
+    low: Array
+    high: Array
+    scaled: Array
+    gram: Array
+    factor: Array
+    moments: Array
+    values: Array
+    members: Array
+
+
+class Space(NamedTuple):
+    """Scratch of the search; `line` is (first candidate's position, step).
+
+    `inverse` holds, for every extent, 1/variance of the template under each candidate, zero
+    where the code has no contrast.
+    """
+
+    template: Array
+    inverse: Array
+    products: Array
+    running: Array
+    squares: Array
+    found: Array
+    filled: Array
+    line: Array
+
+
+@njit(cache=True, nogil=True)
+def new_fit(frames: int) -> Fit:
+    """Return room for a fit to so many frames."""
+    return Fit(np.zeros(MOST_PARAMETERS), np.zeros(MOST_PARAMETERS), np.empty(frames), np.zeros(4))
+
+
+@njit(cache=True, nogil=True)
+def copy_fit(source: Fit, target: Fit) -> None:
+    """Copy a fit."""
+    target.theta[:] = source.theta
+    target.variance[:] = source.variance
+    target.expected[:] = source.expected
+    target.state[:] = source.state
+
+
+@njit(cache=True, nogil=True)
+def new_work(frames: int, knots: int, bins: int) -> Work:
+    """Return scratch for fits with up to so many frames, knots and footprint bins."""
+    size = max(bins + 1, MOST_PARAMETERS)
+    return Work(
+        weights=np.empty(frames),
+        slopes=np.empty((size, frames)),
+        trial_expected=np.empty(frames),
+        trial_slopes=np.empty((MOST_PARAMETERS, frames)),
+        lines=np.empty((6, frames)),
+        clear=np.empty(knots),
+        wary=np.empty(knots),
+        low=np.empty(MOST_PARAMETERS),
+        high=np.empty(MOST_PARAMETERS),
+        scaled=np.empty(frames),
+        gram=np.empty((size, size)),
+        factor=np.empty((size, size)),
+        moments=np.empty(size),
+        values=np.empty(size),
+        members=np.empty(size, np.int64),
+    )
+
+
+@njit(cache=True, nogil=True)
+def new_space(frames: int, candidates: int, outside: int, places: int) -> Space:
+    """Return scratch for searches with up to so many candidates."""
+    points = candidates + 2 * outside
+    return Space(
+        template=np.empty(points + frames),
+        inverse=np.empty((len(SEARCH_WIDTHS), candidates)),
+        products=np.empty(points, np.float32),
+        running=np.empty((3, points + frames + 1)),
+        squares=np.empty((4, points + frames + 1)),
+        found=np.empty((places, 3)),
+        filled=np.empty(frames),
+        line=np.empty(2),
+    )

@@ -1,0 +1,103 @@
+"""What the threads of a block do together: sums, the largest, running sums.
+
+Every function is called by all threads of a block with the same arguments but for values of
+their own, waits for all of them, and returns the same to each, so that what follows from it
+is decided alike.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import cuda
+
+from lauedepth.core.decoding.cuda._device import device
+from lauedepth.core.decoding.cuda._types import LANES, MOST_SUMS, Array, Block
+
+
+@device
+def new_block() -> Block:
+    """Return this thread's place in its block, and room that the block shares."""
+    partial = cuda.shared.array((MOST_SUMS, LANES), np.float64)
+    sums = cuda.shared.array(MOST_SUMS, np.float64)
+    word = cuda.shared.array(1, np.float64)
+    return Block(cuda.threadIdx.x, cuda.blockDim.x, partial, sums, word)
+
+
+@device
+def clear_sums(block: Block, count: int) -> None:
+    """Set this thread's parts of the first sums to zero."""
+    for entry in range(count):
+        block.partial[entry, block.lane] = 0.0
+
+
+@device
+def add_up(block: Block, count: int) -> None:
+    """Add the threads' parts of the first sums up into `block.sums`."""
+    cuda.syncthreads()
+    for entry in range(block.lane, count, block.lanes):
+        total = 0.0
+        for other in range(block.lanes):
+            # Begun at a lane of its own, each thread reads another bank of the memory.
+            total += block.partial[entry, (other + block.lane) % block.lanes]
+        block.sums[entry] = total
+    cuda.syncthreads()
+
+
+@device
+def total_of(block: Block, value: float) -> float:
+    """Return the sum of the threads' values."""
+    block.partial[0, block.lane] = value
+    add_up(block, 1)
+    return float(block.sums[0])
+
+
+@device
+def tell(block: Block, value: float) -> float:
+    """Return the first thread's value to all."""
+    cuda.syncthreads()
+    if block.lane == 0:
+        block.word[0] = value
+    cuda.syncthreads()
+    return float(block.word[0])
+
+
+@device
+def largest(block: Block, value: float, at: int) -> tuple[float, int]:
+    """Return the largest of the threads' values and where it is; of equals the first."""
+    block.partial[0, block.lane] = value
+    block.partial[1, block.lane] = at
+    cuda.syncthreads()
+    most, where = block.partial[0, 0], block.partial[1, 0]
+    for other in range(1, block.lanes):
+        value, place = block.partial[0, other], block.partial[1, other]
+        if value > most or (value == most and place < where):
+            most, where = value, place
+    cuda.syncthreads()
+    return most, int(where)
+
+
+@device
+def chunk_of(block: Block, size: int) -> tuple[int, int]:
+    """Return the stretch (begin, end) of so many items that is this thread's."""
+    length = (size + block.lanes - 1) // block.lanes
+    begin = min(block.lane * length, size)
+    return begin, min(begin + length, size)
+
+
+@device
+def run_sums(block: Block, values: Array, size: int) -> None:
+    """Replace values by their running sums."""
+    cuda.syncthreads()
+    begin, end = chunk_of(block, size)
+    total = 0.0
+    for index in range(begin, end):
+        total += values[index]
+        values[index] = total
+    block.partial[0, block.lane] = total
+    cuda.syncthreads()
+    before = 0.0
+    for other in range(block.lane):
+        before += block.partial[0, other]
+    for index in range(begin, end):
+        values[index] += before
+    cuda.syncthreads()

@@ -1,0 +1,186 @@
+"""How much of a card's memory a decode takes, and how large its batches may be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from lauedepth.core.decoding import limits
+from lauedepth.core.decoding.cpu._types import MOST_PARAMETERS
+from lauedepth.core.decoding.cuda._types import LANES
+from lauedepth.core.decoding.limits import SEARCH_WIDTHS
+from lauedepth.core.errors import BackendUnavailableError
+
+STREAMS: Final = 2
+"""Batches under way at once: one is copied while the other is computed."""
+
+MOST_PIXELS: Final = 65_536
+"""Largest batch: beyond it a card is busy anyway."""
+
+LEAST_PIXELS: Final = 256
+"""A card without memory for this many pixels is too full to be of use."""
+
+BLOCKS_PER_PROCESSOR: Final = 16
+"""Blocks at work at once on each multiprocessor."""
+
+SEARCH_MARGIN: Final = 8
+"""Part of a search's candidates, one in so many, for which there is spare room."""
+
+COLUMNS: Final = 64
+"""Unknowns of a footprint for which every block has room; wider ones take turns."""
+
+WIDE_BLOCKS: Final = 32
+"""Blocks that have room for footprints over all bins."""
+
+USED_PART: Final = 0.8
+"""Part of the free memory that is taken."""
+
+STORED: Final = 2 * MOST_PARAMETERS + 5
+"""Numbers that describe a fit (`_pixel.store_fit`)."""
+
+NUMBERS: Final = 10
+CODES: Final = 7
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the memory depends on.
+
+    Attributes
+    ----------
+    frames : int
+    item_bytes : int
+        Of one reading as it comes in.
+    knots : int
+        Of the aperture's shadow.
+    candidates, points : int
+        Of the search: candidates, and points of its template.
+    bins : int
+        Footprint bins.
+    """
+
+    frames: int
+    item_bytes: int
+    knots: int
+    candidates: int
+    points: int
+    bins: int
+
+    def is_alike(self, other: Shape) -> bool:
+        """Tell whether only the search differs, whose size depends on where the pixels are."""
+        return replace(other, candidates=self.candidates, points=self.points) == self
+
+    def holds(self, other: Shape) -> bool:
+        """Tell whether memory made for this is enough for another."""
+        return (
+            self.is_alike(other)
+            and other.candidates <= self.candidates
+            and other.points <= self.points
+        )
+
+    def or_larger(self, other: Shape) -> Shape:
+        """Return what holds this and another that is alike."""
+        return replace(
+            self,
+            candidates=max(self.candidates, other.candidates),
+            points=max(self.points, other.points),
+        )
+
+    def with_margin(self) -> Shape:
+        """Return this with room for the longer searches of other pixels of the detector."""
+        more = self.candidates // SEARCH_MARGIN
+        return replace(self, candidates=self.candidates + more, points=self.points + more)
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Memory for each pixel of a batch."""
+        trace = self.frames * (self.item_bytes + 4)
+        state = 8 * (3 + 3 + 3 * limits.CANDIDATES + 3 * STORED + NUMBERS) + 4 * (2 + CODES)
+        return trace + state + 4 * self.bins
+
+    @property
+    def block_bytes(self) -> int:
+        """Scratch of each block."""
+        search = 4 * (self.points + self.frames) + 8 * (
+            4 * (self.points + 1)
+            + (len(SEARCH_WIDTHS) + 2) * self.candidates
+            + 3 * (limits.CANDIDATES + 1)
+        )
+        return search + 8 * (6 * self.knots + 3 * self.frames + 3 * STORED)
+
+    def solve_bytes(self, columns: int) -> int:
+        """Scratch of each block for footprints of up to so many unknowns."""
+        return 8 * (
+            self.frames * (columns + 1) + 2 * columns * columns + 4 * columns + 2 * (columns + 1)
+        ) + 4 * (2 * columns)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a decode is cut up.
+
+    Attributes
+    ----------
+    pixels : int
+        In a batch.
+    streams : int
+        Batches under way at once.
+    blocks, wide_blocks : int
+        In a launch, and in one with room for footprints over all bins.
+    columns : int
+        Unknowns of a footprint for which the former have room.
+    lanes : int
+        Threads in a block.
+    """
+
+    pixels: int
+    streams: int
+    blocks: int
+    wide_blocks: int
+    columns: int
+    lanes: int = LANES
+
+
+def memory_bytes(plan: Plan, shape: Shape) -> int:
+    """Return the memory that a decode takes on the card."""
+    scratch = plan.blocks * (shape.block_bytes + shape.solve_bytes(plan.columns))
+    wide = plan.wide_blocks * shape.solve_bytes(shape.bins + 1)
+    return plan.streams * (plan.pixels * shape.pixel_bytes + scratch + wide)
+
+
+def plan_batches(shape: Shape, pixels: int, free_bytes: int, processors: int) -> Plan:
+    """Choose the largest batches that the card holds; a full card gets smaller ones.
+
+    Parameters
+    ----------
+    shape : Shape
+    pixels : int
+        To decode.
+    free_bytes : int
+        Free memory of the card.
+    processors : int
+        Its multiprocessors.
+
+    Raises
+    ------
+    BackendUnavailableError
+        There is not enough memory for the smallest batch.
+    """
+    most = min(pixels, MOST_PIXELS)
+    columns = min(COLUMNS, shape.bins + 1)
+    streams = STREAMS if pixels > MOST_PIXELS else 1
+    blocks, wide = BLOCKS_PER_PROCESSOR * processors, WIDE_BLOCKS
+    while True:
+        plan = Plan(most, streams, min(blocks, most), min(wide, most), columns)
+        needed = memory_bytes(plan, shape)
+        if needed <= USED_PART * free_bytes:
+            return plan
+        if most <= min(pixels, LEAST_PIXELS):
+            raise BackendUnavailableError(
+                f"the GPU has {free_bytes / 1e6:.0f} MB free, and the smallest batch of "
+                f"{most} pixels takes {needed / USED_PART / 1e6:.0f} MB",
+                "backend 'cuda'",
+                "free the card, or use --backend cpu",
+            )
+        most = max(most // 2, min(pixels, LEAST_PIXELS))
+        blocks, wide, streams = max(blocks // 2, 1), max(wide // 2, 1), STREAMS

@@ -1,0 +1,197 @@
+"""On the device: the exhaustive search along the code (`core.search`)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import cuda
+
+from lauedepth.core.decoding.code_search import APART, LEAST_CONTRAST
+from lauedepth.core.decoding.cpu import _search as cpu
+from lauedepth.core.decoding.cuda._block import largest, run_sums, total_of
+from lauedepth.core.decoding.cuda._device import device
+from lauedepth.core.decoding.cuda._shadow import OPAQUE, light_at, piece_of, ray_line
+from lauedepth.core.decoding.cuda._types import Array, Block, Space, View
+from lauedepth.core.decoding.limits import SEARCH_WIDTHS
+
+OUTSIDE = cpu.OUTSIDE
+WIDTHS = tuple(SEARCH_WIDTHS)
+Size = tuple[int, int, int]
+
+search_size = device(cpu.search_size)
+
+
+@device
+def _size_of(view: View, depths: Array, middle_um: float) -> Size:
+    first = ray_line(view.pixel, view.geometry, depths[0])[0]
+    last = ray_line(view.pixel, view.geometry, depths[1])[0]
+    advance = ray_line(view.pixel, view.geometry, middle_um)[1]
+    return search_size(first, last, advance, view.counts.size)
+
+
+@device
+def set_line(view: View, depths: Array, middle_um: float, space: Space) -> None:
+    """Fill in the first candidate's position, and the step to the next."""
+    first = ray_line(view.pixel, view.geometry, depths[0])[0]
+    last = ray_line(view.pixel, view.geometry, depths[1])[0]
+    advance = ray_line(view.pixel, view.geometry, middle_um)[1]
+    space.line[0] = min(first, last) if advance > 0.0 else max(first, last)
+    space.line[1] = advance * _size_of(view, depths, middle_um)[0]
+
+
+@device
+def prepare_search(view: View, depths: Array, middle_um: float, space: Space, block: Block) -> Size:
+    """Fill in the template and, for every extent, 1/variance under each candidate."""
+    cuda.syncthreads()
+    if block.lane == 0:
+        set_line(view, depths, middle_um, space)
+    cuda.syncthreads()
+    begin, step = space.line[0], space.line[1]
+    size = _size_of(view, depths, middle_um)
+    length = size[1] + 2 * OUTSIDE + size[2] - 1
+    start = begin - OUTSIDE * step - 0.5 * step / size[0]
+    _fill_template(view, start, step, length, space, block)
+    for which in range(len(WIDTHS)):
+        _fill_inverse(which, length, size, space, block)
+    return size
+
+
+@device
+def _fill_template(
+    view: View, start_um: float, step_um: float, length: int, space: Space, block: Block
+) -> None:
+    """Fill in T averaged over each step, and its running sums."""
+    cuda.syncthreads()
+    for number in range(block.lane, length + 1, block.lanes):
+        u = start_um + step_um * number
+        at = piece_of(view.knots, u)
+        space.total[number] = light_at(view, view.integral, OPAQUE, u, at)[1]
+    cuda.syncthreads()
+    for number in range(block.lane, length, block.lanes):
+        mean = (space.total[number + 1] - space.total[number]) / step_um
+        space.template[number] = mean
+        space.running[number + 1] = mean
+    if block.lane == 0:
+        space.running[0] = 0.0
+    run_sums(block, space.running, length + 1)
+
+
+@device
+def _fill_inverse(which: int, length: int, size: Size, space: Space, block: Block) -> None:
+    """Fill in 1/variance of the template under each candidate for one extent."""
+    _, count, summed = size
+    width = WIDTHS[which]
+    part = 1.0 / width
+    points = length - width + 1
+    for number in range(block.lane, points, block.lanes):
+        smooth = (space.running[number + width] - space.running[number]) * part
+        space.total[number + 1] = smooth
+        space.squares[number + 1] = smooth * smooth
+    if block.lane == 0:
+        space.total[0] = space.squares[0] = 0.0
+    run_sums(block, space.total, points + 1)
+    run_sums(block, space.squares, points + 1)
+    skip = OUTSIDE - width // 2
+    for number in range(block.lane, count, block.lanes):
+        low, high = skip + number, skip + number + summed
+        mean = space.total[high] - space.total[low]
+        spread = (space.squares[high] - space.squares[low]) - mean * mean / summed
+        space.inverse[which, number] = 1.0 / spread if spread > LEAST_CONTRAST * summed else 0.0
+    cuda.syncthreads()
+
+
+@device
+def fill_gaps(values: Array, counts: Array, filled: Array, block: Block) -> None:
+    """Copy values where counts were measured, and fill in others from their neighbours."""
+    size = counts.size
+    cuda.syncthreads()
+    for k in range(block.lane, size, block.lanes):
+        if counts[k] >= 0.0:
+            filled[k] = values[k]
+            continue
+        low, high = k - 1, k + 1
+        while low >= 0 and counts[low] < 0.0:
+            low -= 1
+        while high < size and counts[high] < 0.0:
+            high += 1
+        before = values[low] if low >= 0 else values[high]
+        after = values[high] if high < size else before
+        filled[k] = before + (k - low) / (high - low) * (after - before)
+    cuda.syncthreads()
+
+
+@device
+def run_search(size: Size, space: Space, number: int, block: Block) -> int:
+    """Search for the trace in `space.filled`.
+
+    Places are filled in as (candidate, extent in steps, score) into `space.found`, best first.
+
+    Returns
+    -------
+    int
+        How many places were found.
+    """
+    group, count, _ = size
+    _fill_products(size, space, block)
+    for candidate in range(block.lane, count, block.lanes):
+        _score(space, candidate)
+    hits = 0
+    while hits < number:
+        cuda.syncthreads()
+        best, mine = -1.0, 0
+        for candidate in range(block.lane, count, block.lanes):
+            if space.best[candidate] > best:
+                best, mine = space.best[candidate], candidate
+        best, at = largest(block, best, mine)
+        if not best > 0.0:
+            break
+        width = WIDTHS[int(space.which[at])]
+        if block.lane == 0:
+            space.found[hits, 0] = at
+            space.found[hits, 1] = width
+            space.found[hits, 2] = best / group
+        hits += 1
+        low, high = max(0, at - width - APART), min(count, at + width + APART + 1)
+        for candidate in range(low + block.lane, high, block.lanes):
+            space.best[candidate] = 0.0
+    cuda.syncthreads()
+    return hits
+
+
+@device
+def _fill_products(size: Size, space: Space, block: Block) -> None:
+    """Fill in the running sums of the centred trace's products with the template."""
+    group, count, summed = size
+    part = 0.0
+    for k in range(block.lane, summed * group, block.lanes):
+        part += space.filled[k]
+    mean = total_of(block, part) / summed
+    for k in range(block.lane, summed, block.lanes):
+        total = 0.0
+        for inner in range(group):
+            total += space.filled[k * group + inner]
+        space.trace[k] = total - mean
+    cuda.syncthreads()
+    points = count + 2 * OUTSIDE
+    for j in range(block.lane, points, block.lanes):
+        product = np.float32(0.0)
+        for k in range(summed):
+            product += space.trace[k] * space.template[j + k]
+        space.products[j + 1] = product
+    if block.lane == 0:
+        space.products[0] = 0.0
+    run_sums(block, space.products, points + 1)
+
+
+@device
+def _score(space: Space, candidate: int) -> None:
+    """Fill in what a source at a candidate explains at most, and with which extent."""
+    best, chosen = 0.0, 0
+    for which in range(len(WIDTHS)):
+        width = WIDTHS[which]
+        low = candidate + OUTSIDE - width // 2
+        product = max((space.products[low + width] - space.products[low]) / width, 0.0)
+        score = product * product * space.inverse[which, candidate]
+        if score > best:
+            best, chosen = score, which
+    space.best[candidate] = best
+    space.which[candidate] = chosen

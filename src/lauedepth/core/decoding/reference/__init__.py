@@ -1,0 +1,1 @@
+"""The definition of right: readable NumPy, one pixel at a time, in float64."""

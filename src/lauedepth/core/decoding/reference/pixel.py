@@ -1,0 +1,372 @@
+"""The definition of right: the decoder pixel by pixel in NumPy, float64."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from lauedepth.core.arrays import Floats
+from lauedepth.core.decoding import limits
+from lauedepth.core.decoding.answers import Answers, Traces, footprint_bins
+from lauedepth.core.decoding.bins import Bins, Support
+from lauedepth.core.decoding.code_search import Candidate, search
+from lauedepth.core.decoding.pixels import DecodeOptions, EnergySearch, PixelStatus
+from lauedepth.core.decoding.reference.box_fit import Box, BoxFit, fit_boxes
+from lauedepth.core.decoding.reference.footprint_bins import (
+    centroid_of,
+    solve_footprint,
+    supports_of,
+    widened,
+)
+from lauedepth.core.instrument.aperture import BarTable
+from lauedepth.core.instrument.experiment import Depths, Experiment
+from lauedepth.core.instrument.pixel_view import PixelView, poisson_weights
+from lauedepth.core.instrument.raymap import RayMap
+from lauedepth.core.instrument.shadow import Shadow
+
+
+@dataclass(frozen=True)
+class Found:
+    """One depth of a pixel."""
+
+    depth_um: float
+    depth_error_um: float
+    width_um: float
+    support: Support
+    footprint: Floats
+
+
+@dataclass(frozen=True)
+class PixelAnswer:
+    """What the decoder says of one pixel."""
+
+    status: PixelStatus
+    background: float = float("nan")
+    residual: float = float("nan")
+    found: tuple[Found, ...] = ()
+    absorption: float = float("nan")
+    absorption_error: float = float("nan")
+
+
+def decode_reference(
+    experiment: Experiment, rays: RayMap, traces: Traces, options: DecodeOptions
+) -> Answers:
+    """Decode traces one after the other.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    rays : RayMap
+        Of the pixels of the traces.
+    traces : Traces
+    options : DecodeOptions
+    """
+    table = BarTable.of(experiment.aperture)
+    bins = footprint_bins(experiment.depths)
+    answers = Answers.pending(len(traces), bins.count)
+    for index in range(len(traces)):
+        answer = decode_pixel(
+            table,
+            rays.pick(index),
+            experiment.frames.indices,
+            experiment.depths,
+            traces.counts[index].astype(np.float64),
+            traces.usable(index),
+            options.energy,
+        )
+        _record(answers, index, answer)
+    return answers
+
+
+def _record(answers: Answers, index: int, answer: PixelAnswer) -> None:
+    answers.status[index] = answer.status
+    answers.background[index] = answer.background
+    answers.residual[index] = answer.residual
+    answers.absorption[index] = answer.absorption
+    answers.absorption_error[index] = answer.absorption_error
+    for number, found in enumerate(answer.found):
+        answers.depth_um[index, number] = found.depth_um
+        answers.depth_error_um[index, number] = found.depth_error_um
+        answers.width_um[index, number] = found.width_um
+        answers.bins[index, number] = found.support.first, found.support.count
+        answers.footprint[index, found.support.first : found.support.stop] = found.footprint
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Where one pixel's rays can lie: the rays and the depths asked for."""
+
+    table: BarTable
+    rays: RayMap
+    frames: npt.NDArray[np.int64]
+    depths: Depths
+    bins: Bins
+
+
+@dataclass(frozen=True)
+class _Trace:
+    """One pixel's counts where they are measurements."""
+
+    usable: npt.NDArray[np.bool_]
+    measured: Floats
+    level: float
+    chi_square_flat: float
+
+    @classmethod
+    def of(cls, counts: Floats, usable: npt.NDArray[np.bool_]) -> _Trace:
+        measured = counts[usable]
+        level = float(measured.mean())
+        spread = float(((measured - level) ** 2).sum())
+        return cls(usable, measured, level, spread / max(level, 1e-12))
+
+    def fill(self, values: Floats) -> Floats:
+        """Return values at every frame, lost ones from their neighbours."""
+        return np.interp(np.arange(self.usable.size), np.flatnonzero(self.usable), values)
+
+
+def decode_pixel(
+    table: BarTable,
+    rays: RayMap,
+    frames: npt.NDArray[np.int64],
+    depths: Depths,
+    counts: Floats,
+    usable: npt.NDArray[np.bool_],
+    energy: EnergySearch | None = None,
+) -> PixelAnswer:
+    """Decode one trace.
+
+    Parameters
+    ----------
+    table : BarTable
+    rays : RayMap
+        Of this pixel.
+    frames : (n_frames,) array
+        Frame numbers.
+    depths : Depths
+    counts : (n_frames,) array
+    usable : (n_frames,) array
+        Where the counts are measurements.
+    energy : EnergySearch, optional
+        Find the bars' absorption too.
+    """
+    if usable.sum() < max(limits.LEAST_FRAMES, limits.LEAST_USABLE * usable.size):
+        return PixelAnswer(PixelStatus.INVALID)
+    trace = _Trace.of(counts, usable)
+    if trace.level <= 0:
+        return PixelAnswer(PixelStatus.DARK)
+    grid = _Grid(table, rays, frames, depths, footprint_bins(depths))
+    if _misses_code(grid):
+        return PixelAnswer(PixelStatus.OUTSIDE)
+    candidates = _search(grid, trace.fill(trace.measured), limits.CANDIDATES)
+    spread = trace.chi_square_flat * trace.level
+    if not candidates or not _significant(
+        candidates[0].score, spread, trace.level, trace.measured.size - 2
+    ):
+        return PixelAnswer(PixelStatus.DARK, background=trace.level)
+    middle = (depths.start_um + depths.stop_um) / 2
+    view = PixelView.of(table, rays, frames[usable].astype(np.float64), middle)
+    fits = [
+        fit_boxes(view, trace.measured, (_box(grid, candidate),))
+        for candidate in candidates
+        if candidate.score >= limits.CANDIDATE_SCORE * candidates[0].score
+    ]
+    fits.sort(key=lambda fit: fit.chi_square)
+    return _judge(grid, trace, view, fits, energy)
+
+
+def _misses_code(grid: _Grid) -> bool:
+    ends = grid.rays.position_um(
+        np.array([grid.depths.start_um, grid.depths.stop_um])[:, None], grid.frames[[0, -1]]
+    )
+    return bool(ends.max() < grid.table.knots_um[0] or ends.min() > grid.table.knots_um[-1])
+
+
+def _search(grid: _Grid, filled: Floats, number: int) -> list[Candidate]:
+    middle = (grid.depths.start_um + grid.depths.stop_um) / 2
+    stride = int(grid.frames[1] - grid.frames[0])
+    return search(
+        Shadow.of(grid.table, float(grid.rays.window_um(middle))),
+        filled,
+        first_um=float(grid.rays.position_um(grid.depths.start_um, grid.frames[0])),
+        last_um=float(grid.rays.position_um(grid.depths.stop_um, grid.frames[0])),
+        advance_um=float(grid.rays.advance_um(middle)) * stride,
+        number=number,
+    )
+
+
+def _significant(score: float, spread: float, level: float, freedom: int) -> bool:
+    """Tell whether a match stands out of the counting noise and of the trace's own scatter."""
+    against_counting = score / level
+    against_scatter = freedom * score / max(spread - score, 1e-9 * spread)
+    return min(against_counting, against_scatter) > limits.DETECTION
+
+
+def _box(grid: _Grid, candidate: Candidate) -> Box:
+    """Turn a place on the code into a stretch of depth."""
+    half = candidate.extent_um / 2
+    ends = grid.rays.depth_um(
+        np.array([candidate.position_um - half, candidate.position_um + half]), grid.frames[0]
+    )
+    return Box(float(ends.mean()), float(abs(ends[1] - ends[0])))
+
+
+def _judge(
+    grid: _Grid,
+    trace: _Trace,
+    opaque: PixelView,
+    fits: list[BoxFit],
+    energy: EnergySearch | None,
+) -> PixelAnswer:
+    """Choose among the explanations of a trace and solve its footprint."""
+    view, best = _explain(grid, trace, opaque, fits[0])
+    if _unexplained(trace, best.chi_square):
+        return PixelAnswer(PixelStatus.NO_MATCH, background=best.background)
+    if best is fits[0] and _rivalled(fits, _scale(best)):
+        return PixelAnswer(PixelStatus.AMBIGUOUS, background=best.background)
+    answer = _solve(grid, trace, view, best)
+    if energy is None or len(answer.found) != 1:
+        return answer
+    clear = _clear(trace, opaque, best, energy.background)
+    return replace(
+        answer,
+        absorption=clear.absorption or float("nan"),
+        absorption_error=clear.absorption_error,
+    )
+
+
+def _explain(
+    grid: _Grid, trace: _Trace, opaque: PixelView, single: BoxFit
+) -> tuple[PixelView, BoxFit]:
+    """Add a second depth, or bars that let light through, where the trace asks for it."""
+    best = _second_depth(grid, trace, opaque, single) or single
+    if best is single and not _misfits(single):
+        return opaque, single
+    clear = _clear(trace, opaque, single)
+    if clear.chi_square > best.chi_square and _misfits(best):
+        clear = _clear(trace, opaque, best)
+    if clear.chi_square > best.chi_square or not _both_matter(clear):
+        return opaque, best
+    view = opaque.through(clear.absorption or limits.ABSORPTION_START)
+    if len(clear.boxes) == 1:
+        clear = _second_depth(grid, trace, view, clear) or clear
+    return view, clear
+
+
+def _clear(
+    trace: _Trace, opaque: PixelView, fit: BoxFit, background: float | None = None
+) -> BoxFit:
+    """Refit with bars of finite absorption."""
+    return fit_boxes(
+        opaque,
+        trace.measured,
+        fit.boxes,
+        absorption=limits.ABSORPTION_START,
+        background=background,
+    )
+
+
+def _scale(fit: BoxFit) -> float:
+    """Return chi-square per degree of freedom where it exceeds one: model error as noise."""
+    return max(1.0, fit.chi_square / fit.freedom)
+
+
+def _misfits(fit: BoxFit) -> bool:
+    return bool(fit.chi_square > fit.freedom + limits.MISFIT * np.sqrt(2 * fit.freedom))
+
+
+def _unexplained(trace: _Trace, chi_square: float) -> bool:
+    """Tell whether the trace varies much more than counting, and the fit does not say why."""
+    size = trace.measured.size
+    excess = trace.chi_square_flat - size
+    explained = trace.chi_square_flat - chi_square
+    return excess > limits.MISFIT * np.sqrt(2 * size) and explained < limits.EXPLAINED * excess
+
+
+def _rivalled(fits: list[BoxFit], scale: float) -> bool:
+    """Tell whether another place on the code explains the trace about as well."""
+    best = fits[0].boxes[0]
+    return any(
+        fit.chi_square - fits[0].chi_square < limits.DISTINCT * scale
+        and abs(fit.boxes[0].centre_um - best.centre_um)
+        > (fit.boxes[0].width_um + best.width_um) / 2
+        for fit in fits[1:]
+    )
+
+
+def _second_depth(grid: _Grid, trace: _Trace, view: PixelView, single: BoxFit) -> BoxFit | None:
+    """Return a fit of two boxes where the trace asks for a second one."""
+    left = trace.fill(trace.measured - single.expected)
+    misfits = _misfits(single)
+    candidates = _search(grid, left, limits.CANDIDATES if misfits else 1)
+    spread = single.chi_square * trace.level
+    first = single.boxes[0]
+    starts = [
+        (first, _box(grid, candidate))
+        for candidate in candidates
+        if _significant(candidate.score, spread, trace.level, single.freedom)
+    ]
+    if misfits:
+        quarter = first.width_um / 4
+        starts.append(
+            (
+                Box(first.centre_um - quarter, quarter),
+                Box(first.centre_um + quarter, quarter),
+            )
+        )
+    pairs = (fit_boxes(view, trace.measured, start) for start in starts)
+    good = [pair for pair in pairs if _both_matter(pair) and _gains(single, pair)]
+    return min(good, key=lambda pair: pair.chi_square, default=None)
+
+
+def _both_matter(fit: BoxFit) -> bool:
+    """Tell whether no box is negligible; a single one is not."""
+    intensities = [box.intensity for box in fit.boxes]
+    return min(intensities) > limits.SECOND_INTENSITY * max(intensities)
+
+
+def _gains(single: BoxFit, pair: BoxFit) -> bool:
+    gain = single.chi_square - pair.chi_square
+    return gain > limits.DETECTION * _scale(pair)
+
+
+def _solve(grid: _Grid, trace: _Trace, view: PixelView, fit: BoxFit) -> PixelAnswer:
+    """Solve the footprint on the fit's bounds, and on wider ones where the trace gains."""
+    scale = _scale(fit)
+    weights = poisson_weights(fit.expected)
+    sources = fit.sources
+    supports = supports_of(grid.bins, sources)
+    solution = solve_footprint(view, trace.measured, weights, grid.bins, supports)
+    for _ in range(limits.WIDENINGS):
+        wider = widened(grid.bins, supports, solution.footprints)
+        if wider == supports:
+            break
+        trial = solve_footprint(view, trace.measured, weights, grid.bins, wider)
+        if solution.chi_square - trial.chi_square < limits.DISTINCT * scale:
+            break
+        supports, solution = wider, trial
+    bins = sum(support.count for support in supports)
+    shaped = fit.chi_square - solution.chi_square > scale * (
+        bins + limits.SHAPE * np.sqrt(2 * bins)
+    )
+    if _unexplained(trace, solution.chi_square):
+        return PixelAnswer(PixelStatus.NO_MATCH, background=solution.background)
+    found = [
+        Found(
+            centroid_of(grid.bins, support, footprint) if shaped else source.centroid_um,
+            source.error_um * float(np.sqrt(scale)),
+            source.end_um - source.begin_um,
+            support,
+            footprint,
+        )
+        for source, support, footprint in zip(sources, supports, solution.footprints, strict=True)
+        if footprint.sum() > 0
+    ]
+    found.sort(key=lambda one: -one.footprint.sum())
+    return PixelAnswer(
+        PixelStatus.DECODED if found else PixelStatus.NO_MATCH,
+        solution.background if shaped else fit.background,
+        solution.chi_square / fit.freedom,
+        tuple(found),
+    )

@@ -1,0 +1,1 @@
+"""The instrument: detector, aperture, rays through it, its shadow, photon energies."""

@@ -1,0 +1,61 @@
+"""One pixel's rays through the aperture, and the weights of its counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lauedepth.core.arrays import Floats
+from lauedepth.core.instrument.aperture import BarTable
+from lauedepth.core.instrument.raymap import RayMap
+from lauedepth.core.instrument.shadow import Shadow
+
+
+@dataclass(frozen=True)
+class PixelView:
+    """One pixel's rays through the aperture.
+
+    Attributes
+    ----------
+    table : BarTable
+    rays : RayMap
+        Of one pixel.
+    frames : (n_frames,) array
+        Frame numbers in use.
+    window_um : float
+        Window of the thick aperture.
+    shadow : Shadow
+        For that window and the bars' absorption.
+    """
+
+    table: BarTable
+    rays: RayMap
+    frames: Floats
+    window_um: float
+    shadow: Shadow
+
+    @classmethod
+    def of(cls, table: BarTable, rays: RayMap, frames: Floats, depth_um: float) -> PixelView:
+        """View a pixel through opaque bars, its window taken at one depth."""
+        window_um = float(rays.window_um(depth_um))
+        return cls(table, rays, frames, window_um, Shadow.of(table, window_um))
+
+    def through(self, absorption: float) -> PixelView:
+        """Return the same view through bars of finite absorption."""
+        return replace(self, shadow=Shadow.of(self.table, self.window_um, absorption))
+
+    def open_fraction(self, depth_um: float) -> Floats:
+        """Return T at each frame for a point source."""
+        return self.shadow.at(self.rays.position_um(depth_um, self.frames))
+
+    def mean_open_fraction(self, from_um: float, to_um: float) -> Floats:
+        """Return T at each frame for a source spread evenly between two depths."""
+        return self.shadow.mean(
+            self.rays.position_um(from_um, self.frames), self.rays.position_um(to_um, self.frames)
+        )
+
+
+def poisson_weights(expected: Floats) -> Floats:
+    """Return 1/variance of counts with this expectation; below one count it is one."""
+    return 1.0 / np.maximum(expected, 1.0)

@@ -1,0 +1,1 @@
+"""Crystals and the Laue spots that they give."""

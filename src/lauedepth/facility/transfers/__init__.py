@@ -1,5 +1,0 @@
-"""Ways to move files: one module each."""
-
-from lauedepth.facility.transfers.local import LocalCopy, sha256, write_all
-
-__all__ = ["LocalCopy", "sha256", "write_all"]

@@ -1,0 +1,1 @@
+"""Figures of what results and calibrations hold; they compute nothing."""

@@ -1,0 +1,183 @@
+"""Figures of results and of single pixels: arrays in, matplotlib figures out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from lauedepth.core.arrays import Floats
+from lauedepth.figures.style import BLUE, GREY, new_figure
+from lauedepth.io import ResultFile
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+Kind = Literal["overview", "sum", "depth-map", "profile", "slices"]
+
+INTENSITY_MAP: Final = "magma"
+DEPTH_MAP: Final = "viridis"
+MOST_CELLS: Final = 700
+"""Images are shown with at most so many cells a side, each the greatest of its pixels."""
+SLICES: Final = 6
+
+
+def plot_result(
+    result: ResultFile, kind: Kind = "overview", depths_um: Sequence[float] = ()
+) -> Figure:
+    """Draw a result.
+
+    Parameters
+    ----------
+    result : ResultFile
+    kind : {"overview", "sum", "depth-map", "profile", "slices"}
+        The intensity summed over depth, the depth of each pixel, the intensity over depth,
+        images at some depths; the overview has the first three.
+    depths_um : sequence of float
+        For slices; by default those that divide the pixels evenly.
+
+    Returns
+    -------
+    Figure
+    """
+    if kind == "slices":
+        return _slices(result, depths_um)
+    figure = new_figure(13.0, 4.3) if kind == "overview" else new_figure(6.4, 5.0)
+    kinds = ("sum", "depth-map", "profile") if kind == "overview" else (kind,)
+    image, profile = result.sums()
+    axes = figure.subplots(1, len(kinds), squeeze=False)[0]
+    for one, axis in zip(kinds, axes, strict=True):
+        if one == "sum":
+            _draw_image(figure, axis, image, "Intensity summed over depth")
+        elif one == "depth-map":
+            draw_depths(figure, axis, result)
+        else:
+            _draw_profile(axis, result.depth_um, profile)
+    figure.suptitle(_shortened(result.path.name), fontsize="medium", color=GREY)
+    return figure
+
+
+def _slices(result: ResultFile, depths_um: Sequence[float]) -> Figure:
+    indices = _indices(result, depths_um)
+    columns = min(3, len(indices))
+    rows = -(-len(indices) // columns)
+    figure = new_figure(4.2 * columns + 0.8, 3.9 * rows)
+    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
+    images = [result.image(index) for index in indices]
+    norm = _norm(np.concatenate([image.ravel() for image in images]))
+    shown: Any = None
+    for axis, index, image in zip(axes, indices, images, strict=False):
+        title = f"depth {result.depth_um[index]:g} µm"
+        shown = _show(axis, np.asarray(image, np.float64), norm, title)
+    for axis in axes[len(indices) :]:
+        axis.set_visible(False)
+    figure.colorbar(shown, ax=list(axes), label="intensity (counts a frame)", shrink=0.8)
+    figure.suptitle(_shortened(result.path.name), fontsize="medium", color=GREY)
+    return figure
+
+
+def _indices(result: ResultFile, wanted_um: Sequence[float]) -> list[int]:
+    """Return the depths to show: those asked for, or those that divide the pixels evenly."""
+    found = result.pixels["depth"][np.isfinite(result.pixels["depth"])]
+    shares = (np.arange(SLICES) + 0.5) / SLICES
+    wanted = wanted_um or (np.quantile(found, shares) if found.size else [result.depth_um[0]])
+    return sorted({int(np.argmin(np.abs(result.depth_um - depth))) for depth in wanted})
+
+
+def _draw_image(figure: Figure, axis: Axes, image: Floats, title: str) -> None:
+    shown = _show(axis, image, _norm(image), title)
+    figure.colorbar(shown, ax=axis, label="intensity (counts a frame)", shrink=0.85)
+
+
+def _show(axis: Axes, image: Floats, norm: Any, title: str) -> Any:
+    rows, columns = image.shape
+    pooled = _pooled(image)
+    axis.set_title(title)
+    axis.set_facecolor("black")
+    axis.set_xlabel("column (pixel)")
+    axis.set_ylabel("row (pixel)")
+    axis.label_outer()
+    return axis.imshow(
+        np.ma.masked_less_equal(pooled, 0),
+        norm=norm,
+        cmap=_intensity_map(),
+        extent=(-0.5, columns - 0.5, rows - 0.5, -0.5),
+        interpolation="nearest",
+    )
+
+
+def _intensity_map() -> Any:
+    """Return the map without its darkest part, which would hide faint spots."""
+    from matplotlib import colormaps  # noqa: PLC0415
+    from matplotlib.colors import ListedColormap  # noqa: PLC0415
+
+    return ListedColormap(colormaps[INTENSITY_MAP](np.linspace(0.3, 1.0, 256)))
+
+
+def _pooled(image: Floats) -> Floats:
+    """Return the greatest value of each cell, so that small spots stay visible."""
+    size = -(-max(image.shape) // MOST_CELLS)
+    if size == 1:
+        return image
+    rows, columns = (-(-length // size) for length in image.shape)
+    padded = np.zeros((rows * size, columns * size))
+    padded[: image.shape[0], : image.shape[1]] = image
+    return np.asarray(padded.reshape(rows, size, columns, size).max(axis=(1, 3)))
+
+
+def _norm(values: npt.NDArray[Any]) -> Any:
+    from matplotlib.colors import LogNorm  # noqa: PLC0415
+
+    lit = values[values > 0]
+    if not lit.size:
+        return LogNorm(1.0, 10.0)
+    high = float(lit.max())
+    low = max(float(np.percentile(lit, 2)), high / 1e4)
+    return LogNorm(min(low, high / 10), high)
+
+
+def draw_depths(figure: Figure, axis: Axes, result: ResultFile) -> None:
+    """Colour each pixel by the depth of its light, the bright ones on top and larger."""
+    pixels = result.pixels[np.isfinite(result.pixels["depth"])]
+    pixels = pixels[np.argsort(pixels["intensity"])]
+    rows, columns = result.shape[1:]
+    low, high = np.percentile(pixels["depth"], (1, 99)) if pixels.size else (0.0, 1.0)
+    cell = (72 * 3.2 / max(rows, columns)) ** 2
+    bright = pixels["intensity"] / max(float(pixels["intensity"].max(initial=0.0)), 1e-300)
+    axis.set_title("Depth of each pixel")
+    axis.set_xlabel("column (pixel)")
+    axis.set_ylabel("row (pixel)")
+    shown = axis.scatter(
+        pixels["column"],
+        pixels["row"],
+        c=pixels["depth"],
+        s=np.maximum(cell, 1.0 + 6.0 * np.sqrt(bright)),
+        marker="s",
+        lw=0,
+        cmap=DEPTH_MAP,
+        vmin=low,
+        vmax=high,
+        rasterized=True,
+    )
+    axis.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5), aspect="equal")
+    figure.colorbar(shown, ax=axis, label="depth (µm)", shrink=0.85, extend="both")
+
+
+def _draw_profile(axis: Axes, depth_um: Floats, profile: Floats) -> None:
+    axis.fill_between(depth_um, profile, step="mid", color=BLUE, alpha=0.25, lw=0)
+    axis.step(depth_um, profile, where="mid", color=BLUE, lw=1.2)
+    axis.set_title("Intensity over depth")
+    axis.set_xlabel("depth along the beam (µm)")
+    axis.set_ylabel("intensity, all pixels (counts a frame)")
+    axis.set_xlim(depth_um[0], depth_um[-1] if depth_um.size > 1 else depth_um[0] + 1)
+    axis.set_ylim(bottom=0)
+    axis.ticklabel_format(axis="y", style="sci", scilimits=(0, 4), useMathText=True)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def _shortened(name: str, most: int = 80) -> str:
+    return name if len(name) <= most else f"{name[: most // 2]}…{name[-most // 2 :]}"

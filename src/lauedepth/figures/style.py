@@ -1,0 +1,31 @@
+"""What all figures share: colours, sizes, and how they are written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from lauedepth.io import publish
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+BLUE: Final = "#0072B2"
+ORANGE: Final = "#D55E00"
+GREY: Final = "#666666"
+"""From the palette of Okabe and Ito, told apart by everybody."""
+DPI: Final = 150
+
+
+def save_figure(figure: Figure, path: Path | str) -> None:
+    """Write a figure; its format follows from the name (PNG, PDF, SVG)."""
+    path = Path(path)
+    with publish(path) as partial:
+        figure.savefig(partial, format=path.suffix.lstrip(".").lower() or "png", dpi=DPI)
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of a size in inches."""
+    from matplotlib.figure import Figure  # noqa: PLC0415  (slow to import)
+
+    return Figure(figsize=(width, height), layout="constrained")

@@ -1,0 +1,181 @@
+"""Putting the parts together for this machine: which recipe, which folders, which driver."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from lauedepth.pipeline.catalog import Catalog, Priority, SourceRow, hold
+from lauedepth.pipeline.driver import Driver, watch_events
+from lauedepth.pipeline.errors import ConfigurationError, FacilityError
+from lauedepth.pipeline.flow import Means
+from lauedepth.pipeline.places import Folders, Place
+from lauedepth.pipeline.protocols import Recipe
+from lauedepth.pipeline.schedulers import LocalProcesses
+from lauedepth.pipeline.settings import Settings
+from lauedepth.pipeline.sources import FolderSource, Inspector, Layout
+from lauedepth.pipeline.transfers import LocalCopy
+
+OUR_PROGRAM: Final = (sys.executable, "-m", "lauedepth")
+
+
+def recipe_for(experiment: Path | None, settings: Settings) -> Recipe:
+    """Return the recipe that the settings name, or the one that reconstructs with this program.
+
+    Raises
+    ------
+    ConfigurationError
+        If the experiment's file is needed and not there.
+    """
+    if experiment is not None and not experiment.is_file():
+        raise ConfigurationError("no such file", str(experiment), "give the experiment's YAML")
+    values = {"experiment": str(experiment.resolve())} if experiment else {}
+    if settings.commands:
+        return Recipe(settings.commands, values)
+    if experiment is None:
+        raise ConfigurationError("no experiment given", remedy="give --experiment FILE")
+    commands: list[tuple[str, ...]] = [
+        (
+            *OUR_PROGRAM,
+            *("reconstruct", "{point}", "--experiment", "{experiment}"),
+            *("--output", "{result}", "--resume", "--json"),
+        ),
+        (*OUR_PROGRAM, "validate", "{result}"),
+    ]
+    if settings.export:
+        commands.append((*OUR_PROGRAM, "export", "{result}", "--output", "{export}"))
+    return Recipe(tuple(commands), values)
+
+
+def remember_recipe(catalog: Catalog, recipe: Recipe) -> None:
+    """Keep the recipe, so that commands beside the driver know what it runs."""
+    catalog.remember("recipe", json.dumps(asdict(recipe)))
+
+
+def require_same_recipe(catalog: Catalog, recipe: Recipe) -> None:
+    """Raise a FacilityError if a running driver works by another recipe."""
+    if catalog.meta("recipe") != json.dumps(asdict(recipe)):
+        raise FacilityError(
+            "the driver that holds this catalog runs another recipe or experiment",
+            catalog.where,
+            "give another results folder",
+        )
+
+
+def run_pipeline(
+    catalog: Catalog,
+    place: Place,
+    recipe: Recipe,
+    settings: Settings,
+    *,
+    slots: int,
+    until_done: bool = False,
+    stir: Path | None = None,
+) -> None:
+    """Hold the catalog and drive it until drained (Ctrl-C), or until every point has ended.
+
+    A second Ctrl-C leaves at once: the jobs go on, and the next driver finds them.
+    """
+    with hold(catalog) as me:
+        remember_recipe(catalog, recipe)
+        folders = place.folders
+        folders.make()
+        scheduler = LocalProcesses(folders.work / "jobs", slots)
+        means = Means(LocalCopy(), scheduler, recipe, folders)
+        driver = Driver(catalog, means, settings, lambda row: open_source(row, folders))
+        with _draining(driver), _stirred(driver, stir):
+            driver.run(me, until_done)
+
+
+def open_source(row: SourceRow, folders: Folders) -> FolderSource:
+    """Return the source that a row of the catalog describes."""
+    return FolderSource(
+        Path(row.folder),
+        Layout(row.layout),
+        marker=row.marker,
+        dataset=row.dataset,
+        frames=row.frames,
+        avoid=(folders.results, folders.work),
+        count=Inspector().count_frames,
+    )
+
+
+@contextmanager
+def _draining(driver: Driver) -> Iterator[None]:
+    """Let the first Ctrl-C or termination drain the driver and the second end it."""
+    asked = threading.Event()
+
+    def on_signal(number: int, _: FrameType | None) -> None:
+        if asked.is_set():
+            os._exit(128 + number)  # the threads wait for jobs; what they did is on disk
+        asked.set()
+        os.write(2, b"draining: points in flight are finished; once more to leave at once\n")
+        driver.drain()
+
+    before = {s: signal.signal(s, on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _stirred(driver: Driver, folder: Path | None) -> Iterator[None]:
+    """Have the system's own reports of changes wake the driver early."""
+    stop = threading.Event()
+    if folder is not None:
+        arguments = (folder, driver.wake, stop)
+        threading.Thread(target=watch_events, args=arguments, daemon=True).start()
+    try:
+        yield
+    finally:
+        stop.set()
+
+
+def add_folder(
+    catalog: Catalog, folder: Path, place: Place, settings: Settings, *, live: bool, expected: int
+) -> None:
+    """Have the points of a folder worked on.
+
+    Raises
+    ------
+    ConfigurationError
+        If the folder is not there, or results would be taken for points.
+    """
+    watched = folder.resolve()
+    if not watched.is_dir():
+        raise ConfigurationError("no such folder", str(folder))
+    if watched == place.folders.results:
+        raise ConfigurationError(
+            "points and results in one folder", str(folder), "give another --results"
+        )
+    catalog.add_source(
+        SourceRow(
+            id=0,
+            folder=str(watched),
+            layout=settings.layout,
+            marker=settings.marker,
+            marker_needed=settings.marker_needed,
+            dataset=settings.dataset,
+            frames=settings.frames,
+            priority=Priority.LIVE if live else Priority.BACKLOG,
+            expected=expected,
+            scanned=False,
+        )
+    )
+
+
+def require_free(catalog: Catalog) -> None:
+    """Raise a HeldError if another driver holds the catalog, before anything is changed."""
+    with hold(catalog):
+        pass

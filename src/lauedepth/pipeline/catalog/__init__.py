@@ -1,0 +1,33 @@
+"""Every point that was seen and what became of it, kept in a database."""
+
+from lauedepth.pipeline.catalog.database import catalog_url, plain_cause
+from lauedepth.pipeline.catalog.lock import Holder, hold, holder
+from lauedepth.pipeline.catalog.schema import (
+    ACTIVE,
+    FINAL,
+    JOBS,
+    POINTS,
+    STEPS,
+    PointState,
+    Priority,
+)
+from lauedepth.pipeline.catalog.store import Catalog, Point, SourceRow, point_named
+
+__all__ = [
+    "ACTIVE",
+    "FINAL",
+    "JOBS",
+    "POINTS",
+    "STEPS",
+    "Catalog",
+    "Holder",
+    "Point",
+    "PointState",
+    "Priority",
+    "SourceRow",
+    "catalog_url",
+    "hold",
+    "holder",
+    "plain_cause",
+    "point_named",
+]

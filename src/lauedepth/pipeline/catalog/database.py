@@ -1,0 +1,155 @@
+"""The catalog's database: opened, made, checked, and its failures told plainly."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from lauedepth.pipeline.catalog.schema import META, METADATA, VERSION
+from lauedepth.pipeline.errors import CatalogError
+
+# Readers and the one writer do not wait for each other; a killed driver loses nothing, and after
+# a power cut the last steps are looked at and done again. Every thread has a connection: a cache
+# of 2 MB each, the default, would be most of the driver's memory.
+PRAGMAS: Final = (
+    "journal_mode=WAL",
+    "synchronous=NORMAL",
+    "busy_timeout=30000",
+    "cache_size=-256",
+)
+
+
+def catalog_url(text: str) -> sa.URL:
+    """Return the database URL of a catalog given as a path or as a URL."""
+    if "://" not in text:
+        return sa.URL.create("sqlite", database=str(Path(text).absolute()))
+    try:
+        url = sa.make_url(text)
+    except sa.exc.ArgumentError as error:
+        raise CatalogError("is not a database URL", text) from error
+    if url.get_backend_name() == "postgresql":
+        return url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() != "sqlite" or not url.database:
+        raise CatalogError("neither SQLite file nor PostgreSQL", url.render_as_string())
+    return url
+
+
+class Database:
+    """A database that holds a catalog.
+
+    Parameters
+    ----------
+    url : sqlalchemy.URL
+        From `catalog_url`.
+    create : bool
+        Whether a catalog that is not there is made.
+
+    Raises
+    ------
+    CatalogError
+        If it is not there, cannot be written, or was written by a newer version.
+    """
+
+    def __init__(self, url: sa.URL, create: bool = False) -> None:
+        self.url = url
+        file = Path(url.database or "") if url.get_backend_name() == "sqlite" else None
+        if file is not None and not create and not file.exists():
+            raise CatalogError(
+                "no catalog here", str(file.parent), "give --results FOLDER, or start a watch"
+            )
+        try:
+            if file is not None:
+                file.parent.mkdir(parents=True, exist_ok=True)
+            self.engine = _engine(url)
+        except (OSError, sa.exc.SQLAlchemyError) as error:
+            raise CatalogError(f"cannot be used ({plain_cause(error)})", self.where) from error
+        try:
+            with self.engine.begin() as connection:
+                self._prepare(connection, create)
+        except sa.exc.SQLAlchemyError as error:
+            self.close()
+            raise CatalogError(f"cannot be used ({plain_cause(error)})", self.where) from error
+        except CatalogError:
+            self.close()
+            raise
+
+    @property
+    def where(self) -> str:
+        """The catalog's place, without a password."""
+        return self.url.database or "" if self.is_file else self.url.render_as_string()
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the catalog is an SQLite file."""
+        return self.url.get_backend_name() == "sqlite"
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self.engine.dispose()
+
+    def _prepare(self, connection: sa.Connection, create: bool) -> None:
+        if sa.inspect(connection).has_table(META.name):
+            found = connection.scalar(sa.select(META.c.value).where(META.c.name == "version"))
+            if found is None or int(found) > VERSION:
+                raise CatalogError(
+                    f"written by a newer lauedepth (catalog version {found}, this is {VERSION})",
+                    self.where,
+                    "update lauedepth",
+                )
+        elif not create:
+            raise CatalogError("is not a lauedepth catalog", self.where)
+        else:
+            METADATA.create_all(connection)
+            content = {"version": str(VERSION), "id": uuid.uuid4().hex[:8]}
+            connection.execute(META.insert(), [{"name": n, "value": v} for n, v in content.items()])
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """Open a transaction; a failure of the database is told plainly."""
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except sa.exc.SQLAlchemyError as error:
+            raise CatalogError(f"cannot be written ({plain_cause(error)})", self.where) from error
+
+    def meta(self, name: str) -> str:
+        """Return a fact about the catalog, empty if not known."""
+        with self.begin() as connection:
+            value = connection.scalar(sa.select(META.c.value).where(META.c.name == name))
+        return value or ""
+
+    def remember(self, name: str, value: str) -> None:
+        """Keep a fact about the catalog."""
+        with self.begin() as connection:
+            connection.execute(META.delete().where(META.c.name == name))
+            connection.execute(META.insert().values(name=name, value=value))
+
+    def rows(self, table: sa.Table) -> Sequence[sa.RowMapping]:
+        """Return a whole table: for reports."""
+        with self.begin() as connection:
+            return connection.execute(sa.select(table)).mappings().all()
+
+
+def _engine(url: sa.URL) -> sa.Engine:
+    if url.get_backend_name() != "sqlite":
+        return sa.create_engine(url, pool_pre_ping=True)
+    engine = sa.create_engine(url, pool_size=8, max_overflow=8)
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: Any) -> None:
+        connection.isolation_level = "IMMEDIATE"
+        for pragma in PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+
+    return engine
+
+
+def plain_cause(error: Exception) -> str:
+    """Return what the database or the system said, in one line."""
+    original = getattr(error, "orig", None) or error
+    return " ".join(str(original).split()) or type(original).__name__

@@ -1,0 +1,371 @@
+"""Reading and writing the catalog. Each change is one transaction."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from lauedepth.pipeline.catalog.database import Database
+from lauedepth.pipeline.catalog.schema import (
+    ACTIVE,
+    DRIVER,
+    JOBS,
+    POINTS,
+    SOURCES,
+    STEPS,
+    PointState,
+)
+from lauedepth.pipeline.errors import CatalogError
+from lauedepth.pipeline.paths import printable, result_name
+from lauedepth.pipeline.protocols import JobReport, Member, Sighting
+
+CATALOG_FILE: Final = "catalog.sqlite"
+
+
+@dataclass(frozen=True)
+class SourceRow:
+    """A folder that points come from, as the catalog knows it."""
+
+    id: int
+    folder: str
+    layout: str
+    marker: str
+    marker_needed: bool
+    dataset: str
+    frames: int
+    priority: int
+    expected: int
+    scanned: bool
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point, or one version of it, as the catalog knows it. Times are Unix times."""
+
+    id: int
+    source_id: int
+    key: str
+    version: int
+    signature: str
+    members: tuple[Member, ...]
+    size: int
+    frames: int
+    state: PointState
+    priority: int
+    attempt: int
+    run: int
+    result: str
+    sha256_input: str
+    sha256_result: str
+    failure: str
+    staged: bool
+    seen: float
+    complete: float | None
+    started: float | None
+    finished: float | None
+
+    @property
+    def label(self) -> str:
+        """The point's name for people."""
+        return printable(self.key) + (f" (version {self.version})" if self.version > 1 else "")
+
+
+class Catalog(Database):
+    """The catalog's one door."""
+
+    # Sources
+
+    def add_source(self, row: SourceRow) -> int:
+        """Add a folder, or change what is known about it, and return its number."""
+        content = {k: v for k, v in asdict(row).items() if k not in ("id", "scanned")}
+        with self.begin() as connection:
+            known = connection.scalar(sa.select(SOURCES.c.id).where(SOURCES.c.folder == row.folder))
+            if known is not None:
+                connection.execute(SOURCES.update().where(SOURCES.c.id == known).values(**content))
+                return int(known)
+            made = connection.execute(SOURCES.insert().values(**content, scanned=False))
+            return int(made.inserted_primary_key[0])  # type: ignore[index]
+
+    def sources(self) -> list[SourceRow]:
+        """Return all folders that points come from."""
+        with self.begin() as connection:
+            rows = connection.execute(sa.select(SOURCES).order_by(SOURCES.c.id)).mappings()
+            return [SourceRow(**row) for row in rows]
+
+    def mark_scanned(self, source_id: int) -> None:
+        """Remember that a folder was looked at once: what appears from now on is new."""
+        with self.begin() as connection:
+            connection.execute(
+                SOURCES.update().where(SOURCES.c.id == source_id).values(scanned=True)
+            )
+
+    # Points
+
+    def add_points(
+        self, source_id: int, sightings: Iterable[tuple[Sighting, int]], priority: int
+    ) -> None:
+        """Add points just seen, each with its version, in state `ARRIVING`."""
+        rows = [self._new(source_id, s, version, priority) for s, version in sightings]
+        for row in rows:
+            try:
+                with self.begin() as connection:
+                    connection.execute(POINTS.insert().values(**row))
+            except CatalogError as error:
+                if not isinstance(error.__cause__, sa.exc.IntegrityError):
+                    raise
+                other = f"another point already has the result name {printable(row['result'])}"
+                unique = f"{row['result']}.{uuid.uuid4().hex[:8]}"
+                refused = {**row, "result": unique, "failure": other, "state": PointState.FAILED}
+                with self.begin() as connection:
+                    connection.execute(POINTS.insert().values(**refused))
+
+    def _new(
+        self, source_id: int, sighting: Sighting, version: int, priority: int
+    ) -> dict[str, Any]:
+        key = sighting.key if not sighting.refusal else printable(sighting.key)
+        return {
+            "source_id": source_id,
+            "key": key,
+            "version": version,
+            "state": PointState.FAILED if sighting.refusal else PointState.ARRIVING,
+            "failure": sighting.refusal,
+            "priority": priority,
+            "result": result_name(key, version),
+            "seen": time.time(),
+            **_seen(sighting),
+            **dict.fromkeys(("attempt", "run", "frames"), 0),
+            **dict.fromkeys(("sha256_input", "sha256_result"), ""),
+            "staged": False,
+        }
+
+    def complete(self, point_id: int, sighting: Sighting, frames: int) -> None:
+        """Note that a point is whole and may be worked on."""
+        self.change(
+            point_id,
+            **_seen(sighting),
+            frames=frames,
+            state=PointState.WAITING,
+            complete=time.time(),
+            failure="",
+        )
+
+    def change(
+        self, point_id: int, *, only: Sequence[PointState] | None = None, **values: Any
+    ) -> None:
+        """Set columns of a point, if its state is one of `only`, or any."""
+        change = POINTS.update().where(POINTS.c.id == point_id)
+        if only is not None:
+            change = change.where(POINTS.c.state.in_(only))
+        with self.begin() as connection:
+            connection.execute(change.values(**values))
+
+    def finish(
+        self,
+        point_id: int,
+        state: PointState,
+        failure: str = "",
+        only: Sequence[PointState] | None = None,
+    ) -> None:
+        """Put a point into a final state, if its state is one of `only`, or any."""
+        self.change(point_id, only=only, state=state, failure=failure, finished=time.time())
+
+    def point(self, point_id: int) -> Point:
+        """Return one point."""
+        return self.points(POINTS.c.id == point_id)[0]
+
+    def points(self, *where: sa.ColumnElement[bool], limit: int | None = None) -> list[Point]:
+        """Return points, those to be worked on first in front."""
+        order = (POINTS.c.priority, POINTS.c.complete, POINTS.c.id)
+        with self.begin() as connection:
+            rows = connection.execute(
+                sa.select(POINTS).where(*where).order_by(*order).limit(limit)
+            ).mappings()
+            return [_point(row) for row in rows]
+
+    def next_waiting(self) -> Point | None:
+        """Return the point to work on next."""
+        found = self.points(POINTS.c.state == PointState.WAITING, limit=1)
+        return found[0] if found else None
+
+    def counts(self) -> dict[PointState, int]:
+        """Return how many points stand in each state."""
+        with self.begin() as connection:
+            rows = connection.execute(
+                sa.select(POINTS.c.state, sa.func.count()).group_by(POINTS.c.state)
+            )
+            return {PointState(state): int(number) for state, number in rows}
+
+    def latest(self, source_id: int) -> list[Point]:
+        """Return the newest version of every point of a source."""
+        versions = {p.key: p for p in self.points(POINTS.c.source_id == source_id)}
+        for point in self.points(POINTS.c.source_id == source_id, POINTS.c.version > 1):
+            if point.version >= versions[point.key].version:
+                versions[point.key] = point
+        return list(versions.values())
+
+    def arriving(self, source_id: int) -> set[int]:
+        """Return the numbers of the points of a source that are not complete yet."""
+        with self.begin() as connection:
+            mine = (POINTS.c.source_id == source_id, POINTS.c.state == PointState.ARRIVING)
+            return set(connection.scalars(sa.select(POINTS.c.id).where(*mine)))
+
+    def coming(self) -> int | None:
+        """Return how many points are still to come, or None if nobody said."""
+        awaited = [source for source in self.sources() if source.expected]
+        if not awaited:
+            return None
+        with self.begin() as connection:
+            mine = POINTS.c.source_id.in_([source.id for source in awaited])
+            real = POINTS.c.state != PointState.IGNORED
+            here = sa.select(sa.func.count()).where(mine, real, POINTS.c.version == 1)
+            arrived = connection.scalar(here) or 0
+        return max(0, sum(source.expected for source in awaited) - arrived)
+
+    def done_before(self, point: Point, sha256_input: str) -> Point | None:
+        """Return an earlier version of a point with the same content, if it is done."""
+        found = self.points(
+            POINTS.c.source_id == point.source_id,
+            POINTS.c.key == point.key,
+            POINTS.c.version < point.version,
+            POINTS.c.sha256_input == sha256_input,
+            POINTS.c.state == PointState.DONE,
+        )
+        return found[-1] if found else None
+
+    # What the driver decides
+
+    def dispatch(self, point: Point) -> int:
+        """Put a waiting point into work and return the number of this run."""
+        run = point.run + 1
+        self.change(point.id, state=PointState.STAGING, run=run, started=time.time())
+        return run
+
+    def requeue(self, point_id: int, reason: str, attempt: int | None = None) -> None:
+        """Let an active point wait again, with new jobs if given a new attempt."""
+        again = {} if attempt is None else {"attempt": attempt}
+        self.change(point_id, only=ACTIVE, state=PointState.WAITING, failure=reason, **again)
+
+    def retry(self, point: Point) -> None:
+        """Let a failed or skipped point start anew."""
+        state = PointState.WAITING if point.complete is not None else PointState.ARRIVING
+        self.change(point.id, state=state, failure="", finished=None, attempt=point.attempt + 1)
+
+    def skip(self, point: Point, reason: str) -> None:
+        """Take a point out of the way."""
+        self.finish(point.id, PointState.SKIPPED, reason)
+
+    # What a flow reports
+
+    def step(self, point: Point, state: PointState, **values: Any) -> None:
+        """Note that a point entered a step, which ends the one before; skipped ones stay so."""
+        at = time.time()
+        with self.begin() as connection:
+            self._end_steps(connection, point, at)
+            row = {"point_id": point.id, "attempt": point.attempt, "name": state.value}
+            mine = [STEPS.c[name] == value for name, value in row.items()]
+            if not connection.scalar(sa.select(STEPS.c.started).where(*mine)):
+                connection.execute(STEPS.insert().values(**row, started=at))
+            connection.execute(
+                POINTS.update()
+                .where(POINTS.c.id == point.id, POINTS.c.state.in_(ACTIVE))
+                .values(state=state, **values)
+            )
+
+    def done(self, point: Point, sha256_result: str) -> None:
+        """Record that a point's result is valid, delivered and known by its checksum."""
+        now = time.time()
+        with self.begin() as connection:
+            self._end_steps(connection, point, now)
+            connection.execute(
+                POINTS.update()
+                .where(POINTS.c.id == point.id, POINTS.c.state.in_(ACTIVE))
+                .values(
+                    state=PointState.DONE, sha256_result=sha256_result, failure="", finished=now
+                )
+            )
+
+    def _end_steps(self, connection: sa.Connection, point: Point, at: float) -> None:
+        connection.execute(
+            STEPS.update()
+            .where(STEPS.c.point_id == point.id, STEPS.c.finished.is_(None))
+            .values(finished=at)
+        )
+
+    def add_job(self, point: Point, name: str) -> None:
+        """Note a job before it is submitted; do nothing if it is known."""
+        with self.begin() as connection:
+            if not connection.scalar(sa.select(JOBS.c.name).where(JOBS.c.name == name)):
+                connection.execute(
+                    JOBS.insert().values(
+                        name=name, point_id=point.id, submitted=time.time(), reason=""
+                    )
+                )
+
+    def unstage(self, points: Sequence[Point]) -> list[str]:
+        """Note that points have no staged files any more; return the jobs of those done."""
+        done = [point.id for point in points if point.state is PointState.DONE]
+        with self.begin() as connection:
+            everyone = POINTS.c.id.in_([point.id for point in points])
+            connection.execute(POINTS.update().where(everyone).values(staged=False))
+            return list(connection.scalars(sa.select(JOBS.c.name).where(JOBS.c.point_id.in_(done))))
+
+    def end_job(self, name: str, report: JobReport) -> None:
+        """Note what became of a job."""
+        known = {column.name for column in JOBS.c}
+        content = {k: v for k, v in asdict(report).items() if k in known}
+        with self.begin() as connection:
+            connection.execute(JOBS.update().where(JOBS.c.name == name).values(**content))
+
+    # The driver's sign of life
+
+    def beat(self, **values: Any) -> None:
+        """Write that the driver lives, and what it has to say."""
+        with self.begin() as connection:
+            content = {**values, "beat": time.time()}
+            if connection.execute(DRIVER.update().where(DRIVER.c.id == 1).values(content)).rowcount:
+                return
+            connection.execute(DRIVER.insert().values(id=1, **content))
+
+    def driver(self) -> sa.RowMapping | None:
+        """Return the last driver's sign of life."""
+        rows = self.rows(DRIVER)
+        return rows[0] if rows else None
+
+
+def _seen(sighting: Sighting) -> dict[str, Any]:
+    return {
+        "signature": sighting.signature if not sighting.refusal else "",
+        "members": [[m.name, m.size, m.mtime_ns] for m in sighting.members],
+        "size": sighting.size,
+    }
+
+
+def _point(row: sa.RowMapping) -> Point:
+    content = {field.name: row[field.name] for field in fields(Point)}
+    content["members"] = tuple(Member(*member) for member in row["members"])
+    content["state"] = PointState(row["state"])
+    return Point(**content)
+
+
+def point_named(catalog: Catalog, name: str) -> Point:
+    """Return the newest version of the point with this name, or with this result.
+
+    Raises
+    ------
+    CatalogError
+        If there is none, or more than one.
+    """
+    versions = catalog.points(POINTS.c.key == name)
+    found = {p.source_id: p for p in sorted(versions, key=lambda point: point.version)}
+    found = found or {p.id: p for p in catalog.points(POINTS.c.result == name)}
+    if len(found) > 1:
+        results = ", ".join(printable(point.result) for point in found.values())
+        raise CatalogError("more than one point has this name", name, f"give one of: {results}")
+    if not found:
+        raise CatalogError("no such point", printable(name), "see lauedepth status")
+    return next(iter(found.values()))

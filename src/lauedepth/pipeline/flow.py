@@ -1,0 +1,222 @@
+"""What is done to a point: staged, reconstructed, packaged, delivered, recorded.
+
+Every step looks first and then acts: it may have been done, or half done, by a driver that died.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+from lauedepth.pipeline.catalog import ACTIVE, Catalog, Point, PointState
+from lauedepth.pipeline.engine import StepRunner
+from lauedepth.pipeline.errors import (
+    CatalogError,
+    ChangedError,
+    JobError,
+    LaueDepthError,
+    StoppedError,
+)
+from lauedepth.pipeline.paths import export_name
+from lauedepth.pipeline.places import Folders
+from lauedepth.pipeline.protocols import (
+    Item,
+    JobReport,
+    JobRequest,
+    JobState,
+    Recipe,
+    Scheduler,
+    Transfer,
+)
+from lauedepth.pipeline.transfers import sha256
+
+T = TypeVar("T")
+
+LOG: Final = logging.getLogger("lauedepth.live")
+
+TRIALS: Final = 5
+"""How often a job that is killed, or asks for it, is started again."""
+
+TRY_AGAIN: Final = 75
+"""Exit code by which a program says that its failure may pass."""
+
+DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+PASSING: Final = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENOTCONN)
+PAUSES_S: Final = (1.0, 5.0, 20.0)
+"""Waits before another try after a failure of a disk or a network mount that may pass."""
+
+
+@dataclass(frozen=True)
+class Means:
+    """With what a point is worked on: how files move, where jobs run, what they run, and where."""
+
+    transfer: Transfer
+    scheduler: Scheduler
+    recipe: Recipe
+    folders: Folders
+
+
+class Flow:
+    """The steps of a point.
+
+    Parameters
+    ----------
+    full : callable
+        Says whether the disk is too full to go on.
+    stopped : callable
+        Says whether work on a point has been called off.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        means: Means,
+        *,
+        full: Callable[[], bool],
+        stopped: Callable[[int], bool],
+    ) -> None:
+        self._catalog, self._recipe, self._folders = catalog, means.recipe, means.folders
+        self._transfer, self._scheduler = means.transfer, means.scheduler
+        self._full, self._stopped = full, stopped
+        self._prefix = catalog.meta("id")
+
+    def process(self, point_id: int, run: int, step: StepRunner) -> None:
+        """Bring a point to its end; whatever happens to it is written in the catalog."""
+        point = self._catalog.point(point_id)
+        if point.run != run or point.state not in ACTIVE:
+            return
+        try:
+            self._steps(point, step)
+        except ChangedError as error:
+            self._end(point, PointState.SUPERSEDED, str(error))
+        except CatalogError:
+            raise  # says nothing about the point: the driver takes it up again
+        except StoppedError:
+            LOG.info("%s: called off", point.label)
+        except LaueDepthError as error:
+            self._end(point, PointState.FAILED, str(error))
+        except OSError as error:
+            if error.errno in DISK_FULL:
+                self._catalog.requeue(point.id, "the disk is full")
+            else:
+                self._end(point, PointState.FAILED, str(error))
+
+    def _steps(self, point: Point, step: StepRunner) -> None:
+        digest = step("stage in", lambda: self._persist(self._stage_in, point))
+        earlier = self._catalog.done_before(point, digest)
+        if earlier is not None:
+            text = f"same content as version {earlier.version}, which is done"
+            self._end(point, PointState.SUPERSEDED, text)
+            return
+        if not step("reconstruct", lambda: self._reconstruct(point, digest)):
+            self._catalog.requeue(point.id, "the disk is full", point.attempt + 1)
+            return
+        manifest = step("package", lambda: self._persist(self._package, point))
+        step("stage out", lambda: self._persist(lambda p: self._stage_out(p, manifest), point))
+        self._catalog.done(point, manifest[point.result])
+        LOG.info("%s: done, %s", point.label, self._folders.results / point.result)
+
+    def _end(self, point: Point, state: PointState, reason: str) -> None:
+        self._catalog.finish(point.id, state, reason, only=ACTIVE)
+        LOG.warning("%s: %s: %s", point.label, state.value, reason)
+
+    def _persist(self, action: Callable[[Point], T], point: Point) -> T:
+        """Try an action again when a mount or a disk fails in a way that may pass."""
+        for pause in PAUSES_S:
+            try:
+                return action(point)
+            except OSError as error:
+                if error.errno not in PASSING:
+                    raise
+                LOG.warning("%s: %s, another try in %.0f s", point.label, error, pause)
+                time.sleep(pause)
+        return action(point)
+
+    def _stage_in(self, point: Point) -> str:
+        """Copy the point's files next to the job and return the checksum of its content."""
+        self._catalog.step(point, PointState.STAGING, staged=True)
+        source = next(s for s in self._catalog.sources() if s.id == point.source_id)
+        staged = self._staged(point)
+        single = len(point.members) == 1 and point.members[0].name == point.key
+        lines = []
+        for member in point.members:
+            place = staged if single else staged / Path(member.name).name
+            item = Item(Path(source.folder), member.name, place, member)
+            digest = self._transfer.copy(item, lambda: self._stopped(point.id))
+            lines.append(f"{digest}  {place.name}\n")
+        return digest if single else hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def _staged(self, point: Point) -> Path:
+        return self._folders.point(point.id) / "in" / Path(point.key).name
+
+    def _reconstruct(self, point: Point, digest: str) -> bool:
+        """Run the point's job to its end; return False if the disk was too full for it.
+
+        Raises
+        ------
+        JobError
+            If the job failed, or was killed too often.
+        """
+        self._catalog.step(point, PointState.RECONSTRUCTING, sha256_input=digest)
+        out = self._folders.point(point.id) / "out"
+        result = out / point.result
+        result.parent.mkdir(parents=True, exist_ok=True)
+        commands = self._recipe.fill(self._staged(point), result, out / export_name(point.result))
+        for trial in range(1, TRIALS + 1):
+            name = f"{self._prefix}-p{point.id}-a{point.attempt}-t{trial}"
+            self._catalog.add_job(point, name)
+            self._scheduler.submit(JobRequest(name, commands, out, point.priority))
+            report = self._wait(point, name)
+            self._catalog.end_job(name, report)
+            if report.state is JobState.FINISHED and report.exit_code == 0:
+                return True
+            if self._full():
+                return False
+            self._scheduler.cancel(name)
+            if (report.exit_code or 0) > 0 and report.exit_code != TRY_AGAIN:
+                raise JobError(f"the job failed with code {report.exit_code}: {report.reason}")
+            LOG.warning("%s: job %s %s", point.label, name, _death(report))
+        raise JobError(f"the job {_death(report)}, {TRIALS} times in a row", remedy="see the logs")
+
+    def _wait(self, point: Point, name: str) -> JobReport:
+        """Wait for a job; what the looks add to it is a tenth at most."""
+        begin = time.monotonic()
+        while (report := self._scheduler.report(name)).state in (JobState.QUEUED, JobState.RUNNING):
+            if self._stopped(point.id):
+                self._scheduler.cancel(name)
+                raise StoppedError("called off while its job ran", point.label)
+            time.sleep(min(0.5, max(0.02, (time.monotonic() - begin) / 10)))
+        return report
+
+    def _package(self, point: Point) -> dict[str, str]:
+        """Return the checksum of every file to deliver, by its path below the results."""
+        self._catalog.step(point, PointState.PACKAGING)
+        out = self._folders.point(point.id) / "out"
+        if not (out / point.result).is_file():
+            raise JobError("the job ended well but left no result", point.label)
+        images = sorted((out / export_name(point.result)).rglob("*"))
+        files = [out / point.result, *(i for i in images if i.is_file())]
+        wanted = [f for f in files if f.suffix != ".partial"]
+        return {file.relative_to(out).as_posix(): sha256(file) for file in wanted}
+
+    def _stage_out(self, point: Point, manifest: dict[str, str]) -> None:
+        """Copy everything to the results folder, the result itself last."""
+        self._catalog.step(point, PointState.DELIVERING)
+        out = self._folders.point(point.id) / "out"
+        for name in [*(n for n in manifest if n != point.result), point.result]:
+            item = Item(out, name, self._folders.results / name, sha256=manifest[name])
+            self._transfer.copy(item, lambda: self._stopped(point.id))
+
+
+def _death(report: JobReport) -> str:
+    if report.exit_code is None:
+        return "vanished without an exit code"
+    if report.exit_code < 0:
+        return f"was killed by signal {-report.exit_code}"
+    return f"asked for another try: {report.reason}"

@@ -1,0 +1,85 @@
+"""File names from a detector, made harmless: no shell, no escape from their folder."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from lauedepth.pipeline.errors import InputError
+
+MAX_NAME_BYTES: Final = 240
+"""Longest name taken: room is left for the endings of unfinished files."""
+
+
+def refusal(name: str) -> str:
+    """Return why a path below a source can never be used, or an empty string."""
+    try:
+        encoded = name.encode()
+    except UnicodeEncodeError:
+        return "the name is not valid UTF-8; rename it"
+    if any(part in ("", ".", "..") for part in name.split("/")):
+        return "the name leads out of its folder"
+    if b"\0" in encoded or any(len(part) > MAX_NAME_BYTES for part in encoded.split(b"/")):
+        return f"the name is longer than {MAX_NAME_BYTES} bytes; rename it"
+    return ""
+
+
+def printable(name: str) -> str:
+    """Return a name that any terminal and database can hold, control characters escaped."""
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def inside(root: Path, path: Path) -> bool:
+    """Return whether a path, all links followed, stays below `root`."""
+    try:
+        return path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError):  # a loop of links
+        return False
+
+
+def open_inside(root: Path, name: str) -> int:
+    """Open a file for reading and return its descriptor, never waiting and never leaving `root`.
+
+    Raises
+    ------
+    InputError
+        If the path leads elsewhere or is no regular file.
+    OSError
+        If the system refuses.
+    """
+    path = root / name
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        real = Path(f"/proc/self/fd/{descriptor}").readlink()
+        if refusal(name) or not real.is_relative_to(root.resolve()):
+            raise InputError("leads out of its folder", printable(str(path)))
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise InputError("not a regular file", printable(str(path)))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def result_name(key: str, version: int) -> str:
+    """Return where a point's result stands below the results folder.
+
+    A point keeps the folder it came in, so equal names in two folders stay apart; a file that
+    was rewritten gets a name of its own.
+    """
+    path = Path(key)
+    stem = path.stem if path.suffix.lower() in HDF5_SUFFIXES else path.name
+    ending = ".h5" if version == 1 else f".v{version}.h5"
+    return (path.parent / (stem + ending)).as_posix()
+
+
+def export_name(result: str) -> str:
+    """Return the folder of the per-depth images that belongs to a result."""
+    return result.removesuffix(".h5") + "_depths"
+
+
+HDF5_SUFFIXES: Final = (".h5", ".hdf5", ".hdf", ".nxs")
+"""Endings of files that are taken for points."""

@@ -1,0 +1,70 @@
+"""Where a pipeline keeps things."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from lauedepth.pipeline.errors import OutputError
+
+PRIVATE: Final = ".lauedepth"
+"""Folder below the results that holds the catalog and what is being worked on."""
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where things are put.
+
+    Attributes
+    ----------
+    results : Path
+        Where users find results.
+    work : Path
+        Where points are staged and jobs run.
+    """
+
+    results: Path
+    work: Path
+
+    def point(self, point_id: int) -> Path:
+        """Return the folder of everything staged for a point."""
+        return self.work / "points" / str(point_id)
+
+    def make(self) -> None:
+        """Make the folders, or raise an OutputError."""
+        for folder in (self.results, self.work):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise OutputError(f"cannot be made ({error.strerror})", str(folder)) from error
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a pipeline lives.
+
+    Attributes
+    ----------
+    results : Path
+        Where users find results.
+    catalog : str
+        Path or URL; empty for a file below the results.
+    work : Path or None
+        Where points are staged and jobs run; None for below the results.
+    """
+
+    results: Path
+    catalog: str = ""
+    work: Path | None = None
+
+    @property
+    def catalog_text(self) -> str:
+        """The catalog's path or URL."""
+        return self.catalog or str(self.results / PRIVATE / "catalog.sqlite")
+
+    @property
+    def folders(self) -> Folders:
+        """Where things are put."""
+        results = self.results.resolve()
+        return Folders(results, self.work.resolve() if self.work else results / PRIVATE)

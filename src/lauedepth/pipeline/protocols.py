@@ -1,0 +1,236 @@
+"""The seams of the pipeline: where data come from, how they move, where jobs run.
+
+Another facility is one new class per seam. Nothing here knows what a job computes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file of a point, as it stood when looked at.
+
+    Attributes
+    ----------
+    name : str
+        Path below the source's root, with forward slashes.
+    size : int
+        Bytes.
+    mtime_ns : int
+        Time of last change, compared for equality only: clocks may jump.
+    """
+
+    name: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A point as seen in one scan of a source.
+
+    Attributes
+    ----------
+    key : str
+        The point's name within its source.
+    members : tuple of Member
+        Its files, in frame order.
+    marked : bool
+        Whether the experiment itself says that the point is complete.
+    refusal : str
+        Why the point can never be taken, if so.
+    """
+
+    key: str
+    members: tuple[Member, ...]
+    marked: bool = False
+    refusal: str = ""
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(member.size for member in self.members)
+
+    @cached_property
+    def signature(self) -> str:
+        """Short digest that changes when any file's name, size or time does."""
+        text = "\0".join(f"{m.name}\0{m.size}\0{m.mtime_ns}" for m in self.members)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+class Source(Protocol):
+    """A place where points appear."""
+
+    @property
+    def root(self) -> Path:
+        """The folder that every member's name is relative to."""
+
+    def scan(self) -> Sequence[Sighting]:
+        """Return every point that is there now, complete or not."""
+
+    def check(self, sighting: Sighting) -> int:
+        """Return the number of frames of a point that looks complete.
+
+        Raises
+        ------
+        lauedepth.pipeline.errors.InputError
+            If a file cannot be read as a point; the text says why.
+        lauedepth.pipeline.errors.NotAPointError
+            If a file is no point of a detector at all.
+        """
+
+
+@dataclass(frozen=True)
+class Item:
+    """One file to move.
+
+    Attributes
+    ----------
+    root : Path
+        Folder that the file must not leave.
+    name : str
+        Path below `root`.
+    destination : Path
+        Where the file is to stand.
+    member : Member or None
+        How the file must look, before and after; None if only the checksum counts.
+    sha256 : str
+        What the file must contain; empty if this is to be found out.
+    """
+
+    root: Path
+    name: str
+    destination: Path
+    member: Member | None = None
+    sha256: str = ""
+
+
+class Transfer(Protocol):
+    """Moves one file so that it is there whole, verified by checksum, or not at all."""
+
+    def copy(self, item: Item, stop: Callable[[], bool]) -> str:
+        """Copy the file and return its SHA-256; a file that is already there is only verified.
+
+        Raises
+        ------
+        lauedepth.pipeline.errors.ChangedError
+            If the file is no longer what `item` says.
+        lauedepth.pipeline.errors.StoppedError
+            If `stop` became true.
+        """
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    FINISHED = "finished"
+    LOST = "lost"
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """A job: programs run one after the other until one fails.
+
+    Attributes
+    ----------
+    name : str
+        Run-unique; submitting a name again finds the job that is there.
+    commands : tuple of tuple of str
+        Argument lists; no shell ever sees them.
+    folder : Path
+        Working directory.
+    priority : int
+        Lower goes first.
+    """
+
+    name: str
+    commands: tuple[tuple[str, ...], ...]
+    folder: Path
+    priority: int = 0
+
+
+@dataclass(frozen=True)
+class JobReport:
+    """What a scheduler knows about a job.
+
+    Attributes
+    ----------
+    exit_code : int or None
+        Of the last program run; negative for the signal that killed it.
+    reason : str
+        Last line the failing program wrote.
+    started, finished : float
+        Unix times; 0 where not known.
+    seconds, cpu_seconds : float
+        Wall-clock time from a clock that never jumps, and processor time.
+    max_rss_bytes : int
+        Largest resident size of any process of the job.
+    """
+
+    state: JobState
+    exit_code: int | None = None
+    reason: str = ""
+    started: float = 0.0
+    finished: float = 0.0
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    max_rss_bytes: int = 0
+
+
+class Scheduler(Protocol):
+    """Runs jobs that outlive the program that submits them."""
+
+    @property
+    def slots(self) -> int:
+        """How many jobs run side by side."""
+
+    def submit(self, request: JobRequest) -> None:
+        """Accept a job; do nothing if a job of this name is already known."""
+
+    def report(self, name: str) -> JobReport:
+        """Say where a job stands. A job that died without an exit code is lost."""
+
+    def cancel(self, name: str) -> None:
+        """Make sure that nothing of a job runs any more."""
+
+    def forget(self, name: str) -> None:
+        """Delete what is kept about a finished job."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The programs that make a result from a staged point.
+
+    Attributes
+    ----------
+    commands : tuple of tuple of str
+        Argument lists in which ``{point}``, ``{result}``, ``{export}`` and each name of `values`
+        are replaced.
+    values : Mapping
+        Further names and what they stand for.
+    """
+
+    commands: tuple[tuple[str, ...], ...]
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    def fill(self, point: Path, result: Path, export: Path) -> tuple[tuple[str, ...], ...]:
+        """Return the argument lists for one point; every value stays one argument."""
+        values = {**self.values, "point": str(point), "result": str(result), "export": str(export)}
+        return tuple(tuple(_replace(word, values) for word in words) for words in self.commands)
+
+
+def _replace(word: str, values: Mapping[str, str]) -> str:
+    """Replace a word that is exactly one name in braces; other braces stay as they are."""
+    if word.startswith("{") and word.endswith("}"):
+        return values.get(word[1:-1], word)
+    return word

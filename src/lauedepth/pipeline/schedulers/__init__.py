@@ -1,0 +1,5 @@
+"""Ways to run jobs: one module each."""
+
+from lauedepth.pipeline.schedulers.local import LocalProcesses
+
+__all__ = ["LocalProcesses"]

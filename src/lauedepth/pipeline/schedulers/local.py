@@ -1,0 +1,162 @@
+"""Jobs as processes of this machine, N side by side, found again by name after a restart."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from lauedepth.pipeline.errors import FacilityError
+from lauedepth.pipeline.protocols import JobReport, JobRequest, JobState
+from lauedepth.pipeline.schedulers import runner
+
+MARK: Final = "LAUEDEPTH_JOB"
+"""Environment variable that every process of a job carries, with the job's name."""
+
+
+class LocalProcesses:
+    """A scheduler of processes that live on when the driver dies.
+
+    A job is alive exactly while its runner holds the lock in the job's folder: the kernel frees
+    it however the runner ends, and no process number can be mistaken for another.
+
+    Parameters
+    ----------
+    folder : Path
+        Where each job has a folder.
+    slots : int
+        Jobs side by side. Each is told to use its share of the cores.
+    """
+
+    def __init__(self, folder: Path, slots: int) -> None:
+        self._folder, self._slots = folder, slots
+        self._guard = threading.Lock()
+        self._queued: dict[str, JobRequest] = {}
+        self._running: dict[str, subprocess.Popen[bytes] | None] = {}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FacilityError(f"cannot be created ({error.strerror})", str(folder)) from error
+        for job in folder.iterdir():
+            if (job / "pid.json").exists() and not (job / "exit.json").exists():
+                self._running[job.name] = None
+
+    @property
+    def slots(self) -> int:
+        """How many jobs run side by side."""
+        return self._slots
+
+    def submit(self, request: JobRequest) -> None:
+        """Accept a job; do nothing if a job of this name is already known."""
+        job = self._folder / request.name
+        with self._guard:
+            if request.name in self._running or request.name in self._queued:
+                return
+            if (job / "pid.json").exists():
+                return
+            job.mkdir(exist_ok=True)
+            if not (job / "job.json").exists():
+                content = {**asdict(request), "folder": str(request.folder)}
+                runner.write_json(job / "job.json", content)
+            self._queued[request.name] = request
+            self._start_ready()
+
+    def report(self, name: str) -> JobReport:
+        """Say where a job stands. A job that died without an exit code is lost."""
+        with self._guard:
+            self._start_ready()
+            if name in self._queued:
+                return JobReport(JobState.QUEUED)
+            return self._look(name)
+
+    def cancel(self, name: str) -> None:
+        """Make sure that nothing of a job runs any more."""
+        with self._guard:
+            self._queued.pop(name, None)
+        for pid in marked_processes(name):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        with self._guard:
+            process = self._running.pop(name, None)
+        if process is not None:
+            process.wait()
+
+    def forget(self, name: str) -> None:
+        """Delete what is kept about a finished job."""
+        shutil.rmtree(self._folder / name, ignore_errors=True)
+
+    def _look(self, name: str) -> JobReport:
+        job, process = self._folder / name, self._running.get(name)
+        if process is not None and process.poll() is None:
+            return JobReport(JobState.RUNNING)
+        if _locked(job / "lock"):
+            return JobReport(JobState.RUNNING)
+        outcome = _read(job / "exit.json")
+        self._running.pop(name, None)
+        if outcome is None:
+            return JobReport(JobState.LOST)
+        return JobReport(JobState.FINISHED, **outcome)
+
+    def _start_ready(self) -> None:
+        for name in list(self._running):
+            self._look(name)
+        waiting = sorted(self._queued.values(), key=lambda request: request.priority)
+        for request in waiting[: max(0, self._slots - len(self._running))]:
+            del self._queued[request.name]
+            self._running[request.name] = self._start(request.name)
+
+    def _start(self, name: str) -> subprocess.Popen[bytes]:
+        share = str(max(1, (os.cpu_count() or 1) // self._slots))
+        threads = {"OMP_NUM_THREADS": share, "NUMBA_NUM_THREADS": share}
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", runner.__file__, str(self._folder / name)],
+            env={**threads, **os.environ, MARK: name},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+
+def marked_processes(name: str) -> list[int]:
+    """Return the processes of this machine that carry a job's mark."""
+    mark = f"{MARK}={name}".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                environment = (entry / "environ").read_bytes()
+            except OSError:
+                continue
+            if mark in environment.split(b"\0"):
+                found.append(int(entry.name))
+    return found
+
+
+def _locked(path: Path) -> bool:
+    try:
+        with path.open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return content

@@ -1,0 +1,90 @@
+"""How a facility's pipeline behaves: one YAML file, every key with a default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lauedepth.pipeline.errors import ConfigurationError
+from lauedepth.pipeline.sources.folder import Layout
+
+Command = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class Settings(BaseModel):
+    """How the pipeline waits, works and tidies up.
+
+    Attributes
+    ----------
+    layout : Layout
+        What a point is: a file, or a folder of one-frame files.
+    marker : str
+        Ending of the empty file by which the experiment says that a point is complete.
+    marker_needed : bool
+        Whether only the marker completes a point.
+    dataset : str
+        Where the frames are; empty to take files unread.
+    frames : int
+        Frames that every point must have; 0 for any number.
+    poll_s : float
+        Time between two looks at the folder.
+    still_polls : int
+        Looks between which a file must not change to be complete.
+    unreadable_s : float
+        How long a file that is still but unreadable is waited for.
+    in_flight : int
+        Points worked on at a time; 0 for two more than there are slots.
+    keep_free_gb : float
+        What must stay free on the disks.
+    keep_staged : int
+        Ended points whose staged files are kept.
+    export : bool
+        Whether one image per depth is written beside each result.
+    commands : tuple of tuple of str
+        Programs to run on each point instead of this one's, as argument lists; ``{point}``,
+        ``{result}``, ``{export}`` and ``{experiment}`` are replaced.
+    work : Path or None
+        Where points are staged; by default below the results.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    layout: Layout = Layout.FILE
+    marker: str = Field(default=".done", min_length=1, pattern="^[^/]+$")
+    marker_needed: bool = False
+    dataset: str = "entry1/data/data"
+    frames: int = Field(default=0, ge=0)
+    poll_s: float = Field(default=2.0, ge=0.01, allow_inf_nan=False)
+    still_polls: int = Field(default=3, ge=1)
+    unreadable_s: float = Field(default=60.0, ge=0, allow_inf_nan=False)
+    in_flight: int = Field(default=0, ge=0)
+    keep_free_gb: float = Field(default=10.0, ge=0, allow_inf_nan=False)
+    keep_staged: int = Field(default=0, ge=0)
+    export: bool = True
+    commands: tuple[Command, ...] = ()
+    work: Path | None = None
+
+
+def read_settings(path: Path | None) -> Settings:
+    """Read a settings file; None gives the defaults.
+
+    Raises
+    ------
+    ConfigurationError
+        If the file cannot be read, or a key or value in it is wrong.
+    """
+    if path is None:
+        return Settings()
+    try:
+        return Settings.model_validate(yaml.safe_load(path.read_text()) or {})
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError(
+            f"cannot be read ({' '.join(str(error).split())})", str(path)
+        ) from error
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        key = ".".join(str(part) for part in wrong["loc"])
+        raise ConfigurationError(wrong["msg"], f"{path}: {key}" if key else str(path)) from error

@@ -1,0 +1,184 @@
+"""When a point is complete: the experiment says so, or it has been still long enough."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from lauedepth.pipeline.catalog import Catalog, Point, PointState, Priority, SourceRow
+from lauedepth.pipeline.errors import InputError, NotAPointError
+from lauedepth.pipeline.paths import printable
+from lauedepth.pipeline.protocols import Sighting, Source
+from lauedepth.pipeline.settings import Settings
+
+LOG: Final = logging.getLogger("lauedepth.live")
+
+LOOKING_SHARE: Final = 400.0
+"""Rest after a look per second of a core that it took: looking stays below 0.25 % of a core."""
+
+
+@dataclass
+class _Watched:
+    """What is known about a point's newest version; its first look counts as none."""
+
+    point_id: int
+    version: int
+    signature: str
+    arriving: bool
+    still: int = -1
+    unreadable_since: float | None = None
+
+
+class Watcher:
+    """Compares a source with the catalog and writes down what is new.
+
+    Stillness is counted in looks, and durations with a clock that never jumps: the wall clock,
+    and the times of the files, may.
+
+    Parameters
+    ----------
+    catalog, row, source : Catalog, SourceRow, Source
+        Where to write, and what to look at.
+    settings : Settings
+        How long to wait.
+    clock : callable
+        Seconds from a clock that never jumps.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        row: SourceRow,
+        source: Source,
+        settings: Settings,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._catalog, self._row, self._source = catalog, row, source
+        self._settings, self._clock = settings, clock
+        # What is there at the first look ever is backlog: what arrives from then on goes first.
+        self._first = not row.scanned
+        self._known: dict[str, _Watched] = {}
+        self._told: set[str] = set()
+        for point in catalog.latest(row.id):
+            self._learn(point)
+
+    def poll(self, glance: bool = False) -> float:
+        """Look once; new points are added and complete ones put in the queue.
+
+        A glance is a look out of turn: it does not count as one in which a file was still.
+
+        Returns
+        -------
+        float
+            Seconds in which not to look again: as long as the look took, so that a slow mount is
+            left in peace, and long enough to spare this machine's processor.
+        """
+        began, core = self._clock(), time.thread_time()
+        sightings = {sighting.key: sighting for sighting in self._source.scan()}
+        rest = max(self._clock() - began, LOOKING_SHARE * (time.thread_time() - core))
+        fresh = [s for s in sightings.values() if self._is_new(s)]
+        if fresh:
+            self._add(fresh)
+        for sighting in sightings.values():
+            watched = self._known[_kept(sighting)]
+            if watched.arriving:
+                self._settle(watched, sighting, glance)
+        for key, watched in self._known.items():
+            if watched.arriving and key not in sightings:
+                self._fail(watched, key, "disappeared before it was complete")
+        if self._first:
+            self._catalog.mark_scanned(self._row.id)
+            self._first = False
+        return rest
+
+    def refresh(self) -> None:
+        """Learn which points are arriving: a person may have retried or skipped some."""
+        arriving = self._catalog.arriving(self._row.id)
+        for watched in self._known.values():
+            if watched.arriving != (watched.point_id in arriving):
+                watched.arriving = not watched.arriving
+                watched.still, watched.unreadable_since = 0, None
+
+    def _learn(self, point: Point) -> None:
+        arriving = point.state is PointState.ARRIVING
+        self._known[point.key] = _Watched(point.id, point.version, point.signature, arriving)
+
+    def _is_new(self, sighting: Sighting) -> bool:
+        watched = self._known.get(_kept(sighting))
+        if watched is None:
+            return True
+        changed = not sighting.refusal and sighting.signature != watched.signature
+        return changed and not watched.arriving
+
+    def _add(self, fresh: list[Sighting]) -> None:
+        rows = []
+        for sighting in fresh:
+            watched = self._known.get(_kept(sighting))
+            version = 1 if watched is None else watched.version + 1
+            if watched is not None:
+                text = f"changed after it was complete: version {version} takes its place"
+                waiting = (PointState.WAITING,)
+                self._catalog.finish(watched.point_id, PointState.SUPERSEDED, text, only=waiting)
+                LOG.warning("%s: %s", printable(sighting.key), text)
+            if sighting.refusal:
+                LOG.error("%s: %s", printable(sighting.key), sighting.refusal)
+            rows.append((sighting, version))
+        self._catalog.add_points(self._row.id, rows, self._priority())
+        keys = {_kept(sighting) for sighting in fresh}
+        for point in self._catalog.latest(self._row.id):
+            if point.key in keys:
+                self._learn(point)
+
+    def _priority(self) -> int:
+        return max(self._row.priority, Priority.BACKLOG if self._first else Priority.LIVE)
+
+    def _settle(self, watched: _Watched, sighting: Sighting, glance: bool) -> None:
+        if sighting.signature != watched.signature:
+            watched.signature, watched.still, watched.unreadable_since = sighting.signature, 0, None
+        elif not glance:
+            watched.still += 1
+        quiet = watched.still >= self._settings.still_polls and not self._row.marker_needed
+        if sighting.marked or quiet:
+            self._take(watched, sighting)
+
+    def _take(self, watched: _Watched, sighting: Sighting) -> None:
+        try:
+            frames = self._source.check(sighting)
+        except NotAPointError as error:
+            self._ignore(watched, sighting, error.what)
+            return
+        except InputError as error:
+            now = self._clock()
+            if watched.unreadable_since is None:
+                watched.unreadable_since = now
+            if now - watched.unreadable_since >= self._settings.unreadable_s:
+                self._fail(watched, sighting.key, str(error), sighting)
+            return
+        self._catalog.complete(watched.point_id, sighting, frames)
+        watched.arriving = False
+        LOG.info("%s: complete", printable(sighting.key))
+
+    def _ignore(self, watched: _Watched, sighting: Sighting, kind: str) -> None:
+        self._catalog.change(watched.point_id, signature=sighting.signature)
+        self._catalog.finish(watched.point_id, PointState.IGNORED, kind)
+        watched.arriving = False
+        if kind not in self._told:
+            self._told.add(kind)
+            LOG.info("%s: %s: left alone, as all such files are", printable(sighting.key), kind)
+
+    def _fail(
+        self, watched: _Watched, key: str, reason: str, sighting: Sighting | None = None
+    ) -> None:
+        if sighting is not None:
+            self._catalog.change(watched.point_id, signature=sighting.signature)
+        self._catalog.finish(watched.point_id, PointState.FAILED, reason)
+        watched.arriving = False
+        LOG.error("%s: failed: %s", printable(key), reason)
+
+
+def _kept(sighting: Sighting) -> str:
+    """Return the key under which the catalog knows a point."""
+    return printable(sighting.key) if sighting.refusal else sighting.key

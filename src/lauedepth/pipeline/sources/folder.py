@@ -1,0 +1,192 @@
+"""A folder that a detector writes to, looked at again and again: mounts raise no events."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from lauedepth.pipeline.errors import InputError, NotAPointError
+from lauedepth.pipeline.paths import HDF5_SUFFIXES, inside, printable, refusal
+from lauedepth.pipeline.protocols import Member, Sighting
+from lauedepth.pipeline.sources.frames import count_frames
+
+NUMBERED: Final = re.compile(r"_(\d+)$")
+MAX_DEPTH: Final = 16
+
+CountFrames = Callable[[Path, Member, str], tuple[int, int, int]]
+
+
+class Layout(StrEnum):
+    """What a point is."""
+
+    FILE = "file"
+    """One file with all frames."""
+    FOLDER = "folder"
+    """A folder of one-frame files ``name_N.h5``."""
+
+
+class FolderSource:
+    """Points that appear in a folder and the folders below it.
+
+    Parameters
+    ----------
+    root : Path
+        The folder. Links that lead out of it are refused.
+    layout : Layout
+        What a point is.
+    marker : str
+        Ending of the empty file by which the experiment says that a point is complete.
+    dataset : str
+        Where the frames are within a file; empty to take files of any kind unread.
+    frames : int
+        Frames that every point must have; 0 if any number will do.
+    avoid : tuple of Path
+        Folders that are never looked into: where results go.
+    count : callable
+        Counts the frames of a file: `count_frames`, or the same in a process of its own.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        layout: Layout = Layout.FILE,
+        *,
+        marker: str = ".done",
+        dataset: str = "entry1/data/data",
+        frames: int = 0,
+        avoid: tuple[Path, ...] = (),
+        count: CountFrames = count_frames,
+    ) -> None:
+        if not root.is_dir():
+            raise InputError("no such folder", str(root), "give the folder the detector writes to")
+        self._root, self._layout, self._marker = root.resolve(), layout, marker
+        self._dataset, self._frames = dataset, frames
+        self._avoid = tuple(path.resolve() for path in avoid)
+        self._count = count
+
+    @property
+    def root(self) -> Path:
+        """The folder that every member's name is relative to."""
+        return self._root
+
+    def scan(self) -> list[Sighting]:
+        """Return every point that is there now, complete or not, by name."""
+        found: list[Sighting] = []
+        for folder, entries in _walk(self._root, self._root, self._avoid, 0):
+            files = [e for e in entries if _is_data(e)]
+            names = {entry.name for entry in entries}
+            within = "" if folder == self._root else f"{folder.relative_to(self._root).as_posix()}/"
+            if self._layout is Layout.FILE:
+                found.extend(self._file(within + entry.name, entry, names) for entry in files)
+            elif files and within:
+                found.append(self._folder(folder, files, names))
+        return sorted(found, key=lambda sighting: _natural(sighting.key))
+
+    def check(self, sighting: Sighting) -> int:
+        """Return the number of frames of a point that looks complete.
+
+        Raises
+        ------
+        InputError
+            If a file is empty, unreadable, no HDF5, or holds no frames of the right shape.
+        NotAPointError
+            If this program wrote a file: a result, or the truth of a simulated point.
+        """
+        if not sighting.members:
+            raise InputError("cannot be read", printable(sighting.key))
+        if not self._dataset:
+            return 0
+        total, shape = 0, None
+        for member in sighting.members:
+            frames, *size = self._count(self._root, member, self._dataset)
+            if shape not in (None, size):
+                raise InputError(f"frames of {size}, others of {shape}", printable(member.name))
+            total, shape = total + frames, size
+        if self._frames and total != self._frames:
+            raise InputError(
+                f"{total} frames, not the {self._frames} expected", printable(sighting.key)
+            )
+        return total
+
+    def is_own(self, sighting: Sighting) -> bool:
+        """Return whether this program wrote a point's files: they are no point of a detector."""
+        try:
+            self._count(self._root, sighting.members[0], self._dataset)
+        except NotAPointError:
+            return True
+        except InputError:
+            return False
+        return False
+
+    def _file(self, key: str, entry: os.DirEntry[str], names: set[str]) -> Sighting:
+        why = refusal(key) or self._outside(entry)
+        if why:
+            return Sighting(key, (), refusal=why)
+        return Sighting(key, _members(key, entry), entry.name + self._marker in names)
+
+    def _folder(self, folder: Path, files: list[os.DirEntry[str]], names: set[str]) -> Sighting:
+        key = folder.relative_to(self._root).as_posix()
+        why = refusal(key)
+        for entry in files:
+            why = why or refusal(f"{key}/{entry.name}") or self._outside(entry)
+        if why:
+            return Sighting(key, (), refusal=why)
+        ordered = sorted(files, key=lambda entry: _frame_number(entry.name))
+        members = tuple(m for e in ordered for m in _members(f"{key}/{e.name}", e))
+        beside = folder.with_name(folder.name + self._marker)
+        return Sighting(key, members, self._marker in names or beside.exists())
+
+    def _outside(self, entry: os.DirEntry[str]) -> str:
+        if entry.is_symlink() and not inside(self._root, Path(entry.path)):
+            return "is a link that leads out of the watched folder"
+        return ""
+
+
+def _walk(
+    root: Path, folder: Path, avoid: tuple[Path, ...], depth: int
+) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
+    """Yield each folder with its entries; hidden ones and links to folders are not entered."""
+    try:
+        with os.scandir(folder) as listing:
+            entries = [e for e in listing if not e.name.startswith(".") or e.is_file()]
+    except OSError as error:
+        if folder == root:
+            raise InputError(f"cannot be read ({error.strerror})", str(folder)) from error
+        return
+    yield folder, entries
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False) and depth < MAX_DEPTH:
+            below = folder / entry.name
+            if below not in avoid:
+                yield from _walk(root, below, avoid, depth + 1)
+
+
+def _is_data(entry: os.DirEntry[str]) -> bool:
+    name = entry.name.lower()
+    if name.startswith(".") or not name.endswith(HDF5_SUFFIXES):
+        return False
+    return entry.is_symlink() or entry.is_file()
+
+
+def _members(key: str, entry: os.DirEntry[str]) -> tuple[Member, ...]:
+    try:
+        status = entry.stat()
+    except OSError:
+        return ()
+    return (Member(key, status.st_size, status.st_mtime_ns),)
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Order ``p2`` before ``p10``."""
+    return [
+        (int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)
+    ]
+
+
+def _frame_number(name: str) -> tuple[int, str]:
+    number = NUMBERED.search(Path(name).stem)
+    return (int(number.group(1)) if number else -1, name)

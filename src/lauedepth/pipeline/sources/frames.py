@@ -1,0 +1,87 @@
+"""A first look into a point's file, without disturbing who may still hold it open."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+from lauedepth.pipeline.errors import InputError, NotAPointError
+from lauedepth.pipeline.paths import open_inside, printable
+from lauedepth.pipeline.protocols import Member
+
+OWN_FILES: Final = {
+    "entry1/depth": "is a reconstruction",
+    "truth/depth_um": "is the truth of a simulated point",
+}
+"""What only the program's own results, images and truths hold, and what such a file is."""
+
+
+def count_frames(root: Path, member: Member, dataset: str) -> tuple[int, int, int]:
+    """Return (frames, rows, columns) of a file of a point.
+
+    Parameters
+    ----------
+    root : Path
+        Folder that the file must not leave.
+    member : Member
+        The file as it was seen: one that changed since is not complete.
+    dataset : str
+        Where the frames are: (frames, rows, columns), or (rows, columns) for one.
+
+    Raises
+    ------
+    InputError
+        If the file is empty, unreadable, truncated, changing, no HDF5, or the frames have a wrong
+        shape.
+    NotAPointError
+        If this program wrote the file.
+    """
+    where = printable(member.name)
+    try:
+        descriptor = open_inside(root, member.name)
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", where) from error
+    try:
+        if os.fstat(descriptor).st_size == 0:
+            raise InputError("is empty", where)
+        shape = _shape(Path(f"/proc/self/fd/{descriptor}"), dataset, where)
+        status = os.fstat(descriptor)
+        if (status.st_size, status.st_mtime_ns) != (member.size, member.mtime_ns):
+            raise InputError("is still being written", where)
+    finally:
+        os.close(descriptor)
+    if len(shape) == 2:
+        shape = (1, *shape)
+    if len(shape) != 3 or 0 in shape:
+        raise InputError(f"{dataset} has shape {shape}, not (frames, rows, columns)", where)
+    return shape[0], shape[1], shape[2]
+
+
+def _shape(path: Path, dataset: str, where: str) -> tuple[int, ...]:
+    import h5py  # noqa: PLC0415 (what the driver does without: see `inspector`)
+
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            for name, kind in OWN_FILES.items():
+                if name in file:
+                    raise NotAPointError(kind, where)
+            found = file.get(dataset)
+            if not isinstance(found, h5py.Dataset):
+                raise InputError(f"has no {dataset}", where)
+            if found.dtype.kind not in "uif" or found.shape is None:
+                raise InputError(f"{dataset} holds no numbers", where)
+            return tuple(int(n) for n in found.shape)
+    except (OSError, RuntimeError, KeyError) as error:
+        raise InputError(_plain(str(error)), where) from error
+
+
+def _plain(message: str) -> str:
+    """Turn what the HDF5 library says into what a person needs."""
+    truncated = re.search(r"truncated file: eof = (\d+).*stored_eof = (\d+)", message)
+    if truncated:
+        return f"is truncated: {truncated.group(1)} of {truncated.group(2)} bytes"
+    if "signature not found" in message:
+        return "is not an HDF5 file"
+    return f"cannot be read as HDF5 ({message})"

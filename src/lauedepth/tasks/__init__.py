@@ -1,0 +1,1 @@
+"""Files in, arrays through, files out: what the commands do."""

@@ -1,0 +1,74 @@
+"""The pixels to decode, chosen by all ranks together, each reading a part of the frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from lauedepth.config import ExperimentConfig
+from lauedepth.core.arrays import Floats
+from lauedepth.core.errors import InputError
+from lauedepth.core.instrument.experiment import Frames
+from lauedepth.io import Point
+from lauedepth.tasks.parallel.team import Handler, Team
+from lauedepth.tasks.reconstruct import Progress, bright_pixels
+
+
+def mean_together(
+    team: Team, point: Point, progress: Progress, handlers: Mapping[str, Handler]
+) -> Floats | None:
+    """Return the mean image on rank 0, None elsewhere: the same bits as `Point.mean_image`.
+
+    Counts that are whole numbers add up to the same in any order, so each rank reads some of
+    the frames, all of each. Others are added by one rank for each row.
+    """
+
+    def read() -> tuple[Floats, int]:
+        def tell(done: int, total: int) -> None:
+            progress("select", done, total)
+
+        if point.dtype == np.uint16:
+            frames = share_of_frames(point.frames, team.rank, team.size)
+            return point.total_image(frames, progress=tell)
+        rows = share_of_rows(point.shape[1], team.rank, team.size)
+        total = np.zeros(point.shape[1:])
+        total[rows], _ = point.total_image(rows=rows, progress=tell)
+        return total, int(point.usable.sum()) if team.is_first else 0
+
+    part, frames = team.work(read, handlers)
+    counted = sum(team.exchange(frames))
+    if not counted:
+        raise InputError("all frames asked for are lost", str(point.path))
+    total = team.total(part)
+    return None if total is None else total / counted
+
+
+def select_together(
+    team: Team,
+    point: Point,
+    config: ExperimentConfig,
+    progress: Progress,
+    handlers: Mapping[str, Handler],
+) -> tuple[npt.NDArray[np.bool_] | None, Floats | None]:
+    """Return the bright pixels and the mean image on rank 0, (None, None) elsewhere."""
+    mean = mean_together(team, point, progress, handlers)
+    return (None, None) if mean is None else (bright_pixels(mean, point, config), mean)
+
+
+def share_of_frames(frames: Frames, rank: int, ranks: int) -> Frames:
+    """Return the frames that a rank adds up: neighbours, as many as others' or one more."""
+    first, stop = share_of(len(frames), rank, ranks)
+    start = frames.first + first * frames.stride
+    return Frames(start, max(start, frames.first + (stop - 1) * frames.stride + 1), frames.stride)
+
+
+def share_of_rows(rows: int, rank: int, ranks: int) -> slice:
+    """Return the rows that a rank adds up."""
+    return slice(*share_of(rows, rank, ranks))
+
+
+def share_of(number: int, rank: int, ranks: int) -> tuple[int, int]:
+    """Return the first and last + 1 of a rank's even share."""
+    return number * rank // ranks, number * (rank + 1) // ranks

@@ -1,0 +1,53 @@
+"""Backends that compile themselves when first used on a machine, and later load what they made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from lauedepth.core.decoding.decode import decode
+from lauedepth.core.decoding.pixels import DecodeOptions
+from lauedepth.core.decoding.registry import Backend
+from lauedepth.core.instrument.experiment import Experiment
+
+DARK: Final = 2
+"""Pixels that are decoded to start: of one alone, frames and traces look the same."""
+
+
+def needs_compiling(backend: Backend, options: DecodeOptions) -> bool:
+    """Tell whether a backend was never used on this machine and will compile itself."""
+    if backend.is_compiled is None or options.method == "published":
+        return False
+    return not backend.is_compiled()
+
+
+def start_backend(
+    backend: Backend,
+    experiment: Experiment,
+    options: DecodeOptions,
+    progress: Callable[[int, int], None],
+) -> None:
+    """Let a backend load its compiled code, or compile it, by decoding dark pixels.
+
+    Parameters
+    ----------
+    backend : Backend
+    experiment : Experiment
+    options : DecodeOptions
+    progress : callable
+        Called with (0, 1) before and (1, 1) after, if there is anything to compile.
+    """
+    if backend.is_compiled is None or options.method == "published":
+        return
+    compiles = needs_compiling(backend, options)
+    if compiles:
+        progress(0, 1)
+    frames = len(experiment.frames)
+    traces = np.zeros((DARK, frames), np.uint16)
+    layouts = [traces, np.zeros((frames, DARK), np.uint16).T] if backend.as_frames else [traces]
+    for counts in layouts:
+        decode(experiment, np.zeros(DARK), np.zeros(DARK), counts, backend=backend, options=options)
+    if compiles:
+        progress(1, 1)

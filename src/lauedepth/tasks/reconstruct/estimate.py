@@ -1,0 +1,145 @@
+"""What a reconstruction will need, told before it begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Final
+
+import numpy as np
+
+from lauedepth.config import ExperimentConfig
+from lauedepth.core.decoding.registry import Backend
+from lauedepth.core.instrument.experiment import Frames
+from lauedepth.io import Point
+from lauedepth.tasks.reconstruct.blocks import (
+    BLOCK_PIXELS,
+    Block,
+    BlockSize,
+    bands_at_once,
+    decode_block,
+    plan_blocks,
+    plan_readings,
+    takes_frames,
+    traces_of,
+)
+from lauedepth.tasks.reconstruct.identity import input_files
+from lauedepth.tasks.reconstruct.point import BASE_BYTES, MEMORY_BYTES
+from lauedepth.tasks.reconstruct.selection import Mask, select_pixels
+
+SAMPLE_FRAMES: Final = 16
+SAMPLE_PIXELS: Final = 2048
+SLOW_SAMPLE_PIXELS: Final = 16
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What one point will need.
+
+    Attributes
+    ----------
+    pixels : int
+        Pixels to decode, judged from some of the frames.
+    blocks, readings : int
+        Pieces it is decoded in, and bands it is read in.
+    input_bytes : int
+        Of the frames used.
+    memory_bytes : int
+        Peak, about.
+    read_seconds, decode_seconds : float
+        From a measured sample.
+    pixels_per_second : float
+    """
+
+    pixels: int
+    blocks: int
+    readings: int
+    input_bytes: int
+    memory_bytes: int
+    read_seconds: float
+    decode_seconds: float
+    pixels_per_second: float
+
+
+def estimate_point(
+    point: Point,
+    config: ExperimentConfig,
+    backend: Backend,
+    mask: Mask | None = None,
+    memory_bytes: int = MEMORY_BYTES,
+) -> Estimate:
+    """Measure a sample of a point and tell what the whole will need.
+
+    Reads a few of the frames and decodes some of the pixels.
+    """
+    frames = config.data.to_core()
+    lit = select_pixels(point, config, mask, frames=_some_frames(frames))
+    row_bytes = len(frames) * point.shape[2] * point.dtype.itemsize
+    at_once = bands_at_once(backend)
+    band_bytes = (memory_bytes - BASE_BYTES) // at_once
+    size = BlockSize.for_backend(backend, config.decode_options(), row_bytes, band_bytes)
+    blocks = plan_blocks(lit, size)
+    readings = plan_readings(blocks, row_bytes, band_bytes)
+    tallest = max((r.row_stop - r.row_start for r in readings), default=0)
+    speed = _pixels_per_second(point, config, backend, blocks)
+    pixels = int(lit.sum())
+    return Estimate(
+        pixels=pixels,
+        blocks=len(blocks),
+        readings=len(readings),
+        input_bytes=len(frames) * point.shape[1] * point.shape[2] * point.dtype.itemsize,
+        memory_bytes=BASE_BYTES + min(at_once, len(readings)) * tallest * row_bytes,
+        read_seconds=_read_seconds(point, frames, len(readings), selecting=mask is None),
+        decode_seconds=pixels / speed if speed else 0.0,
+        pixels_per_second=speed,
+    )
+
+
+def _some_frames(frames: Frames) -> Frames:
+    stride = frames.stride * max(1, len(frames) // SAMPLE_FRAMES)
+    return Frames(frames.first, frames.stop, stride)
+
+
+def _read_seconds(point: Point, frames: Frames, readings: int, *, selecting: bool) -> float:
+    """Measure how long some frames take, and tell how long all passes over them will."""
+    some = Frames(frames.first, min(frames.stop, frames.first + SAMPLE_FRAMES))
+    begin = perf_counter()
+    point.mean_image(some)
+    one_pass = (perf_counter() - begin) / len(some) * len(frames)
+    return one_pass * ((readings if is_packed(point) else 1) + selecting)
+
+
+def is_packed(point: Point) -> bool:
+    """Tell whether frames are compressed, so that they are unpacked again for every band."""
+    stored = sum(file.stat().st_size for file in input_files(point.path))
+    return bool(stored < 0.9 * np.prod(point.shape) * point.dtype.itemsize)
+
+
+def _pixels_per_second(
+    point: Point, config: ExperimentConfig, backend: Backend, blocks: list[Block]
+) -> float:
+    """Decode some lit pixels of the largest block and return the speed."""
+    if not blocks:
+        return 0.0
+    full = max(blocks, key=len)
+    experiment, options = config.to_core(), config.decode_options()
+    many = backend.batch_pixels is not None and options.method != "published"
+    most = SLOW_SAMPLE_PIXELS if backend.name == "reference" else SAMPLE_PIXELS
+    count = len(full) if many else min(most, len(full), BLOCK_PIXELS)
+    chosen = np.linspace(0, len(full) - 1, count).astype(np.int64)
+    block = Block(0, full.strip, full.rows[chosen], full.columns[chosen])
+    rows = int(block.rows[0]), int(block.rows[-1]) + 1
+    as_frames = takes_frames(backend, options)
+    traces = traces_of(point.read_rows(*rows), rows[0], block, as_frames=as_frames)
+    for _ in range(1 + many):  # the first call takes the memory that the next ones use
+        begin = perf_counter()
+        decode_block(
+            experiment,
+            point.region,
+            block,
+            traces,
+            backend=backend,
+            options=options,
+            usable=point.usable,
+        )
+    return len(block) / (perf_counter() - begin)

@@ -1,0 +1,107 @@
+"""Which pixels of a point are decoded: by their mean count, or by a mask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from lauedepth.config import ExperimentConfig
+from lauedepth.core.errors import InputError
+from lauedepth.core.instrument.experiment import Frames, Region
+from lauedepth.io import Point
+
+Mask = npt.NDArray[np.bool_]
+Pixels = float | Mask
+"""Least mean count a frame, or a (rows, columns) mask of the whole detector."""
+
+
+def read_mask(path: Path | str, shape: tuple[int, int]) -> Mask:
+    """Read a mask of the whole detector from a ``.npy`` file.
+
+    Parameters
+    ----------
+    path : Path or str
+    shape : (int, int)
+        Unbinned (columns, rows) of the detector.
+
+    Raises
+    ------
+    InputError
+        Not a boolean array of the detector's rows and columns.
+    """
+    try:
+        mask = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        reason = getattr(error, "strerror", None) or "not a .npy file of numbers"
+        raise InputError(f"mask cannot be read: {reason}", str(path)) from error
+    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != shape[::-1]:
+        raise InputError(
+            f"mask is {getattr(mask, 'dtype', '?')} {getattr(mask, 'shape', '?')}, "
+            f"not bool {shape[::-1]}",
+            str(path),
+            "give a boolean (rows, columns) array of the full detector",
+        )
+    return np.asarray(mask, np.bool_)
+
+
+def with_threshold(config: ExperimentConfig, pixels: Pixels | None) -> ExperimentConfig:
+    """Return the experiment with the threshold that was asked for, if one was."""
+    if pixels is None or isinstance(pixels, np.ndarray):
+        return config
+    selection = config.selection.model_copy(update={"min_mean_counts": float(pixels)})
+    return config.model_copy(update={"selection": selection})
+
+
+def select_pixels(
+    point: Point,
+    config: ExperimentConfig,
+    mask: Mask | None = None,
+    *,
+    frames: Frames | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Mask:
+    """Return the image pixels to decode.
+
+    Parameters
+    ----------
+    point : Point
+    config : ExperimentConfig
+        Its selection's window always holds; its threshold where no mask is given.
+    mask : (ny, nx) bool array, optional
+        Of the whole detector, unbinned. A binned pixel is taken when all of it is.
+    frames : Frames, optional
+        Which frames the mean is taken over; those of the experiment by default.
+    progress : callable, optional
+        Called with the numbers of frames done and in all.
+
+    Returns
+    -------
+    (rows, columns) bool array
+    """
+    if mask is None:
+        return bright_pixels(point.mean_image(frames, progress), point, config)
+    chosen = np.zeros(point.shape[1:], np.bool_)
+    window = config.selection.window(point.region)
+    chosen[window] = _image_mask(mask, point.region)[window]
+    return chosen
+
+
+def bright_pixels(mean: npt.NDArray[np.float64], point: Point, config: ExperimentConfig) -> Mask:
+    """Return the image pixels whose mean count (rows, columns) reaches the threshold."""
+    chosen = np.zeros(point.shape[1:], np.bool_)
+    window = config.selection.window(point.region)
+    # A mean that is NaN is chosen: the decoder tells what is wrong with the pixel.
+    chosen[window] = ~(mean[window] < config.selection.min_mean_counts)
+    return chosen
+
+
+def _image_mask(mask: Mask, region: Region) -> Mask:
+    """Return a detector's mask as the image sees it: cut and binned."""
+    rows, columns = region.shape
+    across, down = region.binning
+    top, left = region.start[1], region.start[0]
+    part = mask[top : top + rows * down, left : left + columns * across]
+    return np.asarray(part.reshape(rows, down, columns, across).all(axis=(1, 3)))

@@ -1,0 +1,246 @@
+"""Simulated scans as files: points as the beamline writes them, the truth beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Final, Literal
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from lauedepth.config import ExperimentConfig, dump_experiment
+from lauedepth.core.errors import InputError, OutputError
+from lauedepth.core.instrument.experiment import Experiment, Region
+from lauedepth.io import publish, publish_hdf5, read_image, write_point, write_series
+from lauedepth.simulation import (
+    TRUTH,
+    ScanPoint,
+    SimulatedPoint,
+    place_image,
+    segment_image,
+    simulate_scan,
+    sources_from_image,
+)
+from lauedepth.tasks.simulate.config import SimulationConfig
+
+Layout = Literal["stack", "series"]
+Progress = Callable[[str, int, int], None]
+
+EXPERIMENT_FILE: Final = "experiment.yml"
+TRUTH_FOLDER: Final = "truth"
+TRUTH_UNITS: Final = {
+    "depth_um": "micron",
+    "width_um": "micron",
+    "second_depth_um": "micron",
+    "second_width_um": "micron",
+    "intensity": "counts",
+    "second_intensity": "counts",
+    "background": "counts",
+    "energy_kev": "keV",
+}
+
+
+def simulated_points(
+    simulation: SimulationConfig,
+    experiment: Experiment,
+    *,
+    folder: Path = Path(),
+    image: Path | None = None,
+) -> Iterator[ScanPoint]:
+    """Yield the points of a simulated scan.
+
+    Parameters
+    ----------
+    simulation : SimulationConfig
+    experiment : Experiment
+    folder : Path
+        Where a crystal file is looked for.
+    image : Path, optional
+        A measured frame to take the light from, instead of a crystal's pattern.
+    """
+    if image is not None:
+        yield ScanPoint(0, (0.0, 0.0), _point_of_image(simulation, experiment, image))
+        return
+    yield from simulate_scan(
+        simulation.to_sample(folder),
+        simulation.scan.positions_um(),
+        experiment,
+        simulation.to_region(experiment.detector),
+        exposure=simulation.to_exposure(),
+        beam=simulation.to_beam(),
+        surface=simulation.to_surface(),
+        flaws=simulation.to_flaws(),
+        opaque_bars=simulation.opaque_bars,
+        seed=simulation.seed,
+    )
+
+
+def _point_of_image(
+    simulation: SimulationConfig, experiment: Experiment, path: Path
+) -> SimulatedPoint:
+    """Return a point whose spots are those of a measured frame, each at some depth."""
+    settings = simulation.image
+    placed, region = place_image(read_image(path), experiment.detector, settings.start_px)
+    if simulation.region is not None:
+        placed, region = _cut(placed, region, simulation.to_region(experiment.detector), path)
+    spots = segment_image(
+        placed.astype(np.float64) * settings.counts_scale,
+        region,
+        threshold_sigma=settings.threshold_sigma,
+    )
+    if not spots.n_spots:
+        raise InputError("holds no spots", str(path), "lower image.threshold_sigma")
+    sources = sources_from_image(
+        spots,
+        depths_um=settings.depths_um or _inner_depths(experiment),
+        widths_um=settings.widths_um,
+        seed=simulation.seed,
+    )
+    return SimulatedPoint(
+        experiment,
+        sources,
+        region,
+        background=spots.background,
+        flaws=simulation.to_flaws(),
+        opaque_bars=True,
+        seed=simulation.seed,
+    )
+
+
+def _inner_depths(experiment: Experiment) -> tuple[float, float]:
+    start, stop = experiment.depths.start_um, experiment.depths.stop_um
+    margin = (stop - start) / 10
+    return start + margin, stop - margin
+
+
+def _cut(
+    image: npt.NDArray[np.generic], region: Region, wanted: Region, path: Path
+) -> tuple[npt.NDArray[np.float64], Region]:
+    """Cut a placed image to the part that is read out."""
+    rows, columns = wanted.shape
+    top, left = wanted.start[1] - region.start[1], wanted.start[0] - region.start[0]
+    inside = top >= 0 and left >= 0
+    inside = inside and top + rows <= image.shape[0] and left + columns <= image.shape[1]
+    if not inside or wanted.binning != (1, 1):
+        raise InputError(
+            f"covers columns {region.start[0]}...{region.start[0] + image.shape[1] - 1} and rows "
+            f"{region.start[1]}...{region.start[1] + image.shape[0] - 1} of the detector",
+            str(path),
+            "choose a region within it, without binning",
+        )
+    return np.asarray(image[top : top + rows, left : left + columns], np.float64), wanted
+
+
+def write_scan(
+    points: Iterator[ScanPoint],
+    folder: Path | str,
+    config: ExperimentConfig,
+    *,
+    name: str = "point",
+    layout: Layout = "stack",
+    compression: int | None = None,
+    progress: Progress | None = None,
+) -> list[Path]:
+    """Write a scan: ``NAME_0001.h5`` ..., ``truth/NAME_0001.h5`` ... and ``experiment.yml``.
+
+    Parameters
+    ----------
+    points : iterator of ScanPoint
+    folder : Path or str
+        Created where it is missing.
+    config : ExperimentConfig
+        What the points are reconstructed with.
+    name : str
+    layout : {"stack", "series"}
+        One file a point, or a folder ``NAME_0001`` of one-frame files.
+    compression : int, optional
+        Level of gzip.
+    progress : callable, optional
+        Called with (point, frames done, frames in all).
+
+    Returns
+    -------
+    list of Path
+        The points.
+    """
+    folder = Path(folder)
+    try:
+        (folder / TRUTH_FOLDER).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot be created: {(error.strerror or str(error)).lower()}", str(folder)
+        ) from error
+    with publish(folder / EXPERIMENT_FILE) as unfinished:
+        unfinished.write_text(dump_experiment(config), encoding="utf-8")
+    written = []
+    for one in points:
+        title = f"{name}_{one.number + 1:04d}"
+        write_truth(folder / TRUTH_FOLDER / f"{title}.h5", one.point.truth)
+        written.append(
+            _write(one, folder / title, layout, compression=compression, progress=progress)
+        )
+    return written
+
+
+def _write(
+    one: ScanPoint,
+    path: Path,
+    layout: Layout,
+    *,
+    compression: int | None,
+    progress: Progress | None,
+) -> Path:
+    """Write a point as PATH.h5 or as files in the folder PATH; return which."""
+    point, n_frames = one.point, one.point.shape[0]
+
+    def frames() -> Iterator[npt.NDArray[np.uint16] | None]:
+        for number, frame in enumerate(point.frames()):
+            yield frame if point.timeline.recorded[number] else None
+            if progress:
+                progress(path.name, number + 1, n_frames)
+
+    write = partial(write_series, path, path.name)
+    if layout == "stack":
+        path = path.with_name(f"{path.name}.h5")
+        write = partial(write_point, path)
+    write(
+        frames(),
+        n_frames,
+        region=point.region,
+        detector=point.experiment.detector,
+        sample_xyz=(*one.position_um, 0.0),
+        compression=compression,
+    )
+    return path
+
+
+def write_truth(path: Path | str, truth: npt.NDArray[np.void]) -> None:
+    """Write what a decoder should find (`simulation.TRUTH`): ``truth/COLUMN`` each."""
+    with publish_hdf5(path) as file:
+        group = file.create_group("truth")
+        for name in TRUTH.names or ():
+            column = group.create_dataset(name, data=truth[name])
+            if name in TRUTH_UNITS:
+                column.attrs["units"] = np.bytes_(TRUTH_UNITS[name])
+
+
+def read_truth(path: Path | str) -> npt.NDArray[np.void]:
+    """Read what `write_truth` wrote: a structured array of dtype `simulation.TRUTH`.
+
+    Raises
+    ------
+    InputError
+        Not such a file.
+    """
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            columns = {name: file[f"truth/{name}"][()] for name in TRUTH.names or ()}
+    except (OSError, KeyError) as error:
+        raise InputError("is not the truth of a simulated point", str(path)) from error
+    truth = np.zeros(len(columns["row"]), TRUTH)
+    for name, values in columns.items():
+        truth[name] = values
+    return truth

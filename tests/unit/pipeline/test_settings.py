@@ -1,0 +1,72 @@
+"""Settings: what the manual says is what the program takes, and nonsense is refused."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lauedepth.pipeline.assembly import OUR_PROGRAM, recipe_for
+from lauedepth.pipeline.errors import ConfigurationError
+from lauedepth.pipeline.protocols import Recipe
+from lauedepth.pipeline.settings import Settings, read_settings
+
+MANUAL = Path(__file__).resolve().parents[3] / "docs" / "live.md"
+
+
+def test_the_manual_shows_the_defaults() -> None:
+    first, second = re.findall(r"```yaml\n(.*?)```", MANUAL.read_text(), re.DOTALL)
+    content = yaml.safe_load(first)
+    assert set(content) == set(Settings.model_fields)
+    assert Settings.model_validate(content) == Settings()
+    assert Settings.model_validate(yaml.safe_load(second)).commands[0][0] == "/opt/other/decode"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("pol_s: 2", "pol_s"),
+        ("poll_s: -1", "poll_s"),
+        ("poll_s: .nan", "poll_s"),
+        ("layout: tape", "layout"),
+        ("commands: [rm -rf /]", "commands"),
+        ("commands: [[]]", "commands"),
+        ("marker: ../done", "marker"),
+        ("[1, 2", "cannot be read"),
+        ("just text", "settings.yaml"),
+    ],
+)
+def test_nonsense_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "settings.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=says) as raised:
+        read_settings(path)
+    assert "\n" not in str(raised.value)
+
+
+def test_the_recipe_is_this_programs_own(tmp_path: Path) -> None:
+    experiment = tmp_path / "e;$(x).yaml"
+    experiment.touch()
+    recipe = recipe_for(experiment, Settings())
+    filled = recipe.fill(tmp_path / "{result}.h5", tmp_path / "r.h5", tmp_path / "r")
+    verbs = [words[len(OUR_PROGRAM)] for words in filled]
+    assert verbs == ["reconstruct", "validate", "export"]
+    assert filled[0][len(OUR_PROGRAM) + 1] == str(tmp_path / "{result}.h5")
+    assert str(experiment) in filled[0]
+    assert len(recipe_for(experiment, Settings(export=False)).commands) == 2
+
+
+def test_only_whole_words_are_replaced() -> None:
+    recipe = Recipe((("a{point}", "{point}", "{unknown}", "{}"),))
+    assert recipe.fill(Path("/p"), Path("/r"), Path("/e")) == (
+        ("a{point}", "/p", "{unknown}", "{}"),
+    )
+
+
+def test_an_experiment_is_needed() -> None:
+    with pytest.raises(ConfigurationError, match="give --experiment"):
+        recipe_for(None, Settings())
+    with pytest.raises(ConfigurationError, match="no such file"):
+        recipe_for(Path("nowhere.yaml"), Settings())

@@ -1,0 +1,67 @@
+"""What a rank reads at once, and the blocks that follow from it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from lauedepth.core.decoding.pixels import DecodeOptions
+from lauedepth.core.decoding.registry import Backend, choose_backend
+from lauedepth.core.instrument.experiment import Detector, Frames, Region
+from lauedepth.io import BAND_ROWS, open_point, write_point
+from lauedepth.tasks.parallel.memory import READ_BYTES, largest_block, rank_memory, rows_at_once
+from lauedepth.tasks.reconstruct import BASE_BYTES, BLOCK_PIXELS, BlockSize
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lauedepth.io import Point
+
+FRAMES, ROWS, COLUMNS = 4, 5 * BAND_ROWS, 8
+ROW_BYTES = FRAMES * COLUMNS * 2
+
+
+@pytest.fixture
+def point(tmp_path: Path) -> Iterator[Point]:
+    path = tmp_path / "point.h5"
+    detector = Detector((2048, 2048), (409.6, 409.6), (0.0, 0.0, 0.0), (0.0, 0.0, 500.0))
+    write_point(
+        path,
+        (np.full((ROWS, COLUMNS), frame, np.uint16) for frame in range(FRAMES)),
+        FRAMES,
+        region=Region((ROWS, COLUMNS), (0, 0)),
+        detector=detector,
+        sample_xyz=(0.0, 0.0, 0.0),
+    )
+    with open_point(path, frames=Frames(0, FRAMES)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def device() -> Backend:
+    return replace(choose_backend("cpu"), batch_pixels=100_000, as_frames=True)
+
+
+def test_a_device_gets_all_strips_that_memory_holds(point: Point, device: Backend) -> None:
+    options = DecodeOptions()
+    for strips in (1, 2, 3):
+        memory = BASE_BYTES + 3 * strips * BAND_ROWS * ROW_BYTES
+        assert rows_at_once(point, memory, device) == strips * BAND_ROWS
+        assert largest_block(point, device, options, memory) == BlockSize(
+            100_000, strips * BAND_ROWS
+        )
+        assert rank_memory(point, memory, device) == memory
+    tiny = BASE_BYTES + ROW_BYTES
+    assert largest_block(point, device, options, tiny) == BlockSize(100_000, BAND_ROWS)
+
+
+def test_a_cpu_and_the_published_method_keep_to_one_strip(point: Point, device: Backend) -> None:
+    published = DecodeOptions(method="published")
+    plain = BlockSize(BLOCK_PIXELS, BAND_ROWS)
+    much = BASE_BYTES + 100 * READ_BYTES
+    assert largest_block(point, choose_backend("cpu"), DecodeOptions(), much) == plain
+    assert largest_block(point, device, published, much) == plain

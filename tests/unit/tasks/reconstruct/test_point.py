@@ -1,0 +1,296 @@
+"""One point from file to file."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+import pytest
+
+from lauedepth.core.decoding.answers import Answers, Traces
+from lauedepth.core.decoding.pixels import DecodeOptions
+from lauedepth.core.decoding.registry import Backend, choose_backend
+from lauedepth.core.errors import LaueDepthError, OutputError
+from lauedepth.core.instrument.experiment import Experiment
+from lauedepth.core.instrument.raymap import RayMap
+from lauedepth.io import open_point, read_result, validate_file
+from lauedepth.tasks.reconstruct import (
+    Summary,
+    estimate_point,
+    inspect_pixel,
+    reconstruct_point,
+    start_backend,
+)
+from lauedepth.tasks.reconstruct.checkpoint import CheckpointError, blocks_folder
+from lauedepth.tasks.reconstruct.point import BASE_BYTES, MEMORY_BYTES, STEPS
+
+if TYPE_CHECKING:
+    from .conftest import SmallPoint
+
+
+def digests(path: Path) -> dict[str, str]:
+    """Return a digest of each dataset's values, timings left out."""
+    found: dict[str, str] = {}
+
+    def visit(name: str, item: h5py.Dataset | h5py.Group) -> None:
+        if isinstance(item, h5py.Dataset) and not name.endswith("timings"):
+            found[name] = hashlib.sha256(np.asarray(item[()]).tobytes()).hexdigest()
+
+    with h5py.File(path) as file:
+        file.visititems(visit)
+    return found
+
+
+@pytest.fixture(scope="session")
+def undisturbed(small_point: SmallPoint, tmp_path_factory: pytest.TempPathFactory) -> Summary:
+    output = tmp_path_factory.mktemp("result") / "r.h5"
+    return reconstruct_point(small_point.path, small_point.config, output)
+
+
+def test_the_truth_is_found(small_point: SmallPoint, undisturbed: Summary) -> None:
+    assert validate_file(undisturbed.output) == []
+    result, truth = read_result(undisturbed.output), small_point.truth
+    found = result.pixels[np.isfinite(result.pixels["depth"])]
+    places = set(zip(found["row"].tolist(), found["column"].tolist(), strict=True))
+    assert places == set(zip(truth["row"].tolist(), truth["column"].tolist(), strict=True))
+    order = np.lexsort((found["column"], found["row"]))
+    error = np.abs(found["depth"][order] - truth["depth_um"])
+    assert np.median(error) < 0.05
+    assert undisturbed.statuses == {"decoded": truth.size}
+    assert undisturbed.depths_found == truth.size
+    assert undisturbed.pixels == truth.size
+    assert not blocks_folder(undisturbed.output).exists()
+    assert set(undisturbed.seconds) == {*STEPS, "total"}
+
+
+def test_the_images_hold_the_light_of_each_pixel(
+    small_point: SmallPoint, undisturbed: Summary
+) -> None:
+    image, profile = read_result(undisturbed.output).sums()
+    truth = small_point.truth
+    np.testing.assert_allclose(image[truth["row"], truth["column"]], truth["intensity"], rtol=0.02)
+    assert np.count_nonzero(image) == truth.size
+    assert profile.sum() == pytest.approx(image.sum())
+
+
+@pytest.mark.parametrize("blocks_done", [0, 1, 2, 3, 4])
+def test_a_stopped_run_resumes_to_the_same_bytes(
+    small_point: SmallPoint, undisturbed: Summary, tmp_path: Path, blocks_done: int
+) -> None:
+    output, calls = tmp_path / "r.h5", [0]
+
+    def stop(stage: str, done: int, total: int) -> None:
+        if stage in {"decode", "write"}:
+            calls[0] += 1
+            if calls[0] > blocks_done + 1:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        reconstruct_point(small_point.path, small_point.config, output, progress=stop)
+    assert [path.name for path in tmp_path.iterdir()] == ["r.h5.blocks"]
+    summary = reconstruct_point(small_point.path, small_point.config, output, resume=True)
+    assert summary.resumed_blocks >= min(blocks_done, undisturbed.blocks)
+    assert digests(output) == digests(undisturbed.output)
+    assert [path.name for path in tmp_path.iterdir()] == ["r.h5"]
+
+
+def test_little_memory_gives_the_same_bytes(
+    small_point: SmallPoint, undisturbed: Summary, tmp_path: Path
+) -> None:
+    output = tmp_path / "r.h5"
+    reconstruct_point(
+        small_point.path, small_point.config, output, memory_bytes=BASE_BYTES + 2 * 261 * 48 * 20
+    )
+    assert digests(output) == digests(undisturbed.output)
+
+
+@pytest.fixture
+def batched() -> Backend:
+    """The CPU's decoder as a device would be used: many pixels a call, as frames."""
+    return replace(choose_backend("cpu"), batch_pixels=100_000, as_frames=True)
+
+
+@pytest.mark.parametrize("memory_bytes", [MEMORY_BYTES, BASE_BYTES + 3 * 261 * 2 * 48 * 130])
+def test_large_batches_of_frames_give_the_same_bytes(
+    small_point: SmallPoint,
+    undisturbed: Summary,
+    batched: Backend,
+    tmp_path: Path,
+    memory_bytes: int,
+) -> None:
+    summary = reconstruct_point(
+        small_point.path,
+        small_point.config,
+        tmp_path / "r.h5",
+        backend=batched,
+        memory_bytes=memory_bytes,
+    )
+    assert (summary.blocks, undisturbed.blocks) == (1 if memory_bytes == MEMORY_BYTES else 2, 4)
+    assert digests(summary.output) == digests(undisturbed.output)
+
+
+def test_a_stopped_run_of_large_batches_repeats_no_finished_block(
+    small_point: SmallPoint, undisturbed: Summary, batched: Backend, tmp_path: Path
+) -> None:
+    def stop(stage: str, done: int, total: int) -> None:
+        if stage == "decode" and done:
+            raise KeyboardInterrupt
+
+    output, little = tmp_path / "r.h5", BASE_BYTES + 3 * 261 * 2 * 48 * 130
+    where = small_point.path, small_point.config, output
+    with pytest.raises(KeyboardInterrupt):
+        reconstruct_point(*where, backend=batched, memory_bytes=little, progress=stop)
+    summary = reconstruct_point(*where, backend=batched, resume=True)
+    assert (summary.resumed_blocks, summary.blocks) == (1, 2)
+    assert digests(output) == digests(undisturbed.output)
+
+
+def test_a_device_starts_for_frames_and_traces_and_says_when_it_compiles(
+    small_point: SmallPoint, batched: Backend
+) -> None:
+    told: list[tuple[int, int]] = []
+    layouts: list[bool] = []
+
+    def decode(
+        experiment: Experiment, rays: RayMap, traces: Traces, options: DecodeOptions
+    ) -> Answers:
+        layouts.append(traces.counts.flags.c_contiguous)
+        return batched.decode(experiment, rays, traces, options)
+
+    core, options = small_point.config.to_core(), DecodeOptions()
+    for ready in (True, False):
+        fresh = replace(batched, decode=decode, is_compiled=partial(bool, ready))
+        start_backend(fresh, core, options, lambda *progress: told.append(progress))
+    assert told == [(0, 1), (1, 1)]
+    assert layouts == [True, False] * 2
+
+
+def test_a_finished_result_is_kept_on_resume_but_not_without(
+    small_point: SmallPoint, tmp_path: Path
+) -> None:
+    output = tmp_path / "r.h5"
+    first = reconstruct_point(small_point.path, small_point.config, output)
+    stamp = output.stat().st_mtime_ns
+    again = reconstruct_point(small_point.path, small_point.config, output, resume=True)
+    assert output.stat().st_mtime_ns == stamp
+    assert (again.statuses, again.depths_found) == (first.statuses, first.depths_found)
+    assert again.warnings == ("was finished already",)
+    reconstruct_point(small_point.path, small_point.config, output, resume=True, pixels=30.0)
+    assert output.stat().st_mtime_ns != stamp
+
+
+def test_blocks_of_another_configuration_are_refused(
+    small_point: SmallPoint, tmp_path: Path
+) -> None:
+    output = tmp_path / "r.h5"
+
+    def stop(stage: str, done: int, total: int) -> None:
+        if stage == "decode" and done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        reconstruct_point(small_point.path, small_point.config, output, progress=stop)
+    with pytest.raises(CheckpointError, match="another configuration"):
+        reconstruct_point(small_point.path, small_point.config, output, pixels=30.0, resume=True)
+
+
+def test_only_a_result_is_replaced(small_point: SmallPoint, tmp_path: Path) -> None:
+    other = tmp_path / "notes.h5"
+    other.write_text("mine")
+    before = small_point.path.read_bytes()
+    for output in (other, small_point.path):
+        with pytest.raises(OutputError, match="is not a result"):
+            reconstruct_point(small_point.path, small_point.config, output)
+    assert other.read_text() == "mine"
+    assert small_point.path.read_bytes() == before
+
+
+def test_a_mask_chooses_pixels_whatever_their_counts(
+    small_point: SmallPoint, tmp_path: Path
+) -> None:
+    mask = np.zeros((2048, 2048), np.bool_)
+    mask[900:902, 1000:1003] = True
+    summary = reconstruct_point(
+        small_point.path, small_point.config, tmp_path / "r.h5", pixels=mask
+    )
+    pixels = read_result(summary.output).pixels
+    places = sorted(zip(pixels["row"].tolist(), pixels["column"].tolist(), strict=True))
+    assert places == [(row, column) for row in (0, 1) for column in (0, 1, 2)]
+
+
+def test_no_bright_pixel_gives_an_empty_result_and_a_warning(
+    small_point: SmallPoint, tmp_path: Path
+) -> None:
+    summary = reconstruct_point(small_point.path, small_point.config, tmp_path / "r.h5", pixels=1e6)
+    assert summary.pixels == 0
+    assert "no pixel is bright enough" in summary.warnings[0]
+    assert validate_file(summary.output) == []
+
+
+def test_lost_frames_are_told_and_left_out(
+    point_with_lost_frames: SmallPoint, tmp_path: Path
+) -> None:
+    lost = point_with_lost_frames
+    summary = reconstruct_point(lost.path, lost.config, tmp_path / "r.h5")
+    assert summary.warnings == ("3 of 261 frames are lost",)
+    pixels = read_result(summary.output).pixels
+    order = np.lexsort((pixels["column"], pixels["row"]))
+    error = np.abs(pixels["depth"][order] - lost.truth["depth_um"])
+    assert np.median(error) < 0.05
+
+
+def test_the_input_s_metadata_is_in_the_result(undisturbed: Summary) -> None:
+    result = read_result(undisturbed.output)
+    assert float(result.metadata["entry1/sample/sampleY"]) == 2.0
+    assert "footprint" in result.provenance.configuration
+    assert result.provenance.backend == undisturbed.backend
+
+
+def test_the_estimate_is_near_what_is_needed(small_point: SmallPoint, undisturbed: Summary) -> None:
+    config = small_point.config
+    with open_point(small_point.path, config.data.key, config.to_core().frames) as point:
+        estimate = estimate_point(point, config, choose_backend("auto"))
+    assert estimate.pixels == pytest.approx(undisturbed.pixels, rel=0.1)
+    assert estimate.input_bytes == 261 * 200 * 48 * 2
+    assert BASE_BYTES < estimate.memory_bytes < BASE_BYTES + 2 * estimate.input_bytes
+    assert estimate.decode_seconds > 0
+
+
+@pytest.mark.parametrize("name", ["small_point", "point_through_bars"])
+def test_one_pixel_looked_at_has_a_fit_within_its_noise(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    chosen: SmallPoint = request.getfixturevalue(name)
+    config, truth = chosen.config, chosen.truth[0]
+    with open_point(chosen.path, config.data.key, config.to_core().frames) as point:
+        pixel = inspect_pixel(
+            point, config, choose_backend("auto"), int(truth["row"]), int(truth["column"])
+        )
+        with pytest.raises(LaueDepthError, match="not in the image"):
+            inspect_pixel(point, config, choose_backend("auto"), 200, 0)
+    assert pixel.fit is not None
+    chi_square = float(((pixel.counts - pixel.fit) ** 2 / np.maximum(pixel.fit, 1)).mean())
+    assert 0.7 < chi_square < 1.4
+    assert pixel.found[0].depth_um == pytest.approx(truth["depth_um"], abs=0.3)
+    assert (pixel.detector_row, pixel.detector_column) == (
+        900 + truth["row"],
+        1000 + truth["column"],
+    )
+
+
+def test_a_run_killed_after_publishing_leaves_nothing_when_gone_on_with(
+    small_point: SmallPoint, tmp_path: Path
+) -> None:
+    output, blocks = tmp_path / "r.h5", tmp_path / "r.h5.blocks"
+    reconstruct_point(small_point.path, small_point.config, output)
+    blocks.mkdir()
+    for name in ("block_000003.npz", "rank_5", "lock", "plan.json"):
+        (blocks / name).touch()
+    summary = reconstruct_point(small_point.path, small_point.config, output, resume=True)
+    assert summary.warnings == ("was finished already",)
+    assert [path.name for path in tmp_path.iterdir()] == ["r.h5"]
