@@ -54,7 +54,11 @@ def test_predictions_are_those_of_the_plain_geometry(
     st.integers(0, 1000),
 )
 def test_any_start_within_the_range_leads_to_the_truth(
-    norcada: Experiment, moved_pose: Shifted, part: list[float], seed: int, ideal_scan: IdealScan
+    norcada: Experiment,
+    moved_pose: Shifted,
+    ideal_scan: IdealScan,
+    part: list[float],
+    seed: int,
 ) -> None:
     truth = moved_pose(norcada, np.array([0.2, 0.2, 0.2, 1, 1, 1]) * part)
     data = [ideal_scan(State(truth, 0.0), 30, seed, shift) for shift in (0.0, -0.15)]
