@@ -87,7 +87,7 @@ class PoseFit:
         Of the weighted slopes, parameters in units of their scales: the inverse of each is
         the error of a combination of parameters.
     directions : (n, n) array
-        Those combinations, one a row.
+        Those combinations, one per row.
     determined : (n,) bool array
         False for parameters that lie mostly along directions that are held: their errors are
         those of the small part that is fitted.

@@ -21,7 +21,7 @@ from lauedepth.core.instrument.shadow import Shadow
 TILT_REACH: Final = 0.035
 """Tilt of the aperture, in rad, that the search for the advance allows for: 2°."""
 STEP_REACH: Final = 0.01
-"""Error of the step, as a part of it, that the search allows for."""
+"""Relative error of the step that the search allows for."""
 END_ERROR_UM: Final = 3.0
 """Largest error of a tried advance at the ends of the scan: less than half a bar."""
 PLACES: Final = 3

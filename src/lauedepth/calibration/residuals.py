@@ -12,8 +12,8 @@ that grows towards an edge. Other things add to chi-square as well, each in its 
 as a trace knows its position, a drifting beam as its counts, and the decoder's own degrees of
 freedom by their number. All are fitted together.
 
-The sign of the turn is lost in the square. A wrong step cannot be told from jitter, and a shift
-of the aperture leaves nothing: it moves every depth.
+The sign of the turn is lost in the square. A wrong step cannot be distinguished from jitter, and
+a shift of the aperture leaves nothing: it moves every depth.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ class _LeftOver:
         What a turn of one radian would add to it, a jitter of 1 µm, a relative error of the
         model of 1, one degree of freedom, and one for each micron of the footprint.
     cell : (n,) array
-        Number of the part of the detector.
+        Number of the square of the detector.
     """
 
     excess: Floats
@@ -300,7 +300,7 @@ def _residuals_of_thirds(
 
 
 def _lost(table: DecodedTable) -> float:
-    """Return the part of the pixels with coded light that have no whole footprint."""
+    """Return the fraction of the pixels with coded light that have no whole footprint."""
     decoded = table.status == PixelStatus.DECODED
     unmatched = table.status == PixelStatus.NO_MATCH
     lit = int((decoded | unmatched).sum())

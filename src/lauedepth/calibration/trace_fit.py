@@ -35,7 +35,7 @@ SHAPES: Final[dict[Shape, int]] = {"window": WINDOW, "widening": WIDENING}
 POSITION_REACH_UM: Final = 12.0
 """How far a fit may move from where the search put it."""
 ADVANCE_REACH: Final = 0.06
-"""The same for the advance, as a part of it."""
+"""The same for the advance, as a fraction of it."""
 MINIMUM_EXTENT_UM: Final = 0.2
 MAXIMUM_EXTENT_UM: Final = 150.0
 DIFFERENCE_UM: Final = 1e-3

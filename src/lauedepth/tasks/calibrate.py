@@ -99,9 +99,10 @@ def calibrate_points(
         A point cannot be read, or its traces cannot be calibrated with.
     """
     _refuse_wrong(request)
+    scans = read_scans(request, progress)
     report = calibrate(
         request.config.to_core(),
-        read_scans(request, progress),
+        scans,
         fit=request.fit,
         sample_depth_um=request.sample_depth_um,
         progress=progress,
@@ -120,7 +121,7 @@ def _refuse_wrong(request: CalibrationRequest) -> None:
         )
     if shifts != points and (points > 1 or shifts > 1):
         raise ConfigurationError(
-            f"{points} points and {shifts} times --shift-mm",
+            f"{points} POINT and {shifts} times --shift-mm",
             "--shift-mm",
             "give one for each point, in order; 0 where the aperture was not displaced",
         )

@@ -110,8 +110,8 @@ def test_what_cannot_work_is_refused_before_reading(request_for: CalibrationRequ
     away = Path("nowhere.h5")
     for change, why in (
         ({"fit": ("poze",)}, "did you mean pose"),
-        ({"points": (away, away)}, "2 points and 0 times --shift-mm"),
-        ({"points": (away,), "shifts_mm": (0.0, 1.0)}, "1 points and 2 times --shift-mm"),
+        ({"points": (away, away)}, "2 POINT and 0 times --shift-mm"),
+        ({"points": (away,), "shifts_mm": (0.0, 1.0)}, "1 POINT and 2 times --shift-mm"),
         ({"points": (away,), "output": away}, "a scan would be overwritten"),
     ):
         with pytest.raises(ConfigurationError, match=why):
