@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from lauedepth.cli import options
-from lauedepth.cli.agreement import tell_agreement, tell_pose
+from lauedepth.cli.agreement import report_agreement, report_pose
 from lauedepth.cli.decoders import tell_decoder
 from lauedepth.cli.reporting import Reporter, facts, reporter_for
 from lauedepth.core.errors import ConfigurationError
@@ -76,7 +76,7 @@ def check(
         if left:
             _check_points(reporter, left, config, backend, pixels, pose, memory_bytes)
     for path in results:
-        tell_agreement(reporter, path, point, memory_bytes)
+        report_agreement(reporter, path, point, memory_bytes)
 
 
 def _check_points(
@@ -119,7 +119,7 @@ def _check_points(
             rank_bytes = rank_memory(point, memory_bytes, decoder)
             _tell_point(reporter, point, estimate, decoder, rank_bytes)
             if pose:
-                tell_pose(reporter, point, config, memory_bytes)
+                report_pose(reporter, point, config, memory_bytes)
 
 
 def _tell_experiment(reporter: Reporter, path: Path, config: ExperimentConfig) -> None:

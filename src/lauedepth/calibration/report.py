@@ -1,17 +1,17 @@
-"""What a calibration found, for files, figures and people."""
+"""What a calibration found: the one report that commands, files and figures read."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from lauedepth.calibration.parameters import State
 from lauedepth.calibration.pose_fit import PoseFit
-from lauedepth.core.arrays import Floats
+from lauedepth.calibration.positions import MeasuredTraces, Scan, middle_frame
+from lauedepth.core.arrays import Flags, Floats
 from lauedepth.core.instrument.experiment import Experiment
-
-Mask = npt.NDArray[np.bool_]
+from lauedepth.core.instrument.raymap import RayMap
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class ScanPixels:
     shift_mm: float
     row: Floats
     column: Floats
-    used: Mask
-    found: Mask
+    used: Flags
+    found: Flags
     position_um: Floats
     position_error_um: Floats
     advance_um: Floats
@@ -60,9 +60,12 @@ class ScanPixels:
     residual: Floats
     pulls: Floats
 
+    def __len__(self) -> int:
+        return int(self.row.size)
+
 
 @dataclass(frozen=True)
-class Calibration:
+class CalibrationReport:
     """What a calibration found.
 
     Attributes
@@ -73,7 +76,7 @@ class Calibration:
     fit : PoseFit
     scans : tuple of ScanPixels
     depth_error_um : float
-        Error that the pose's own uncertainty gives to depths, rms over detector and depths.
+        Error that the uncertainty of the pose gives to depths, rms over detector and depths.
     warnings : tuple of str
     """
 
@@ -83,3 +86,36 @@ class Calibration:
     scans: tuple[ScanPixels, ...]
     depth_error_um: float
     warnings: tuple[str, ...]
+
+
+def scan_pixels(
+    start: State, fit: PoseFit, number: int, scan: Scan, measured: MeasuredTraces
+) -> ScanPixels:
+    """Trace the measured positions of a scan back to depths, with the pose before and after."""
+    frame = middle_frame(start.experiment.frames)
+    position = measured.values[:, 0]
+    before = RayMap.of(scan.experiment(start.experiment), scan.row, scan.column)
+    after = RayMap.of(scan.experiment(fit.state.experiment), scan.row, scan.column)
+    depth = fit.state.depth_um
+    per_depth = np.abs(
+        after.position_um(depth + 0.5, frame) - after.position_um(depth - 0.5, frame)
+    )
+    error = np.sqrt(measured.covariance[:, 0, 0])
+    return ScanPixels(
+        name=scan.name,
+        shift_mm=scan.shift_mm,
+        row=scan.row,
+        column=scan.column,
+        used=fit.used[number],
+        found=measured.found,
+        position_um=position,
+        position_error_um=error,
+        advance_um=measured.values[:, 1],
+        advance_error_um=np.sqrt(measured.covariance[:, 1, 1]),
+        depth_before_um=before.depth_um(position, frame),
+        depth_after_um=after.depth_um(position, frame),
+        depth_error_um=error / per_depth,
+        width_um=measured.extent_um / per_depth,
+        residual=measured.residual,
+        pulls=fit.pulls[number],
+    )
