@@ -25,7 +25,7 @@ from lauedepth.cli.commands import (
     simulate,
 )
 from lauedepth.cli.exit_codes import FAILURE, TerminatedError, exit_code_of
-from lauedepth.cli.reporting import speaks_json, tell_error
+from lauedepth.cli.reporting import report_error, speaks_json
 from lauedepth.core.errors import ConfigurationError, LaueDepthError
 from lauedepth.core.version import __version__
 
@@ -96,16 +96,16 @@ def run(words: list[str]) -> int:
     except typer.Exit as end:
         return end.exit_code
     except KeyboardInterrupt as stop:
-        tell_error(_stopped(stop), as_json)
+        report_error(_stopped(stop), as_json)
         return exit_code_of(stop)
     except (typer.Abort, BrokenPipeError):
         return FAILURE
     except Exception as error:
         if debug:
             traceback.print_exc()
-        told = _readable(error)
-        tell_error(told, as_json)
-        return exit_code_of(told)
+        readable = _readable(error)
+        report_error(readable, as_json)
+        return exit_code_of(readable)
     return 0
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -16,17 +16,15 @@ from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.progress import Progress as Bars
 from rich.table import Table
 
 from lauedepth.core.errors import LaueDepthError
-
-Tell = Callable[[str, int, int], None]
-"""Called with (stage, done, total)."""
+from lauedepth.core.progress import Progress
 
 STAGES: Mapping[str, str] = {
     "select": "selecting pixels",
@@ -56,7 +54,7 @@ class Reporter(Protocol):
         ...
 
     @contextmanager
-    def progress(self, what: str) -> Iterator[Tell]:
+    def progress(self, what: str) -> Iterator[Progress]:
         """Show how far a work is."""
         ...
 
@@ -78,9 +76,9 @@ class TerminalReporter:
         self._err.print(f"[yellow]warning:[/] {_at(where)}{message}")
 
     @contextmanager
-    def progress(self, what: str) -> Iterator[Tell]:
+    def progress(self, what: str) -> Iterator[Progress]:
         """Draw a bar for each stage."""
-        bars = Progress(
+        bars = Bars(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
@@ -89,13 +87,13 @@ class TerminalReporter:
         )
         tasks: dict[str, TaskID] = {}
 
-        def tell(stage: str, done: int, total: int) -> None:
+        def show_progress(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
                 tasks[stage] = bars.add_task(f"{what}: {STAGES.get(stage, stage)}", total=total)
             bars.update(tasks[stage], completed=done, total=total)
 
         with bars:
-            yield tell
+            yield show_progress
 
 
 class JsonReporter:
@@ -111,18 +109,18 @@ class JsonReporter:
         print_event("warning", {"where": where, "message": message})
 
     @contextmanager
-    def progress(self, what: str) -> Iterator[Tell]:
+    def progress(self, what: str) -> Iterator[Progress]:
         """Print progress events, not too many."""
         last: dict[str, float] = {}
 
-        def tell(stage: str, done: int, total: int) -> None:
+        def show_progress(stage: str, done: int, total: int) -> None:
             now = monotonic()
             if done < total and now - last.get(stage, -math.inf) < SECONDS_BETWEEN:
                 return
             last[stage] = now
             print_event("progress", {"of": what, "stage": stage, "done": done, "total": total})
 
-        yield tell
+        yield show_progress
 
 
 def reporter_for(as_json: bool) -> Reporter:
@@ -141,7 +139,7 @@ def print_event(event: str, values: Mapping[str, Any]) -> None:
     print(json.dumps(line, ensure_ascii=False), flush=True)
 
 
-def tell_error(error: BaseException, as_json: bool) -> None:
+def report_error(error: BaseException, as_json: bool) -> None:
     """Tell a failure in one line on stderr, and as an event to programs."""
     message = one_line(error)
     if as_json:

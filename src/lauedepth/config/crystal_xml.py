@@ -11,7 +11,7 @@ from lxml import etree
 
 from lauedepth.config.xml_text import parse_xml
 from lauedepth.core.errors import ConfigurationError
-from lauedepth.crystals.crystal import Atom, Crystal
+from lauedepth.crystals import Atom, Crystal
 
 ANGSTROM_PER: Final = {"nm": 10.0, "Å": 1.0, "angstrom": 1.0, "pm": 0.01}
 """Units of length in these files; without one it is nm."""

@@ -22,7 +22,7 @@ from lauedepth.pipeline.places import Folders, Place
 from lauedepth.pipeline.protocols import Recipe
 from lauedepth.pipeline.schedulers import LocalProcesses
 from lauedepth.pipeline.settings import Settings
-from lauedepth.pipeline.sources import FolderSource, Inspector, Layout
+from lauedepth.pipeline.sources import FolderSource, Inspector, PointKind
 from lauedepth.pipeline.transfers import LocalCopy
 
 OUR_PROGRAM: Final = (sys.executable, "-m", "lauedepth")
@@ -100,7 +100,7 @@ def open_source(row: SourceRow, folders: Folders) -> FolderSource:
     """Return the source that a row of the catalog describes."""
     return FolderSource(
         Path(row.folder),
-        Layout(row.layout),
+        PointKind(row.layout),
         marker=row.marker,
         dataset=row.dataset,
         frames=row.frames,

@@ -17,7 +17,7 @@ from lauedepth.pipeline.catalog import (
     POINTS,
     Catalog,
     Holder,
-    Point,
+    PointRow,
     PointState,
     SourceRow,
 )
@@ -181,7 +181,7 @@ class Driver:
         } & self._begun
         self._dispatch(active, now)
 
-    def _take_back_lost(self, active: list[Point], now: float) -> None:
+    def _take_back_lost(self, active: list[PointRow], now: float) -> None:
         """Put points back whose run broke down or never began."""
         for point_id, since in list(self._in_flight.items()):
             if point_id not in self._begun and now - since > STALLED_S:
@@ -196,7 +196,7 @@ class Driver:
             else:
                 self._catalog.requeue(point.id, "taken up again")
 
-    def _dispatch(self, active: list[Point], now: float) -> None:
+    def _dispatch(self, active: list[PointRow], now: float) -> None:
         coming = [p.size for p in active if p.state is PointState.STAGING]
         while not self._draining and now >= self._hold_until:
             if len(self._in_flight) >= self._most:
@@ -212,7 +212,7 @@ class Driver:
                 return
             self._start(point, now)
 
-    def _start(self, point: Point, now: float) -> None:
+    def _start(self, point: PointRow, now: float) -> None:
         run = self._catalog.dispatch(point)
         self._in_flight[point.id] = now
         try:

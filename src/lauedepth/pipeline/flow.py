@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from lauedepth.pipeline.catalog import ACTIVE, Catalog, Point, PointState
+from lauedepth.pipeline.catalog import ACTIVE, Catalog, PointRow, PointState
 from lauedepth.pipeline.engine import StepRunner
 from lauedepth.pipeline.errors import (
     CatalogError,
@@ -107,7 +107,7 @@ class Flow:
             else:
                 self._end(point, PointState.FAILED, str(error))
 
-    def _steps(self, point: Point, step: StepRunner) -> None:
+    def _steps(self, point: PointRow, step: StepRunner) -> None:
         digest = step("stage in", lambda: self._persist(self._stage_in, point))
         earlier = self._catalog.done_before(point, digest)
         if earlier is not None:
@@ -122,11 +122,11 @@ class Flow:
         self._catalog.done(point, manifest[point.result])
         LOG.info("%s: done, %s", point.label, self._folders.results / point.result)
 
-    def _end(self, point: Point, state: PointState, reason: str) -> None:
+    def _end(self, point: PointRow, state: PointState, reason: str) -> None:
         self._catalog.finish(point.id, state, reason, only=ACTIVE)
         LOG.warning("%s: %s: %s", point.label, state.value, reason)
 
-    def _persist(self, action: Callable[[Point], T], point: Point) -> T:
+    def _persist(self, action: Callable[[PointRow], T], point: PointRow) -> T:
         """Try an action again when a mount or a disk fails in a way that may pass."""
         for pause in PAUSES_S:
             try:
@@ -138,7 +138,7 @@ class Flow:
                 time.sleep(pause)
         return action(point)
 
-    def _stage_in(self, point: Point) -> str:
+    def _stage_in(self, point: PointRow) -> str:
         """Copy the point's files next to the job and return the checksum of its content."""
         self._catalog.step(point, PointState.STAGING, staged=True)
         source = next(s for s in self._catalog.sources() if s.id == point.source_id)
@@ -152,10 +152,10 @@ class Flow:
             lines.append(f"{digest}  {place.name}\n")
         return digest if single else hashlib.sha256("".join(lines).encode()).hexdigest()
 
-    def _staged(self, point: Point) -> Path:
+    def _staged(self, point: PointRow) -> Path:
         return self._folders.point(point.id) / "in" / Path(point.key).name
 
-    def _reconstruct(self, point: Point, digest: str) -> bool:
+    def _reconstruct(self, point: PointRow, digest: str) -> bool:
         """Run the point's job to its end; return False if the disk was too full for it.
 
         Raises
@@ -184,7 +184,7 @@ class Flow:
             LOG.warning("%s: job %s %s", point.label, name, _death(report))
         raise JobError(f"the job {_death(report)}, {TRIALS} times in a row", remedy="see the logs")
 
-    def _wait(self, point: Point, name: str) -> JobReport:
+    def _wait(self, point: PointRow, name: str) -> JobReport:
         """Wait for a job; what the looks add to it is a tenth at most."""
         begin = time.monotonic()
         while (report := self._scheduler.report(name)).state in (JobState.QUEUED, JobState.RUNNING):
@@ -194,7 +194,7 @@ class Flow:
             time.sleep(min(0.5, max(0.02, (time.monotonic() - begin) / 10)))
         return report
 
-    def _package(self, point: Point) -> dict[str, str]:
+    def _package(self, point: PointRow) -> dict[str, str]:
         """Return the checksum of every file to deliver, by its path below the results."""
         self._catalog.step(point, PointState.PACKAGING)
         out = self._folders.point(point.id) / "out"
@@ -205,7 +205,7 @@ class Flow:
         wanted = [f for f in files if f.suffix != ".partial"]
         return {file.relative_to(out).as_posix(): sha256(file) for file in wanted}
 
-    def _stage_out(self, point: Point, manifest: dict[str, str]) -> None:
+    def _stage_out(self, point: PointRow, manifest: dict[str, str]) -> None:
         """Copy everything to the results folder, the result itself last."""
         self._catalog.step(point, PointState.DELIVERING)
         out = self._folders.point(point.id) / "out"

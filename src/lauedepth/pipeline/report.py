@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from lauedepth.core.arrays import Floats
-from lauedepth.pipeline.catalog import JOBS, POINTS, Catalog, Point, PointState
+from lauedepth.pipeline.catalog import JOBS, POINTS, Catalog, PointRow, PointState
 from lauedepth.pipeline.errors import FacilityError, OutputError
 from lauedepth.pipeline.paths import printable
 from lauedepth.pipeline.planner import HOUR_S
@@ -62,7 +62,7 @@ class Record:
     """Everything a report is made of."""
 
     sources: dict[int, str]
-    points: tuple[Point, ...]
+    points: tuple[PointRow, ...]
     jobs: tuple[Job, ...]
     slots: int
 
@@ -103,7 +103,7 @@ def table(record: Record) -> list[tuple[str, ...]]:
 
 
 def _row(
-    folder: str, points: Sequence[Point], jobs: Sequence[Job], record: Record
+    folder: str, points: Sequence[PointRow], jobs: Sequence[Job], record: Record
 ) -> tuple[str, ...]:
     good = [job for job in jobs if job.exit_code == 0]
     done = [p for p in points if p.state is PointState.DONE]

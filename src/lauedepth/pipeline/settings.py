@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lauedepth.pipeline.errors import ConfigurationError
-from lauedepth.pipeline.sources.folder import Layout
+from lauedepth.pipeline.sources.folder import PointKind
 
 Command = Annotated[tuple[str, ...], Field(min_length=1)]
 
@@ -19,7 +19,7 @@ class Settings(BaseModel):
 
     Attributes
     ----------
-    layout : Layout
+    layout : PointKind
         What a point is: a file, or a folder of one-frame files.
     marker : str
         Ending of the empty file by which the experiment says that a point is complete.
@@ -52,7 +52,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    layout: Layout = Layout.FILE
+    layout: PointKind = PointKind.FILE
     marker: str = Field(default=".done", min_length=1, pattern="^[^/]+$")
     marker_needed: bool = False
     dataset: str = "entry1/data/data"

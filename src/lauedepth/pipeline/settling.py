@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from lauedepth.pipeline.catalog import Catalog, Point, PointState, Priority, SourceRow
+from lauedepth.pipeline.catalog import Catalog, PointRow, PointState, Priority, SourceRow
 from lauedepth.pipeline.errors import InputError, NotAPointError
 from lauedepth.pipeline.paths import printable
 from lauedepth.pipeline.protocols import Sighting, Source
@@ -102,7 +102,7 @@ class Watcher:
                 watched.arriving = not watched.arriving
                 watched.still, watched.unreadable_since = 0, None
 
-    def _learn(self, point: Point) -> None:
+    def _learn(self, point: PointRow) -> None:
         arriving = point.state is PointState.ARRIVING
         self._known[point.key] = _Watched(point.id, point.version, point.signature, arriving)
 

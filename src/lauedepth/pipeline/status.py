@@ -17,12 +17,12 @@ from lauedepth.pipeline.catalog import (
     JOBS,
     POINTS,
     Catalog,
-    Point,
+    PointRow,
     PointState,
     Priority,
     holder,
 )
-from lauedepth.pipeline.planner import HOUR_S, Demand, duration, plan
+from lauedepth.pipeline.planner import HOUR_S, Demand, duration, forecast
 
 RECENT: Final = 20
 """Points from which the present pace is measured."""
@@ -145,7 +145,7 @@ def status(catalog: Catalog, now: float | None = None) -> Status:
     )
 
 
-def _verdict(catalog: Catalog, unfinished: Sequence[Point], slots: int, now: float) -> str:
+def _verdict(catalog: Catalog, unfinished: Sequence[PointRow], slots: int, now: float) -> str:
     """Return the line that says whether the computing keeps up."""
     pace, coming = measure(catalog), catalog.coming()
     live = coming != 0 and pace.cadence_s > 0 and now < pace.last_arrival + OVERDUE * pace.cadence_s
@@ -171,7 +171,7 @@ def _verdict(catalog: Catalog, unfinished: Sequence[Point], slots: int, now: flo
         overhead_s=pace.overhead_s,
         queued=len(backlog),
     )
-    return f"{word}: {behind} behind{tail}, done about {_clock(now, plan(demand).finish_s)}"
+    return f"{word}: {behind} behind{tail}, done about {_clock(now, forecast(demand).finish_s)}"
 
 
 def _clock(now: float, after_s: float) -> str:
@@ -179,7 +179,7 @@ def _clock(now: float, after_s: float) -> str:
     return time.strftime(form, time.localtime(now + after_s))
 
 
-def _since(point: Point) -> float:
+def _since(point: PointRow) -> float:
     return point.complete if point.complete is not None else point.seen
 
 

@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from lauedepth.core.arrays import Floats
 from lauedepth.core.errors import ConfigurationError
-from lauedepth.crystals.crystal import Crystal
+from lauedepth.crystals import Crystal
 
 
 @dataclass(frozen=True)

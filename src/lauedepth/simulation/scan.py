@@ -15,7 +15,7 @@ from lauedepth.core.arrays import Floats
 from lauedepth.core.errors import ConfigurationError
 from lauedepth.core.instrument.experiment import Experiment, Region
 from lauedepth.core.instrument.geometry import pixel_positions, pose_matrix, ray_slopes
-from lauedepth.crystals.laue import WhiteBeam
+from lauedepth.crystals import WhiteBeam
 from lauedepth.simulation.flaws import BadPixels, Flaws, Timeline, beam_offsets, blur, generator
 from lauedepth.simulation.forward import bar_rows, ray_table
 from lauedepth.simulation.sample import Sample, Surface

@@ -13,7 +13,7 @@ from scipy.special import ndtr
 from lauedepth.core.arrays import Floats
 from lauedepth.core.instrument.experiment import Experiment, Region
 from lauedepth.core.instrument.geometry import lab_to_beam, source_positions
-from lauedepth.crystals.laue import Spot, WhiteBeam, laue_spots
+from lauedepth.crystals import Spot, WhiteBeam, laue_spots
 from lauedepth.simulation.sample import Grain, Surface
 
 Integers = npt.NDArray[np.int32]

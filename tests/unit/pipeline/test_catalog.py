@@ -12,7 +12,7 @@ import pytest
 
 from lauedepth.pipeline.catalog import (
     Catalog,
-    Point,
+    PointRow,
     PointState,
     Priority,
     SourceRow,
@@ -45,7 +45,7 @@ def catalog(path: Path) -> Catalog:
 
 def add(
     catalog: Catalog, key: str, priority: Priority = Priority.LIVE, folder: str = "/d"
-) -> Point:
+) -> PointRow:
     source = catalog.add_source(source_row(folder))
     catalog.add_points(source, [(seen(key), 1)], priority)
     point = next(p for p in catalog.latest(source) if p.key == key)

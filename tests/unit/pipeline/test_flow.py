@@ -18,7 +18,7 @@ import pytest
 
 from lauedepth.pipeline.catalog import (
     Catalog,
-    Point,
+    PointRow,
     PointState,
     Priority,
     SourceRow,
@@ -95,7 +95,7 @@ class Bench:
         with hold(self.catalog) as me:
             self.driver().run(me, until_done=True)
 
-    def point(self, name: str) -> Point:
+    def point(self, name: str) -> PointRow:
         return point_named(self.catalog, name)
 
 
@@ -242,7 +242,7 @@ def test_a_catalog_that_refuses_for_a_while_is_waited_for(
     bench.transfer.faults = list(broken)
     real, left = bench.catalog.dispatch, [1, 2]
 
-    def refuse(point: Point) -> int:
+    def refuse(point: PointRow) -> int:
         if left:
             left.pop()
             raise CatalogError("cannot be written (disk I/O error)")

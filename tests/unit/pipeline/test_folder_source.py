@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lauedepth.pipeline.errors import InputError, NotAPointError
-from lauedepth.pipeline.sources import FolderSource, Layout
+from lauedepth.pipeline.sources import FolderSource, PointKind
 
 
 def write(path: Path, shape: tuple[int, ...] = (3, 4, 5)) -> Path:
@@ -115,7 +115,7 @@ def test_marker(tmp_path: Path) -> None:
 def test_a_point_of_one_frame_files(tmp_path: Path) -> None:
     for number in (0, 2, 10, 1):
         write(tmp_path / "p1" / f"im_{number}.h5", (4, 5))
-    source = FolderSource(tmp_path, Layout.FOLDER, frames=4)
+    source = FolderSource(tmp_path, PointKind.FOLDER, frames=4)
     (sighting,) = source.scan()
     assert sighting.key == "p1"
     assert [m.name for m in sighting.members] == [f"p1/im_{n}.h5" for n in (0, 1, 2, 10)]
@@ -127,7 +127,7 @@ def test_a_point_of_one_frame_files(tmp_path: Path) -> None:
 def test_frames_of_two_sizes_are_no_point(tmp_path: Path) -> None:
     write(tmp_path / "p1" / "im_0.h5", (4, 5))
     write(tmp_path / "p1" / "im_1.h5", (4, 6))
-    source = FolderSource(tmp_path, Layout.FOLDER)
+    source = FolderSource(tmp_path, PointKind.FOLDER)
     with pytest.raises(InputError, match="others of"):
         source.check(source.scan()[0])
 

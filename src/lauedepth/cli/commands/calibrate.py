@@ -10,8 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from lauedepth.cli import options
-from lauedepth.cli.reporting import Reporter, Tell, reporter_for
+from lauedepth.cli.reporting import Reporter, reporter_for
 from lauedepth.core.errors import ConfigurationError
+from lauedepth.core.progress import Progress
 
 if TYPE_CHECKING:
     from lauedepth.calibration import Calibration, PoseFit
@@ -107,7 +108,7 @@ def _find(
     sample_depth_um: float,
     pixels: Pixels | None,
     memory_bytes: int,
-    progress: Tell,
+    progress: Progress,
 ) -> Calibration:
     from lauedepth.calibration import calibrate, parameters_named  # noqa: PLC0415
     from lauedepth.tasks.calibrate import read_scans  # noqa: PLC0415

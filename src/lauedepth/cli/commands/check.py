@@ -72,7 +72,7 @@ def check(
         raise ConfigurationError(f"{len(results)} results given", "--point", "give one RESULT")
     if experiment is not None:
         config = options.load(experiment, method, energy)
-        _tell_experiment(reporter, experiment, config)
+        _report_experiment(reporter, experiment, config)
         if left:
             _check_points(reporter, left, config, backend, pixels, pose, memory_bytes)
     for path in results:
@@ -103,24 +103,24 @@ def _check_points(
     chosen, decoder = options.pixels_of(pixels, config), choose_backend(backend)
     mask = chosen if isinstance(chosen, np.ndarray) else None
     config = with_threshold(config, chosen)
-    with reporter.progress("decoder") as tell:
+    with reporter.progress("decoder") as progress:
         start_backend(
             decoder,
             config.to_core(),
             config.decode_options(),
-            lambda done, total: tell("compile", done, total),
+            lambda done, total: progress("compile", done, total),
         )
     tell_decoder(reporter, decoder, config)
     for path in points:
         with open_for(config, path) as point:
             estimate = estimate_point(point, config, decoder, mask, memory_bytes)
             rank_bytes = rank_memory(point, memory_bytes, decoder)
-            _tell_point(reporter, point, estimate, decoder, rank_bytes)
+            _report_point(reporter, point, estimate, decoder, rank_bytes)
             if pose:
                 tell_pose(reporter, point, config, memory_bytes)
 
 
-def _tell_experiment(reporter: Reporter, path: Path, config: ExperimentConfig) -> None:
+def _report_experiment(reporter: Reporter, path: Path, config: ExperimentConfig) -> None:
     core = config.to_core()
     depths, frames = core.depths, core.frames
     rows = {
@@ -136,13 +136,13 @@ def _tell_experiment(reporter: Reporter, path: Path, config: ExperimentConfig) -
     reporter.show("experiment", values, facts(rows, f"{escape(str(path))}: valid"))
 
 
-def _tell_point(
+def _report_point(
     reporter: Reporter, point: Point, estimate: Estimate, decoder: Backend, rank_bytes: int
 ) -> None:
     frames, rows, columns = point.shape
     lost = int((~point.usable).sum())
     region = point.region
-    told = {
+    rows_shown = {
         "frames": f"{frames} of {rows} rows × {columns} columns, {point.dtype}",
         "lost frames": lost,
         "region": f"from column {region.start[0]}, row {region.start[1]}, "
@@ -158,4 +158,4 @@ def _tell_point(
     values = {"path": point.path, "shape": point.shape, "lost_frames": lost}
     values |= {"backend": decoder.name, "rank_memory_bytes": rank_bytes}
     title = f"{escape(str(point.path))}: can be reconstructed"
-    reporter.show("point", values | vars(estimate), facts(told, title))
+    reporter.show("point", values | vars(estimate), facts(rows_shown, title))

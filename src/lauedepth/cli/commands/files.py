@@ -56,7 +56,7 @@ def export(
     if name:
         options.refuse_path(name, "--name")
     reporter = reporter_for(as_json)
-    with reporter.progress(result.name) as tell:
+    with reporter.progress(result.name) as progress:
         written = export_depths(
             result,
             output,
@@ -64,7 +64,7 @@ def export(
             start_um=float("-inf") if start is None else start,
             stop_um=float("inf") if stop is None else stop,
             compress=compress,
-            progress=lambda done, total: tell("export", done, total),
+            progress=lambda done, total: progress("export", done, total),
         )
     values = {"output": output, "files": len(written)}
     reporter.show("result", values, f"{len(written)} images in {escape(str(output))}")

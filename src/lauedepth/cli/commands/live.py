@@ -18,7 +18,7 @@ import typer
 from lauedepth.core.errors import LaueDepthError
 
 if TYPE_CHECKING:
-    from lauedepth.pipeline.catalog import Catalog, Point
+    from lauedepth.pipeline.catalog import Catalog, PointRow
     from lauedepth.pipeline.places import Place
 
 Folder = Annotated[Path, typer.Argument(help="Folder of points.")]
@@ -178,7 +178,7 @@ def replay(
     """Play a recorded scan as the detector wrote it: file by file, slowly, in time."""
     from lauedepth.pipeline.replay import Rate  # noqa: PLC0415
     from lauedepth.pipeline.replay import replay as play  # noqa: PLC0415
-    from lauedepth.pipeline.sources import Layout  # noqa: PLC0415
+    from lauedepth.pipeline.sources import PointKind  # noqa: PLC0415
 
     stop = threading.Event()
     signal.signal(signal.SIGINT, lambda *_: stop.set())
@@ -186,11 +186,11 @@ def replay(
         scan,
         destination,
         Rate(cadence, speed=speed),
-        layout=Layout.FOLDER if folders else Layout.FILE,
+        layout=PointKind.FOLDER if folders else PointKind.FILE,
         marker=marker,
         limit=points,
         stop=stop,
-        tell=typer.echo,
+        report=typer.echo,
     )
     typer.echo(f"{number} points written to {destination}")
 
@@ -218,11 +218,10 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Predict whether the computing keeps up with the detector, and when it is done."""
-    from lauedepth.pipeline.planner import Demand, describe  # noqa: PLC0415
-    from lauedepth.pipeline.planner import plan as play  # noqa: PLC0415
+    from lauedepth.pipeline.planner import Demand, describe, forecast  # noqa: PLC0415
 
     demand = Demand(points, cadence, nodes, nodes_per_job, node_hours_per_point)
-    outcome = play(demand)
+    outcome = forecast(demand)
     text = describe(demand, outcome)
     typer.echo(json.dumps(dataclasses.asdict(outcome), indent=1) if as_json else text)
 
@@ -255,7 +254,7 @@ def _each(
     every: tuple[str, ...],
     *,
     allowed: tuple[str, ...],
-    act: Callable[[Point], None],
+    act: Callable[[PointRow], None],
 ) -> None:
     """Act on the points named, and on all in some states."""
     from lauedepth.pipeline.catalog import POINTS, point_named  # noqa: PLC0415

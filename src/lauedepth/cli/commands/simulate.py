@@ -59,14 +59,14 @@ def simulate(
         folder=sample.parent if sample else Path(),
         image=image,
     )
-    with reporter.progress("scan") as tell:
+    with reporter.progress("scan") as progress:
         written = write_scan(
             points,
             output,
             config,
             name=name,
-            layout=layout,
-            progress=lambda point, done, total: tell(f"simulating {point}", done, total),
+            storage=layout,
+            progress=lambda point, done, total: progress(f"simulating {point}", done, total),
         )
     values = {"output": output, "points": written, "seed": simulation.seed}
     reporter.show("result", values, f"{len(written)} points in {escape(str(output))}")

@@ -11,7 +11,7 @@ from lauedepth.pipeline.catalog.schema import (
     PointState,
     Priority,
 )
-from lauedepth.pipeline.catalog.store import Catalog, Point, SourceRow, point_named
+from lauedepth.pipeline.catalog.store import Catalog, PointRow, SourceRow, point_named
 
 __all__ = [
     "ACTIVE",
@@ -21,7 +21,7 @@ __all__ = [
     "STEPS",
     "Catalog",
     "Holder",
-    "Point",
+    "PointRow",
     "PointState",
     "Priority",
     "SourceRow",

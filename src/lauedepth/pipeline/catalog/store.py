@@ -44,7 +44,7 @@ class SourceRow:
 
 
 @dataclass(frozen=True)
-class Point:
+class PointRow:
     """A point, or one version of it, as the catalog knows it. Times are Unix times."""
 
     id: int
@@ -174,11 +174,11 @@ class Catalog(Database):
         """Put a point into a final state, if its state is one of `only`, or any."""
         self.change(point_id, only=only, state=state, failure=failure, finished=time.time())
 
-    def point(self, point_id: int) -> Point:
+    def point(self, point_id: int) -> PointRow:
         """Return one point."""
         return self.points(POINTS.c.id == point_id)[0]
 
-    def points(self, *where: sa.ColumnElement[bool], limit: int | None = None) -> list[Point]:
+    def points(self, *where: sa.ColumnElement[bool], limit: int | None = None) -> list[PointRow]:
         """Return points, those to be worked on first in front."""
         order = (POINTS.c.priority, POINTS.c.complete, POINTS.c.id)
         with self.begin() as connection:
@@ -187,7 +187,7 @@ class Catalog(Database):
             ).mappings()
             return [_point(row) for row in rows]
 
-    def next_waiting(self) -> Point | None:
+    def next_waiting(self) -> PointRow | None:
         """Return the point to work on next."""
         found = self.points(POINTS.c.state == PointState.WAITING, limit=1)
         return found[0] if found else None
@@ -200,7 +200,7 @@ class Catalog(Database):
             )
             return {PointState(state): int(number) for state, number in rows}
 
-    def latest(self, source_id: int) -> list[Point]:
+    def latest(self, source_id: int) -> list[PointRow]:
         """Return the newest version of every point of a source."""
         versions = {p.key: p for p in self.points(POINTS.c.source_id == source_id)}
         for point in self.points(POINTS.c.source_id == source_id, POINTS.c.version > 1):
@@ -226,7 +226,7 @@ class Catalog(Database):
             arrived = connection.scalar(here) or 0
         return max(0, sum(source.expected for source in awaited) - arrived)
 
-    def done_before(self, point: Point, sha256_input: str) -> Point | None:
+    def done_before(self, point: PointRow, sha256_input: str) -> PointRow | None:
         """Return an earlier version of a point with the same content, if it is done."""
         found = self.points(
             POINTS.c.source_id == point.source_id,
@@ -239,7 +239,7 @@ class Catalog(Database):
 
     # What the driver decides
 
-    def dispatch(self, point: Point) -> int:
+    def dispatch(self, point: PointRow) -> int:
         """Put a waiting point into work and return the number of this run."""
         run = point.run + 1
         self.change(point.id, state=PointState.STAGING, run=run, started=time.time())
@@ -250,18 +250,18 @@ class Catalog(Database):
         again = {} if attempt is None else {"attempt": attempt}
         self.change(point_id, only=ACTIVE, state=PointState.WAITING, failure=reason, **again)
 
-    def retry(self, point: Point) -> None:
+    def retry(self, point: PointRow) -> None:
         """Let a failed or skipped point start anew."""
         state = PointState.WAITING if point.complete is not None else PointState.ARRIVING
         self.change(point.id, state=state, failure="", finished=None, attempt=point.attempt + 1)
 
-    def skip(self, point: Point, reason: str) -> None:
+    def skip(self, point: PointRow, reason: str) -> None:
         """Take a point out of the way."""
         self.finish(point.id, PointState.SKIPPED, reason)
 
     # What a flow reports
 
-    def step(self, point: Point, state: PointState, **values: Any) -> None:
+    def step(self, point: PointRow, state: PointState, **values: Any) -> None:
         """Note that a point entered a step, which ends the one before; skipped ones stay so."""
         at = time.time()
         with self.begin() as connection:
@@ -276,7 +276,7 @@ class Catalog(Database):
                 .values(state=state, **values)
             )
 
-    def done(self, point: Point, sha256_result: str) -> None:
+    def done(self, point: PointRow, sha256_result: str) -> None:
         """Record that a point's result is valid, delivered and known by its checksum."""
         now = time.time()
         with self.begin() as connection:
@@ -289,14 +289,14 @@ class Catalog(Database):
                 )
             )
 
-    def _end_steps(self, connection: sa.Connection, point: Point, at: float) -> None:
+    def _end_steps(self, connection: sa.Connection, point: PointRow, at: float) -> None:
         connection.execute(
             STEPS.update()
             .where(STEPS.c.point_id == point.id, STEPS.c.finished.is_(None))
             .values(finished=at)
         )
 
-    def add_job(self, point: Point, name: str) -> None:
+    def add_job(self, point: PointRow, name: str) -> None:
         """Note a job before it is submitted; do nothing if it is known."""
         with self.begin() as connection:
             if not connection.scalar(sa.select(JOBS.c.name).where(JOBS.c.name == name)):
@@ -306,7 +306,7 @@ class Catalog(Database):
                     )
                 )
 
-    def unstage(self, points: Sequence[Point]) -> list[str]:
+    def unstage(self, points: Sequence[PointRow]) -> list[str]:
         """Note that points have no staged files any more; return the jobs of those done."""
         done = [point.id for point in points if point.state is PointState.DONE]
         with self.begin() as connection:
@@ -345,14 +345,14 @@ def _seen(sighting: Sighting) -> dict[str, Any]:
     }
 
 
-def _point(row: sa.RowMapping) -> Point:
-    content = {field.name: row[field.name] for field in fields(Point)}
+def _point(row: sa.RowMapping) -> PointRow:
+    content = {field.name: row[field.name] for field in fields(PointRow)}
     content["members"] = tuple(Member(*member) for member in row["members"])
     content["state"] = PointState(row["state"])
-    return Point(**content)
+    return PointRow(**content)
 
 
-def point_named(catalog: Catalog, name: str) -> Point:
+def point_named(catalog: Catalog, name: str) -> PointRow:
     """Return the newest version of the point with this name, or with this result.
 
     Raises

@@ -20,7 +20,7 @@ MAX_DEPTH: Final = 16
 CountFrames = Callable[[Path, Member, str], tuple[int, int, int]]
 
 
-class Layout(StrEnum):
+class PointKind(StrEnum):
     """What a point is."""
 
     FILE = "file"
@@ -36,7 +36,7 @@ class FolderSource:
     ----------
     root : Path
         The folder. Links that lead out of it are refused.
-    layout : Layout
+    layout : PointKind
         What a point is.
     marker : str
         Ending of the empty file by which the experiment says that a point is complete.
@@ -53,7 +53,7 @@ class FolderSource:
     def __init__(
         self,
         root: Path,
-        layout: Layout = Layout.FILE,
+        layout: PointKind = PointKind.FILE,
         *,
         marker: str = ".done",
         dataset: str = "entry1/data/data",
@@ -80,7 +80,7 @@ class FolderSource:
             files = [e for e in entries if _is_data(e)]
             names = {entry.name for entry in entries}
             within = "" if folder == self._root else f"{folder.relative_to(self._root).as_posix()}/"
-            if self._layout is Layout.FILE:
+            if self._layout is PointKind.FILE:
                 found.extend(self._file(within + entry.name, entry, names) for entry in files)
             elif files and within:
                 found.append(self._folder(folder, files, names))

@@ -13,15 +13,13 @@ from lauedepth.config.crystal_xml import read_crystal
 from lauedepth.config.sections import Positive, Section
 from lauedepth.core.errors import ConfigurationError
 from lauedepth.core.instrument.experiment import Detector, Region
+from lauedepth.crystals import Crystal, WhiteBeam, crystal_by_name
 from lauedepth.simulation import (
-    Crystal,
     Exposure,
     Flaws,
     Polycrystal,
     Sample,
     Surface,
-    WhiteBeam,
-    crystal_by_name,
     grid_positions,
     membrane,
     random_column,

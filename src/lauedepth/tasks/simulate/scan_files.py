@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from lauedepth.config import ExperimentConfig, dump_experiment
 from lauedepth.core.errors import InputError, OutputError
 from lauedepth.core.instrument.experiment import Experiment, Region
+from lauedepth.core.progress import Progress, no_progress
 from lauedepth.io import publish, publish_hdf5, read_image, write_point, write_series
 from lauedepth.simulation import (
     TRUTH,
@@ -26,8 +27,8 @@ from lauedepth.simulation import (
 )
 from lauedepth.tasks.simulate.config import SimulationConfig
 
-Layout = Literal["stack", "series"]
-Progress = Callable[[str, int, int], None]
+Storage = Literal["stack", "series"]
+"""How a point is stored: in one file, or with one file per frame."""
 
 EXPERIMENT_FILE: Final = "experiment.yml"
 TRUTH_FOLDER: Final = "truth"
@@ -140,9 +141,9 @@ def write_scan(
     config: ExperimentConfig,
     *,
     name: str = "point",
-    layout: Layout = "stack",
+    storage: Storage = "stack",
     compression: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> list[Path]:
     """Write a scan: ``NAME_0001.h5`` ..., ``truth/NAME_0001.h5`` ... and ``experiment.yml``.
 
@@ -154,8 +155,8 @@ def write_scan(
     config : ExperimentConfig
         What the points are reconstructed with.
     name : str
-    layout : {"stack", "series"}
-        One file a point, or a folder ``NAME_0001`` of one-frame files.
+    storage : {"stack", "series"}
+        One file per point, or a folder ``NAME_0001`` of one-frame files.
     compression : int, optional
         Level of gzip.
     progress : callable, optional
@@ -180,7 +181,7 @@ def write_scan(
         title = f"{name}_{one.number + 1:04d}"
         write_truth(folder / TRUTH_FOLDER / f"{title}.h5", one.point.truth)
         written.append(
-            _write(one, folder / title, layout, compression=compression, progress=progress)
+            _write(one, folder / title, storage, compression=compression, progress=progress)
         )
     return written
 
@@ -188,10 +189,10 @@ def write_scan(
 def _write(
     one: ScanPoint,
     path: Path,
-    layout: Layout,
+    storage: Storage,
     *,
     compression: int | None,
-    progress: Progress | None,
+    progress: Progress,
 ) -> Path:
     """Write a point as PATH.h5 or as files in the folder PATH; return which."""
     point, n_frames = one.point, one.point.shape[0]
@@ -199,11 +200,10 @@ def _write(
     def frames() -> Iterator[npt.NDArray[np.uint16] | None]:
         for number, frame in enumerate(point.frames()):
             yield frame if point.timeline.recorded[number] else None
-            if progress:
-                progress(path.name, number + 1, n_frames)
+            progress(path.name, number + 1, n_frames)
 
     write = partial(write_series, path, path.name)
-    if layout == "stack":
+    if storage == "stack":
         path = path.with_name(f"{path.name}.h5")
         write = partial(write_point, path)
     write(
