@@ -212,7 +212,7 @@ def test_a_dry_run_needs_no_point(scans: Path, command: Command) -> None:
         (["scan0.h5"], "needs at least one POINT and --output"),
         (["scan0.h5", "--fit", "poze", "-o", "new.yml"], "did you mean pose?"),
         (["scan0.h5", "-o", "scan0.h5"], "would be overwritten"),
-        (["scan0.h5", "--figure", "a.gif", "-o", "new.yml"], "cannot draw '.gif'"),
+        (["scan0.h5", "--figure", "a.gif", "-o", "new.yml"], "format '.gif' is not supported"),
         (["scan0.h5", "--pixels", "1e6", "-o", "new.yml"], "no pixel to calibrate with"),
     ],
 )

@@ -142,7 +142,7 @@ def test_batch_beside_a_watch_and_alone(bench: Bench) -> None:
     driver = bench.watch()
     bench.until((bench.results / ".lauedepth" / "catalog.sqlite.lock").exists)
     time.sleep(0.5)
-    assert f"handed to process {driver.pid}" in bench.run(*words)
+    assert f"handed over to process {driver.pid}" in bench.run(*words)
     bench.until(lambda: bench.done() == 3)
     driver.send_signal(signal.SIGINT)
     driver.communicate(timeout=30)

@@ -1,4 +1,4 @@
-"""With which code the program ends."""
+"""The program's exit codes."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import click
 from lauedepth.core.errors import BackendUnavailableError, ConfigurationError
 
 FAILURE: Final = 1
-"""Some point, or an invalid file."""
+"""A point failed, or a file is invalid."""
 USAGE: Final = 2
 """Wrong usage or configuration."""
 INTERRUPTED: Final = 130
 """Ctrl-C."""
 TERMINATED: Final = 143
-"""SIGTERM, as schedulers send it before they kill."""
+"""SIGTERM, which schedulers send before SIGKILL."""
 
 
 class TerminatedError(KeyboardInterrupt):
-    """SIGTERM came: a scheduler wants the process to end."""
+    """SIGTERM was received: a scheduler wants the process to end."""
 
 
 def exit_code_of(error: BaseException) -> int:

@@ -1,4 +1,4 @@
-"""What commands show: lines and bars for people, one JSON object a line for programs."""
+"""The output of commands: text and progress bars for people, JSON lines for programs."""
 
 from __future__ import annotations
 
@@ -28,34 +28,34 @@ from lauedepth.core.progress import Progress
 
 STAGES: Mapping[str, str] = {
     "select": "selecting pixels",
-    "compile": "compiling, once",
+    "compile": "compiling (first use only)",
     "decode": "decoding",
     "write": "writing",
     "simulate": "simulating",
     "export": "exporting",
     "read": "reading",
-    "search": "searching the code",
-    "refine": "measuring again",
+    "search": "searching along the code",
+    "refine": "refining positions",
 }
 
 SECONDS_BETWEEN = 1.0
-"""Least time between two progress events."""
+"""Minimum time between two progress events."""
 
 
 class Reporter(Protocol):
     """Where a command's output goes."""
 
     def show(self, event: str, values: Mapping[str, Any], text: RenderableType) -> None:
-        """Show something: its values to programs, its text to people."""
+        """Show a result: its values to programs, its text to people."""
         ...
 
     def warn(self, message: str, where: str = "") -> None:
-        """Show what a user should know."""
+        """Show a warning."""
         ...
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Progress]:
-        """Show how far a work is."""
+        """Show the progress of some work."""
         ...
 
 
@@ -77,7 +77,7 @@ class TerminalReporter:
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Progress]:
-        """Draw a bar for each stage."""
+        """Show a progress bar for each stage."""
         bars = Bars(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -110,7 +110,7 @@ class JsonReporter:
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Progress]:
-        """Print progress events, not too many."""
+        """Print progress events, but not too often."""
         last: dict[str, float] = {}
 
         def show_progress(stage: str, done: int, total: int) -> None:
@@ -124,12 +124,12 @@ class JsonReporter:
 
 
 def reporter_for(as_json: bool) -> Reporter:
-    """Return where to report: JSON if asked for, or if stdout is no terminal."""
+    """Return the reporter: for programs if asked for, or if stdout is not a terminal."""
     return JsonReporter() if speaks_json(as_json) else TerminalReporter()
 
 
 def speaks_json(as_json: bool) -> bool:
-    """Tell whether output is for programs."""
+    """Return whether output is for programs."""
     return as_json or not sys.stdout.isatty()
 
 
@@ -140,7 +140,7 @@ def print_event(event: str, values: Mapping[str, Any]) -> None:
 
 
 def report_error(error: BaseException, as_json: bool) -> None:
-    """Tell a failure in one line on stderr, and as an event to programs."""
+    """Report a failure in one line on stderr, and as an event to programs."""
     message = one_line(error)
     if as_json:
         known = isinstance(error, LaueDepthError)
@@ -156,9 +156,9 @@ def one_line(error: BaseException) -> str:
     elif isinstance(error, OSError) and error.strerror:
         text = f"{_at(str(error.filename or ''))}{error.strerror.lower()}"
     elif isinstance(error, MemoryError):
-        text = "out of memory; use --memory with less, or a computer with more"
+        text = "out of memory; lower --memory or use a computer with more"
     else:
-        text = f"unexpected {type(error).__name__}: {error}; please report it with --debug"
+        text = f"unexpected {type(error).__name__}: {error}; report it with --debug's output"
     return " ".join(text.split())
 
 
@@ -176,7 +176,7 @@ def _at(where: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as JSON can hold it; NaN becomes null."""
+    """Return a value that JSON can represent; NaN becomes null."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = dataclasses.fields(value)
         return {field.name: _plain(getattr(value, field.name)) for field in fields}

@@ -1,6 +1,6 @@
-"""What is done to a point: staged, reconstructed, packaged, delivered, recorded.
+"""The steps of processing a point: stage, reconstruct, package, deliver, record.
 
-Every step looks first and then acts: it may have been done, or half done, by a driver that died.
+Every step checks before it acts: a driver that died may have done it already, or half of it.
 """
 
 from __future__ import annotations
@@ -41,20 +41,20 @@ T = TypeVar("T")
 LOG: Final = logging.getLogger("lauedepth.live")
 
 TRIALS: Final = 5
-"""How often a job that is killed, or asks for it, is started again."""
+"""Maximum number of starts of a job that is killed or asks for a retry."""
 
 TRY_AGAIN: Final = 75
-"""Exit code by which a program says that its failure may pass."""
+"""Exit code by which a program asks for a retry (EX_TEMPFAIL)."""
 
 DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 PASSING: Final = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENOTCONN)
 PAUSES_S: Final = (1.0, 5.0, 20.0)
-"""Waits before another try after a failure of a disk or a network mount that may pass."""
+"""Waits before each retry after a transient failure of a disk or network mount."""
 
 
 @dataclass(frozen=True)
 class Means:
-    """With what a point is worked on: how files move, where jobs run, what they run, and where."""
+    """What processing needs: a transfer, a scheduler, the programs to run, and the folders."""
 
     transfer: Transfer
     scheduler: Scheduler
@@ -68,9 +68,9 @@ class Flow:
     Parameters
     ----------
     full : callable
-        Says whether the disk is too full to go on.
+        Returns whether the disk is too full to continue.
     stopped : callable
-        Says whether work on a point has been called off.
+        Returns whether work on a point has been cancelled.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Flow:
         self._prefix = catalog.meta("id")
 
     def process(self, point_id: int, run: int, step: StepRunner) -> None:
-        """Bring a point to its end; whatever happens to it is written in the catalog."""
+        """Process a point to a final state; the outcome is recorded in the catalog."""
         point = self._catalog.point(point_id)
         if point.run != run or point.state not in ACTIVE:
             return
@@ -96,9 +96,9 @@ class Flow:
         except ChangedError as error:
             self._end(point, PointState.SUPERSEDED, str(error))
         except CatalogError:
-            raise  # says nothing about the point: the driver takes it up again
+            raise  # says nothing about the point: the driver starts it again
         except StoppedError:
-            LOG.info("%s: called off", point.label)
+            LOG.info("%s: cancelled", point.label)
         except LaueDepthError as error:
             self._end(point, PointState.FAILED, str(error))
         except OSError as error:
@@ -127,14 +127,14 @@ class Flow:
         LOG.warning("%s: %s: %s", point.label, state.value, reason)
 
     def _persist(self, action: Callable[[PointRow], T], point: PointRow) -> T:
-        """Try an action again when a mount or a disk fails in a way that may pass."""
+        """Retry an action after transient failures of a disk or network mount."""
         for pause in PAUSES_S:
             try:
                 return action(point)
             except OSError as error:
                 if error.errno not in PASSING:
                     raise
-                LOG.warning("%s: %s, another try in %.0f s", point.label, error, pause)
+                LOG.warning("%s: %s; trying again in %.0f s", point.label, error, pause)
                 time.sleep(pause)
         return action(point)
 
@@ -156,12 +156,12 @@ class Flow:
         return self._folders.point(point.id) / "in" / Path(point.key).name
 
     def _reconstruct(self, point: PointRow, digest: str) -> bool:
-        """Run the point's job to its end; return False if the disk was too full for it.
+        """Run the point's job; return False if the disk was too full for it.
 
         Raises
         ------
         JobError
-            If the job failed, or was killed too often.
+            If the job failed, or was killed too many times.
         """
         self._catalog.step(point, PointState.RECONSTRUCTING, sha256_input=digest)
         out = self._folders.point(point.id) / "out"
@@ -180,17 +180,19 @@ class Flow:
                 return False
             self._scheduler.cancel(name)
             if (report.exit_code or 0) > 0 and report.exit_code != TRY_AGAIN:
-                raise JobError(f"the job failed with code {report.exit_code}: {report.reason}")
-            LOG.warning("%s: job %s %s", point.label, name, _death(report))
-        raise JobError(f"the job {_death(report)}, {TRIALS} times in a row", remedy="see the logs")
+                raise JobError(f"the job failed with exit code {report.exit_code}: {report.reason}")
+            LOG.warning("%s: job %s %s", point.label, name, _ending(report))
+        raise JobError(
+            f"the job {_ending(report)}, {TRIALS} times in a row", remedy="see the job's logs"
+        )
 
     def _wait(self, point: PointRow, name: str) -> JobReport:
-        """Wait for a job; what the looks add to it is a tenth at most."""
+        """Wait for a job; polling adds at most a tenth to its duration."""
         begin = time.monotonic()
         while (report := self._scheduler.report(name)).state in (JobState.QUEUED, JobState.RUNNING):
             if self._stopped(point.id):
                 self._scheduler.cancel(name)
-                raise StoppedError("called off while its job ran", point.label)
+                raise StoppedError("cancelled while its job was running", point.label)
             time.sleep(min(0.5, max(0.02, (time.monotonic() - begin) / 10)))
         return report
 
@@ -199,7 +201,7 @@ class Flow:
         self._catalog.step(point, PointState.PACKAGING)
         out = self._folders.point(point.id) / "out"
         if not (out / point.result).is_file():
-            raise JobError("the job ended well but left no result", point.label)
+            raise JobError("the job succeeded but left no result", point.label)
         images = sorted((out / export_name(point.result)).rglob("*"))
         files = [out / point.result, *(i for i in images if i.is_file())]
         wanted = [f for f in files if f.suffix != ".partial"]
@@ -214,9 +216,9 @@ class Flow:
             self._transfer.copy(item, lambda: self._stopped(point.id))
 
 
-def _death(report: JobReport) -> str:
+def _ending(report: JobReport) -> str:
     if report.exit_code is None:
-        return "vanished without an exit code"
+        return "disappeared without an exit code"
     if report.exit_code < 0:
         return f"was killed by signal {-report.exit_code}"
-    return f"asked for another try: {report.reason}"
+    return f"asked for a retry: {report.reason}"

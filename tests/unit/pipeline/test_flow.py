@@ -140,7 +140,7 @@ def test_a_point_that_fails_tells_why_and_stops_nobody(bench: Bench) -> None:
     assert [bench.point(n).state.value for n in ("a.h5", "c.h5")] == ["done", "done"]
     bad = bench.point("bad.h5")
     assert bad.state is PointState.FAILED
-    assert bad.failure == "the job failed with code 1: error: no peaks in the frame"
+    assert bad.failure == "the job failed with exit code 1: error: no peaks in the frame"
     assert not (bench.results / "bad.h5").exists()
 
 
@@ -230,7 +230,7 @@ def test_a_breakdown_inside_the_pipeline_ends_in_a_failure(
     bench.write("r.h5", 3)
     bench.transfer.faults = [RuntimeError("a bug")] * 5
     bench.run()
-    assert "broke down on it 5 times" in bench.point("r.h5").failure
+    assert "failed internally on this point 5 times" in bench.point("r.h5").failure
 
 
 def test_a_catalog_that_refuses_for_a_while_is_waited_for(
@@ -268,7 +268,7 @@ def test_a_users_own_file_is_never_overwritten(bench: Bench) -> None:
     bench.write("p.h5")
     (bench.results / "p.h5").write_text("precious")
     bench.run()
-    assert "another file stands there" in bench.point("p.h5").failure
+    assert "another file is already there" in bench.point("p.h5").failure
     assert (bench.results / "p.h5").read_text() == "precious"
 
 
@@ -319,4 +319,4 @@ def test_staged_files_are_kept_if_asked(bench: Bench) -> None:
 def test_the_disk_guard_counts_what_is_coming(tmp_path: Path) -> None:
     assert DiskGuard((tmp_path,), 0.0).objection([1000]) == ""
     assert "paused: " in DiskGuard((tmp_path,), 0.0).objection([1 << 60])
-    assert "make room" in DiskGuard((tmp_path,), 1e18).objection()
+    assert "free some disk space" in DiskGuard((tmp_path,), 1e18).objection()

@@ -128,7 +128,7 @@ def test_frames_of_two_sizes_are_no_point(tmp_path: Path) -> None:
     write(tmp_path / "p1" / "im_0.h5", (4, 5))
     write(tmp_path / "p1" / "im_1.h5", (4, 6))
     source = FolderSource(tmp_path, PointKind.FOLDER)
-    with pytest.raises(InputError, match="others of"):
+    with pytest.raises(InputError, match="but others are"):
         source.check(source.scan()[0])
 
 
@@ -165,7 +165,7 @@ def damaged(path: Path, kind: str) -> None:
         ("shape", "not \\(frames, rows, columns\\)"),
         ("no frames", "not \\(frames, rows, columns\\)"),
         ("no dataset", "has no entry1/data/data"),
-        ("text", "holds no numbers"),
+        ("text", "is not numeric"),
         ("broken link", "cannot be read"),
     ],
 )
@@ -180,7 +180,7 @@ def test_bad_files_are_told_apart(tmp_path: Path, kind: str, says: str) -> None:
 def test_wrong_number_of_frames(tmp_path: Path) -> None:
     write(tmp_path / "a.h5")
     source = FolderSource(tmp_path, frames=300)
-    with pytest.raises(InputError, match="3 frames, not the 300 expected"):
+    with pytest.raises(InputError, match="has 3 frames, not the expected 300"):
         source.check(source.scan()[0])
 
 

@@ -95,7 +95,7 @@ def test_the_detector_has_stopped(run: Run) -> None:
     assert run.verdict(400.0).startswith("keeping up: all 5 points done")
     assert run.verdict(4000.0) == "idle: all 5 points done"
     run.add(5, 72.0 * 5)
-    assert run.verdict(4000.0).startswith("working off: 61 min behind, done about")
+    assert run.verdict(4000.0).startswith("catching up: 61 min behind, done about")
 
 
 def test_finished_when_all_that_were_promised_are_there(tmp_path: Path) -> None:

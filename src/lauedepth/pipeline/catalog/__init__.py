@@ -1,4 +1,4 @@
-"""Every point that was seen and what became of it, kept in a database."""
+"""The catalog: a database of every point seen and its processing."""
 
 from lauedepth.pipeline.catalog.database import catalog_url, plain_cause
 from lauedepth.pipeline.catalog.lock import Holder, hold, holder

@@ -1,4 +1,4 @@
-"""Places where points appear: one module each."""
+"""Sources of points, one module each."""
 
 from lauedepth.pipeline.sources.folder import FolderSource, PointKind
 from lauedepth.pipeline.sources.inspector import Inspector
