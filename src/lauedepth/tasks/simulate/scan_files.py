@@ -1,4 +1,4 @@
-"""Simulated scans as files: points as the beamline writes them, the truth beside them."""
+"""Simulated scans as files: points as the beamline writes them, and the ground truth."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def simulated_points(
     simulation : SimulationConfig
     experiment : Experiment
     folder : Path
-        Where a crystal file is looked for.
+        Folder of the crystal file.
     image : Path, optional
-        A measured frame to take the light from, instead of a crystal's pattern.
+        A measured frame to use as the light source, instead of a crystal's pattern.
     """
     if image is not None:
         yield ScanPoint(0, (0.0, 0.0), _point_of_image(simulation, experiment, image))
@@ -86,14 +86,14 @@ def _point_of_image(
     settings = simulation.image
     placed, region = place_image(read_image(path), experiment.detector, settings.start_px)
     if simulation.region is not None:
-        placed, region = _cut(placed, region, simulation.to_region(experiment.detector), path)
+        placed, region = _crop(placed, region, simulation.to_region(experiment.detector), path)
     spots = segment_image(
         placed.astype(np.float64) * settings.counts_scale,
         region,
         threshold_sigma=settings.threshold_sigma,
     )
     if not spots.n_spots:
-        raise InputError("holds no spots", str(path), "lower image.threshold_sigma")
+        raise InputError("contains no spots", str(path), "lower image.threshold_sigma")
     sources = sources_from_image(
         spots,
         depths_um=settings.depths_um or _inner_depths(experiment),
@@ -117,10 +117,10 @@ def _inner_depths(experiment: Experiment) -> tuple[float, float]:
     return start + margin, stop - margin
 
 
-def _cut(
+def _crop(
     image: npt.NDArray[np.generic], region: Region, wanted: Region, path: Path
 ) -> tuple[npt.NDArray[np.float64], Region]:
-    """Cut a placed image to the part that is read out."""
+    """Crop a placed image to the region that is read out."""
     rows, columns = wanted.shape
     top, left = wanted.start[1] - region.start[1], wanted.start[0] - region.start[0]
     inside = top >= 0 and left >= 0
@@ -130,7 +130,7 @@ def _cut(
             f"covers columns {region.start[0]}...{region.start[0] + image.shape[1] - 1} and rows "
             f"{region.start[1]}...{region.start[1] + image.shape[0] - 1} of the detector",
             str(path),
-            "choose a region within it, without binning",
+            "choose a region inside it, without binning",
         )
     return np.asarray(image[top : top + rows, left : left + columns], np.float64), wanted
 
@@ -151,7 +151,7 @@ def write_scan(
     ----------
     points : iterator of ScanPoint
     folder : Path or str
-        Created where it is missing.
+        Created if missing.
     config : ExperimentConfig
         What the points are reconstructed with.
     name : str
@@ -160,7 +160,7 @@ def write_scan(
     compression : int, optional
         Level of gzip.
     progress : callable, optional
-        Called with (point, frames done, frames in all).
+        Called with (point, frames done, total frames).
 
     Returns
     -------
@@ -218,7 +218,7 @@ def _write(
 
 
 def write_truth(path: Path | str, truth: npt.NDArray[np.void]) -> None:
-    """Write what a decoder should find (`simulation.TRUTH`): ``truth/COLUMN`` each."""
+    """Write the ground truth (`simulation.TRUTH`), one dataset ``truth/COLUMN`` per column."""
     with publish_hdf5(path) as file:
         group = file.create_group("truth")
         for name in TRUTH.names or ():
@@ -228,18 +228,18 @@ def write_truth(path: Path | str, truth: npt.NDArray[np.void]) -> None:
 
 
 def read_truth(path: Path | str) -> npt.NDArray[np.void]:
-    """Read what `write_truth` wrote: a structured array of dtype `simulation.TRUTH`.
+    """Read a file written by `write_truth`: a structured array of dtype `simulation.TRUTH`.
 
     Raises
     ------
     InputError
-        Not such a file.
+        If it is not such a file.
     """
     try:
         with h5py.File(path, "r", locking=False) as file:
             columns = {name: file[f"truth/{name}"][()] for name in TRUTH.names or ()}
     except (OSError, KeyError) as error:
-        raise InputError("is not the truth of a simulated point", str(path)) from error
+        raise InputError("is not the ground truth of a simulated point", str(path)) from error
     truth = np.zeros(len(columns["row"]), TRUTH)
     for name, values in columns.items():
         truth[name] = values
