@@ -157,7 +157,7 @@ def _verdict(catalog: Catalog, unfinished: Sequence[PointRow], slots: int, now: 
     if not backlog:
         done = catalog.counts().get(PointState.DONE, 0)
         word = "keeping up" if live else "finished" if coming == 0 else "idle"
-        return f"{word}: all {_points(done)} done{tail}"
+        return f"{word}: {'all ' if done != 1 else ''}{_points(done)} done{tail}"
     behind = duration(now - min(_since(point) for point in backlog))
     if pace.job_s == 0:
         return f"starting: {_points(len(backlog))} to do, none done yet, {behind} behind{tail}"
