@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -97,7 +97,16 @@ class TerminalReporter:
 
 
 class JsonReporter:
-    """For programs: one JSON object a line, on stdout."""
+    """For programs: one JSON object per line, on stdout.
+
+    Parameters
+    ----------
+    clock : callable
+        Seconds from a clock that never jumps.
+    """
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
 
     def show(self, event: str, values: Mapping[str, Any], text: RenderableType) -> None:
         """Print the values."""
@@ -114,7 +123,7 @@ class JsonReporter:
         last: dict[str, float] = {}
 
         def show_progress(stage: str, done: int, total: int) -> None:
-            now = monotonic()
+            now = self._clock()
             if done < total and now - last.get(stage, -math.inf) < SECONDS_BETWEEN:
                 return
             last[stage] = now
