@@ -31,7 +31,9 @@ def test_pixels_are_a_threshold_a_mask_or_not_given(tmp_path: Path) -> None:
     mask = np.zeros((2048, 2048), np.bool_)
     mask[3, 4] = True
     np.save(tmp_path / "mask.npy", mask)
-    assert np.array_equal(options.pixels_of(str(tmp_path / "mask.npy"), config), mask)
+    np.testing.assert_array_equal(
+        np.asarray(options.pixels_of(str(tmp_path / "mask.npy"), config)), mask
+    )
 
 
 @pytest.mark.parametrize("choice", ["-1", "nan", "-inf"])

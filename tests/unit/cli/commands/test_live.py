@@ -71,7 +71,17 @@ def test_where_there_is_no_catalog(command: Command, tmp_path: Path) -> None:
 
 
 def test_plan_repeats_the_published_run(command: Command) -> None:
-    words = ("plan", "--points", 422, "--cadence", 72, "--nodes", 50, "--nodes-per-job", 10)
+    words: tuple[object, ...] = (
+        "plan",
+        "--points",
+        422,
+        "--cadence",
+        72,
+        "--nodes",
+        50,
+        "--nodes-per-job",
+        10,
+    )
     words += ("--node-hours-per-point", 1.42)
     assert command(*words).out.startswith("falls behind: finishes 3.")
     outcome = json.loads(command(*words, "--json").out)
