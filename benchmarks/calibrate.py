@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from tests.geometries import NORCADA, TWIN
 
-from benchmarks.geometries import NORCADA, TWIN
 from lauedepth.calibration import CalibrationReport, Scan, calibrate
 from lauedepth.core.arrays import Floats
 from lauedepth.core.decoding.decode import decode

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 from numba import cuda
+from tests.geometries import NORCADA, TWIN
 
-from benchmarks.geometries import NORCADA, TWIN
 from lauedepth.core.decoding.answers import Traces
 from lauedepth.core.decoding.cpu.decoder import problem_of
 from lauedepth.core.decoding.cuda._batches import Card, are_frames, problem_on_card, shape_of

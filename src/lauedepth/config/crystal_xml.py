@@ -11,10 +11,10 @@ from lxml import etree
 
 from lauedepth.config.xml_text import parse_xml
 from lauedepth.core.errors import ConfigurationError
-from lauedepth.crystals.crystal import Atom, Crystal
+from lauedepth.crystals import Atom, Crystal
 
 ANGSTROM_PER: Final = {"nm": 10.0, "Å": 1.0, "angstrom": 1.0, "pm": 0.01}
-"""Units of length in these files; without one it is nm."""
+"""Units of length in these files; nm where none is given."""
 
 Cell = tuple[float, float, float, float, float, float]
 
@@ -39,7 +39,7 @@ def read_crystal(path: Path | str) -> Crystal:
     Raises
     ------
     ConfigurationError
-        The file cannot be read, or an entry is missing or wrong; names file and entry.
+        If the file cannot be read, or an entry is missing or wrong; names file and entry.
     """
     root = _root(Path(path))
     where = str(path)
@@ -65,7 +65,7 @@ def _root(path: Path) -> etree._Element:
 
 
 def _text(parent: etree._Element, *names: str) -> str:
-    """Return the text of the first entry of these names, "" where there is none."""
+    """Return the text of the first entry with one of these names, or ""."""
     for name in names:
         found = next(parent.iter(name), None)
         if found is not None and found.text and found.text.strip():
@@ -79,15 +79,15 @@ def _number(text: str, entry: str, where: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        told = f"{text!r} is no number" if text else "missing"
-        raise ConfigurationError(f"{entry}: {told}", where, f"give {entry} as a plain number")
+        problem = f"{text!r} is not a number" if text else "missing"
+        raise ConfigurationError(f"{entry}: {problem}", where, f"give {entry} as a plain number")
     return value
 
 
 def _cell(root: etree._Element, where: str) -> Cell:
     cell = next(root.iter("cell"), None)
     if cell is None:
-        raise ConfigurationError("no cell", where, "add a cell with a, b, c and its angles")
+        raise ConfigurationError("no cell", where, "add a cell with a, b, c, alpha, beta and gamma")
     a, b, c = (_length(cell, name, where) for name in ("a", "b", "c"))
     alpha, beta, gamma = (
         _number(_text(cell, name), f"cell {name}", where) for name in ("alpha", "beta", "gamma")
@@ -116,7 +116,7 @@ def _space_group(root: etree._Element, cell: Cell, where: str) -> str:
         return symbol
     if not (number.isdigit() and 1 <= int(number) <= 230):
         raise ConfigurationError(
-            f"space group number {number!r} is not one", where, "give one from 1 to 230"
+            f"space group number {number!r} is not valid", where, "give one from 1 to 230"
         )
     group = gemmi.find_spacegroup_by_number(int(number))
     symbol = str(group.xhm())

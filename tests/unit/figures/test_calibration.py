@@ -7,34 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.geometries import NORCADA
 
 from lauedepth.calibration import CalibrationReport, MeasuredTraces, Scan, ScanPixels
 from lauedepth.calibration.parameters import State, parameters_named
 from lauedepth.calibration.pose_fit import Problem, fit_pose, predicted
-from lauedepth.core.instrument.aperture import prefer_same_code
-from lauedepth.core.instrument.experiment import (
-    Aperture,
-    Depths,
-    Detector,
-    Experiment,
-    Frames,
-    Motion,
-    Pose,
-)
 from lauedepth.figures.calibration import plot_calibration
 
 
 @pytest.fixture(scope="module")
 def calibration() -> CalibrationReport:
-    rotation = (-1.20161887, -1.21404493, -1.21852276)
-    experiment = Experiment(
-        Detector((2048, 2048), (409.6, 409.6), rotation, (28.828, 2.715, 512.993)),
-        Aperture(prefer_same_code()),
-        Pose(0.44, 1.61, 0.75, 0.1, -0.5, 43.8),
-        Motion(0.5, 0.21),
-        Frames(0, 541),
-        Depths(-200.0, 200.0),
-    )
+    experiment = NORCADA
     rng = np.random.default_rng(0)
     row, column = rng.uniform(0, 2047, (2, 20))
     state = State(experiment, 10.0)

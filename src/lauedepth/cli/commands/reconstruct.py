@@ -14,7 +14,7 @@ from rich.markup import escape
 from lauedepth.cli import options
 from lauedepth.cli.decoders import tell_passed_over
 from lauedepth.cli.ranks import ranks_of_launcher, reporter_of
-from lauedepth.cli.reporting import Reporter, speaks_json, tell_error
+from lauedepth.cli.reporting import Reporter, report_error, speaks_json
 from lauedepth.core.errors import ConfigurationError, OutputError
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def reconstruct(
                     raise
                 failed += 1
                 if team is None or team.is_first:
-                    tell_error(error, speaks_json(as_json))
+                    report_error(error, speaks_json(as_json))
             else:
                 _tell_result(reporter, summary)
         _tell_all(reporter, len(points), failed)

@@ -1,4 +1,4 @@
-"""Every point that was seen and what became of it, kept in a database."""
+"""The catalog: a database of every point seen and its processing."""
 
 from lauedepth.pipeline.catalog.database import catalog_url, plain_cause
 from lauedepth.pipeline.catalog.lock import Holder, hold, holder
@@ -11,7 +11,7 @@ from lauedepth.pipeline.catalog.schema import (
     PointState,
     Priority,
 )
-from lauedepth.pipeline.catalog.store import Catalog, Point, SourceRow, point_named
+from lauedepth.pipeline.catalog.store import Catalog, PointRow, SourceRow, point_named
 
 __all__ = [
     "ACTIVE",
@@ -21,7 +21,7 @@ __all__ = [
     "STEPS",
     "Catalog",
     "Holder",
-    "Point",
+    "PointRow",
     "PointState",
     "Priority",
     "SourceRow",

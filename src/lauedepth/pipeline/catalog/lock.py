@@ -1,4 +1,4 @@
-"""One driver at a time: two would run steps twice."""
+"""One driver at a time, since two would run steps twice."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from lauedepth.pipeline.catalog.store import Catalog
 from lauedepth.pipeline.errors import CatalogError, HeldError
 
 ADVISORY_KEY: Final = 0x1A0E_DEB7
-"""PostgreSQL's advisory locks are numbers; this one is the driver's."""
+"""PostgreSQL identifies advisory locks by number; this is the driver's."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who drives a catalog."""
+    """The process that drives a catalog."""
 
     pid: int
     host: str
@@ -37,12 +37,12 @@ class Holder:
 
 @contextmanager
 def hold(catalog: Catalog) -> Iterator[Holder]:
-    """Hold the catalog for this process; the lock goes with the process, however it ends.
+    """Hold the catalog for this process; the lock is freed with the process, however it ends.
 
     Raises
     ------
     HeldError
-        If another driver holds it; the text says who.
+        If another driver holds it; the message says which.
     """
     me = Holder(os.getpid(), socket.gethostname(), time.time())
     with _file(catalog, me) if catalog.is_file else _advisory(catalog):
@@ -50,7 +50,7 @@ def hold(catalog: Catalog) -> Iterator[Holder]:
 
 
 def holder(catalog: Catalog) -> Holder | None:
-    """Return who drives the catalog now, or None."""
+    """Return the process that drives the catalog now, or None."""
     row = catalog.driver()
     last = Holder(row["pid"], row["host"], row["since"]) if row is not None else None
     if not catalog.is_file:
@@ -82,9 +82,9 @@ def _file(catalog: Catalog, me: Holder) -> Iterator[None]:
             _lock(file.fileno())
         except BlockingIOError as error:
             raise HeldError(
-                f"another driver holds this catalog: {_read(path) or 'it does not say who'}",
+                f"another driver holds this catalog: {_read(path) or 'an unknown process'}",
                 str(path.parent),
-                "use lauedepth status, retry, skip or batch beside it",
+                "lauedepth status, retry, skip and batch work beside it",
             ) from error
         file.truncate(0)
         file.write(json.dumps(asdict(me)))
@@ -93,7 +93,7 @@ def _file(catalog: Catalog, me: Holder) -> Iterator[None]:
 
 
 def _lock(descriptor: int) -> None:
-    """Take the lock; whoever only looks at it lets go at once."""
+    """Take the lock; a process that only checks it lets go at once."""
     for _ in range(10):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -120,7 +120,11 @@ def _advisory(catalog: Catalog) -> Iterator[None]:
     with catalog.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(ADVISORY_KEY))):
             row = catalog.driver()
-            who = Holder(row["pid"], row["host"], row["since"]) if row is not None else "unknown"
+            who = (
+                Holder(row["pid"], row["host"], row["since"])
+                if row is not None
+                else "an unknown process"
+            )
             raise HeldError(f"another driver holds this catalog: {who}", catalog.where)
         try:
             yield

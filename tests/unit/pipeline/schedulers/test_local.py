@@ -22,19 +22,22 @@ PYTHON = (sys.executable, "-I", "-S", "-c")
 ENDED = (JobState.FINISHED, JobState.LOST)
 
 
-def wait(scheduler: LocalProcesses, name: str, limit_s: float = 20.0) -> JobReport:
-    deadline = time.monotonic() + limit_s
-    while (report := scheduler.report(name)).state not in ENDED:
-        assert time.monotonic() < deadline, report
-        time.sleep(0.02)
-    return report
+WAITS = "import os, sys, time\nwhile not os.path.exists({!r}): time.sleep(0.01)\n"
+"""A program that goes on once a file is there."""
 
 
-def until(condition: Callable[[], bool], limit_s: float = 20.0) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline
+def wait(scheduler: LocalProcesses, name: str) -> JobReport:
+    until(lambda: scheduler.report(name).state in ENDED)
+    return scheduler.report(name)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Look again and again, but not for ever."""
+    for _ in range(3000):
+        if condition():
+            return
         time.sleep(0.02)
+    raise AssertionError("waited in vain")
 
 
 def request(name: str, folder: Path, *programs: str, priority: int = 0) -> JobRequest:
@@ -58,7 +61,7 @@ def test_programs_run_in_order_and_use_is_measured(
     assert report.max_rss_bytes > 1e6
 
 
-def test_the_first_failure_ends_the_job_and_is_told(
+def test_the_first_failure_ends_the_job_and_is_reported(
     scheduler: LocalProcesses, tmp_path: Path
 ) -> None:
     fails = "import sys; print('error: no aperture', file=sys.stderr); sys.exit(3)"
@@ -96,21 +99,24 @@ def test_arguments_reach_no_shell(scheduler: LocalProcesses, tmp_path: Path) -> 
 def test_no_more_than_the_slots_and_urgent_ones_first(
     scheduler: LocalProcesses, tmp_path: Path
 ) -> None:
-    # b holds its slot, so that the others go through the other one, one after the other
-    program = "import time; open('log','a').write('{} '); time.sleep({})"
+    # b holds its slot to the end, so that the others go through the other one after another
     for name, priority in (("a", 0), ("b", 0), ("late", 1), ("urgent", 0), ("later", 1)):
-        words = program.format(name, 4.0 if name == "b" else 0.3)
+        waits = WAITS.format(f"go_{name}" if name in ("a", "b") else ".")
+        words = f"{waits}open('log', 'a').write('{name} ')"
         scheduler.submit(request(name, tmp_path, words, priority=priority))
     states = [scheduler.report(n).state for n in ("a", "b", "late", "urgent", "later")]
     assert states.count(JobState.QUEUED) == 3
-    for name in ("urgent", "late", "later", "b"):
+    (tmp_path / "go_a").touch()
+    for name in ("a", "urgent", "late", "later"):
         wait(scheduler, name)
+    (tmp_path / "go_b").touch()
+    wait(scheduler, "b")
     order = (tmp_path / "log").read_text().split()
     assert order.index("urgent") < order.index("late")
 
 
 def test_jobs_outlive_who_started_them(tmp_path: Path) -> None:
-    job = "import time; time.sleep(1.5); open('done','w').write('x')"
+    job = WAITS.format("go") + "open('done','w').write('x')"
     starter = f"""
 from pathlib import Path
 from lauedepth.pipeline.protocols import JobRequest
@@ -121,6 +127,7 @@ LocalProcesses(Path({str(tmp_path / "jobs")!r}), 1).submit(
     subprocess.run([sys.executable, "-c", starter], check=True, timeout=30)
     again = LocalProcesses(tmp_path / "jobs", 1)
     again.submit(request("a", tmp_path, "open('twice','w')"))
+    (tmp_path / "go").touch()
     report = wait(again, "a")
     assert (report.state, report.exit_code) == (JobState.FINISHED, 0)
     assert (tmp_path / "done").exists()
@@ -129,11 +136,12 @@ LocalProcesses(Path({str(tmp_path / "jobs")!r}), 1).submit(
 
 def test_jobs_found_again_take_their_slots(tmp_path: Path) -> None:
     first = LocalProcesses(tmp_path / "jobs", 1)
-    first.submit(request("a", tmp_path, "import time; time.sleep(1)"))
+    first.submit(request("a", tmp_path, WAITS.format("go")))
     until((tmp_path / "jobs" / "a" / "pid.json").exists)
     again = LocalProcesses(tmp_path / "jobs", 1)
     again.submit(request("b", tmp_path, "pass"))
     assert again.report("b").state is JobState.QUEUED
+    (tmp_path / "go").touch()
     wait(first, "a")
     assert wait(again, "b").exit_code == 0
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lauedepth.pipeline.errors import InputError, NotAPointError
-from lauedepth.pipeline.sources import FolderSource, Layout
+from lauedepth.pipeline.sources import FolderSource, PointKind
 
 
 def write(path: Path, shape: tuple[int, ...] = (3, 4, 5)) -> Path:
@@ -115,7 +115,7 @@ def test_marker(tmp_path: Path) -> None:
 def test_a_point_of_one_frame_files(tmp_path: Path) -> None:
     for number in (0, 2, 10, 1):
         write(tmp_path / "p1" / f"im_{number}.h5", (4, 5))
-    source = FolderSource(tmp_path, Layout.FOLDER, frames=4)
+    source = FolderSource(tmp_path, PointKind.FOLDER, frames=4)
     (sighting,) = source.scan()
     assert sighting.key == "p1"
     assert [m.name for m in sighting.members] == [f"p1/im_{n}.h5" for n in (0, 1, 2, 10)]
@@ -127,86 +127,16 @@ def test_a_point_of_one_frame_files(tmp_path: Path) -> None:
 def test_frames_of_two_sizes_are_no_point(tmp_path: Path) -> None:
     write(tmp_path / "p1" / "im_0.h5", (4, 5))
     write(tmp_path / "p1" / "im_1.h5", (4, 6))
-    source = FolderSource(tmp_path, Layout.FOLDER)
-    with pytest.raises(InputError, match="others of"):
+    source = FolderSource(tmp_path, PointKind.FOLDER)
+    with pytest.raises(InputError, match="but others are"):
         source.check(source.scan()[0])
-
-
-def damaged(path: Path, kind: str) -> None:
-    write(path)
-    content = path.read_bytes()
-    if kind == "empty":
-        path.write_bytes(b"")
-    elif kind == "truncated":
-        path.write_bytes(content[:-50])
-    elif kind == "not HDF5":
-        path.write_bytes(b"this is a text\n" * 100)
-    elif kind == "shape":
-        write(path, (3,))
-    elif kind == "no frames":
-        write(path, (0, 4, 5))
-    elif kind == "no dataset":
-        with h5py.File(path, "w") as file:
-            file["entry1/other"] = 1
-    elif kind == "text":
-        with h5py.File(path, "w") as file:
-            file["entry1/data/data"] = "hello"
-    elif kind == "broken link":
-        path.unlink()
-        path.symlink_to(path.parent / "nowhere.h5")
-
-
-@pytest.mark.parametrize(
-    ("kind", "says"),
-    [
-        ("empty", "is empty"),
-        ("truncated", "truncated: "),
-        ("not HDF5", "not an HDF5 file"),
-        ("shape", "not \\(frames, rows, columns\\)"),
-        ("no frames", "not \\(frames, rows, columns\\)"),
-        ("no dataset", "has no entry1/data/data"),
-        ("text", "holds no numbers"),
-        ("broken link", "cannot be read"),
-    ],
-)
-def test_bad_files_are_told_apart(tmp_path: Path, kind: str, says: str) -> None:
-    damaged(tmp_path / "a.h5", kind)
-    source = FolderSource(tmp_path)
-    (sighting,) = source.scan()
-    with pytest.raises(InputError, match=says):
-        source.check(sighting)
 
 
 def test_wrong_number_of_frames(tmp_path: Path) -> None:
     write(tmp_path / "a.h5")
     source = FolderSource(tmp_path, frames=300)
-    with pytest.raises(InputError, match="3 frames, not the 300 expected"):
+    with pytest.raises(InputError, match="has 3 frames, not the expected 300"):
         source.check(source.scan()[0])
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
-    write(tmp_path / "a.h5").chmod(0)
-    source = FolderSource(tmp_path)
-    with pytest.raises(InputError, match="Permission denied"):
-        source.check(source.scan()[0])
-
-
-def test_the_writer_is_not_disturbed(tmp_path: Path) -> None:
-    """The writer holds HDF5's own lock, and goes on writing after the look."""
-    with h5py.File(tmp_path / "a.h5", "w", locking=True) as writer:
-        writer["entry1/data/data"] = np.zeros((3, 4, 5), np.uint16)
-        writer.flush()
-        source = FolderSource(tmp_path)
-        (sighting,) = source.scan()
-        try:
-            frames = source.check(sighting)
-        except InputError:
-            frames = 3  # not yet readable is an answer, too
-        writer["more"] = 1
-    assert frames == 3
-    with h5py.File(tmp_path / "a.h5") as file:
-        assert file["more"][()] == 1
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:

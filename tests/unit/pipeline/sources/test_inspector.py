@@ -32,7 +32,7 @@ def python(code: str) -> tuple[str, ...]:
 def test_it_answers_as_the_function_does(tmp_path: Path) -> None:
     inspector = Inspector()
     assert inspector.count_frames(tmp_path, point(tmp_path / "µ 'p';\n.h5"), DATASET) == (3, 4, 5)
-    with pytest.raises(NotAPointError, match=r"t\.h5: is the truth of a simulated point"):
+    with pytest.raises(NotAPointError, match=r"t\.h5: is the ground truth of a simulated point"):
         inspector.count_frames(tmp_path, point(tmp_path / "t.h5", truth__depth_um=1), DATASET)
     with pytest.raises(InputError, match=r"p\.h5: has no nothing"):
         inspector.count_frames(tmp_path, point(tmp_path / "p.h5"), "nothing")
@@ -47,12 +47,12 @@ def test_a_reader_that_went_home_is_called_again(tmp_path: Path) -> None:
 
 def test_a_file_that_kills_its_reader_fails_alone(tmp_path: Path) -> None:
     inspector = Inspector(python("input(); import os; os.abort()"))
-    with pytest.raises(InputError, match=r"p\.h5: ends its reader \(code -6\)"):
+    with pytest.raises(InputError, match=r"p\.h5: crashes its reader \(exit code -6\)"):
         inspector.count_frames(tmp_path, point(tmp_path / "p.h5"), DATASET)
 
 
 def test_a_file_that_is_not_read_in_time_fails_alone(tmp_path: Path) -> None:
     inspector = Inspector(python("import time; time.sleep(60)"), patience_s=0.2)
     for _ in range(2):
-        with pytest.raises(InputError, match="was not read within"):
+        with pytest.raises(InputError, match="could not be read within"):
             inspector.count_frames(tmp_path, point(tmp_path / "p.h5"), DATASET)

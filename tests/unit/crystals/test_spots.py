@@ -18,7 +18,7 @@ from lauedepth.core.arrays import Floats
 from lauedepth.core.instrument.experiment import Detector
 from lauedepth.core.instrument.geometry import lab_to_beam, pixel_of_direction, pixel_positions
 from lauedepth.crystals.crystal import HC_KEV_ANGSTROM, crystal_by_name
-from lauedepth.crystals.laue import (
+from lauedepth.crystals.spots import (
     Harmonic,
     Spot,
     WhiteBeam,

@@ -1,8 +1,8 @@
-"""The Laue pattern of a crystal in a white beam: which spots, where, at what energy, how bright.
+"""The Laue pattern of a crystal in a white beam: its spots, their energies and intensities.
 
 Orientations carry crystal vectors (see `crystal`) into the 34-ID-E lab frame: X outboard,
-Y up, Z along the beam. Directions of spots are given in that frame; `core.geometry` turns
-them into the beam frame.
+Y up, Z along the beam. Directions of spots are given in that frame;
+`core.instrument.geometry` turns them into the beam frame.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lauedepth.crystals.crystal import HC_KEV_ANGSTROM, Crystal
 Integers = npt.NDArray[np.int32]
 
 FORBIDDEN = 1e-6
-"""Reflections weaker than this part of the pattern's strongest are left out."""
+"""Reflections weaker than this fraction of the pattern's strongest are omitted."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,14 @@ class WhiteBeam:
     Attributes
     ----------
     start_kev, stop_kev : float
-        The band; nothing outside it.
+        The energy range; there are no photons outside it.
     critical_kev : float
         Critical energy of the source (19.5 keV: a bending magnet of the APS).
     filter_kev : float
-        What windows, air and the detector's own response take from the low energies:
+        Loss at low energies in windows, air and the detector's response:
         exp(-(filter_kev/E)³). 12 keV follows the silicon pattern measured at 34-ID-E.
     horizontal_polarisation : float
-        Part of the beam that is polarised along the lab X axis; the rest is along Y.
+        Fraction of the beam polarised along the lab X axis; the rest is along Y.
     """
 
     start_kev: float = 5.0
@@ -50,7 +50,7 @@ class WhiteBeam:
     horizontal_polarisation: float = 1.0
 
     def photons_per_kev(self, energy_kev: npt.ArrayLike) -> Floats:
-        """Return the spectrum as the detector sees it, in any unit.
+        """Return the spectrum as the detector sees it, in arbitrary units.
 
         The universal curve of synchrotron radiation per energy (Schwinger 1949), the
         integral of K_5/3 from E/E_c to infinity, times the filter.
@@ -72,7 +72,7 @@ class Harmonic:
     hkl : (int, int, int)
     energy_kev : float
     intensity : float
-        Relative to other reflections of equal crystal volume.
+        Per crystal volume, in arbitrary units.
     """
 
     hkl: tuple[int, int, int]
@@ -91,7 +91,7 @@ class Spot:
     direction_lab : (3,) array
         Unit vector of the diffracted beam.
     row, column : float
-        Where it meets the detector, unbinned pixels, for the origin asked for.
+        Where it hits the detector, unbinned pixels, for the given origin.
     """
 
     harmonics: tuple[Harmonic, ...]
@@ -111,7 +111,7 @@ class Spot:
 
     @property
     def intensity(self) -> float:
-        """Summed over the orders."""
+        """Sum over the orders."""
         return sum(harmonic.intensity for harmonic in self.harmonics)
 
 
@@ -122,7 +122,7 @@ def laue_spots(
     detector: Detector,
     origin_mm: npt.ArrayLike = (0.0, 0.0, 0.0),
 ) -> list[Spot]:
-    """Return the spots of a crystal that meet a detector, the brightest first.
+    """Return the spots of a crystal that hit a detector, the brightest first.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def laue_spots(
         Runs along the lab Z axis.
     detector : Detector
     origin_mm : (3,) array_like
-        Where the crystal stands, beam frame.
+        Position of the crystal, beam frame.
 
     Returns
     -------
@@ -158,7 +158,7 @@ def laue_spots(
 def reflections(
     crystal: Crystal, orientation: Rotation, beam: WhiteBeam
 ) -> tuple[Integers, Floats, Floats]:
-    """Return every reflection that the band excites.
+    """Return every reflection that the beam's energy range excites.
 
     With G = hkl in the lab (1/d) and the beam along z: E = hc |G|² / (-2 G_z), and the
     diffracted beam runs along z + G hc/E.
@@ -186,7 +186,7 @@ def reflections(
 def reflection_intensities(
     crystal: Crystal, beam: WhiteBeam, hkl: Integers, energy_kev: Floats, direction_lab: Floats
 ) -> Floats:
-    """Return integrated intensities per crystal volume, in any unit: (n,) array.
+    """Return integrated intensities per crystal volume, in arbitrary units: (n,) array.
 
     Kinematic: I = S(E) lambda² |F|² P / (V² sin²theta), S photons per energy; this is
     Zachariasen's i(lambda) lambda⁴ |F|² P / (2 V² sin²theta) with i dlambda = S dE.
@@ -203,7 +203,7 @@ def reflection_intensities(
 
 
 def _lattice_within(crystal: Crystal, radius: float) -> Integers:
-    """Return all hkl but 000 with |G| at most the radius (1/Å)."""
+    """Return all hkl except 000 with |G| up to the radius (1/Å)."""
     edges = np.array(crystal.cell[:3])
     limits = np.floor(radius * edges).astype(int)
     axes = [np.arange(-limit, limit + 1, dtype=np.int32) for limit in limits]
@@ -213,7 +213,7 @@ def _lattice_within(crystal: Crystal, radius: float) -> Integers:
 
 
 def _by_lattice_plane(hkl: Integers, keep: npt.NDArray[np.bool_]) -> list[npt.NDArray[np.intp]]:
-    """Return groups of kept rows that are orders of one reflection."""
+    """Return the kept rows, grouped into orders of one reflection."""
     rows = np.flatnonzero(keep)
     if not rows.size:
         return []

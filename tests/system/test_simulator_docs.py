@@ -8,7 +8,7 @@ from typing import Any
 
 
 def test_the_page_runs_from_top_to_bottom() -> None:
-    page = Path(__file__).resolve().parents[3] / "docs/simulator.md"
+    page = Path(__file__).resolve().parents[2] / "docs/simulator.md"
     blocks = re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     assert len(blocks) == 3
     names: dict[str, Any] = {}

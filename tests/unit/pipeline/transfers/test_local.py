@@ -109,7 +109,7 @@ def test_what_stands_there_is_verified_and_never_overwritten(root: Path, tmp_pat
     assert LocalCopy().copy(wanted, go_on) == digest
     assert target.stat().st_mtime_ns == before
     target.write_bytes(b"a user's own file")
-    with pytest.raises(OutputError, match="another file stands there"):
+    with pytest.raises(OutputError, match="another file is already there"):
         LocalCopy().copy(wanted, go_on)
     assert target.read_bytes() == b"a user's own file"
 
@@ -136,5 +136,5 @@ def test_a_pipe_is_not_waited_for(root: Path, tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_told(root: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no longer there"):
+    with pytest.raises(InputError, match="no longer exists"):
         LocalCopy().copy(Item(root, "gone.h5", tmp_path / "b.h5"), go_on)

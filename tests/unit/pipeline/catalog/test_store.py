@@ -1,27 +1,22 @@
-"""The catalog: what it keeps, whom it lets in, and how it says no."""
+"""What the catalog records of points, and what it refuses."""
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from lauedepth.pipeline.catalog import (
     Catalog,
-    Point,
+    PointRow,
     PointState,
     Priority,
     SourceRow,
     catalog_url,
-    hold,
-    holder,
     point_named,
 )
-from lauedepth.pipeline.errors import CatalogError, HeldError
+from lauedepth.pipeline.errors import CatalogError
 from lauedepth.pipeline.protocols import Member, Sighting
 
 
@@ -45,7 +40,7 @@ def catalog(path: Path) -> Catalog:
 
 def add(
     catalog: Catalog, key: str, priority: Priority = Priority.LIVE, folder: str = "/d"
-) -> Point:
+) -> PointRow:
     source = catalog.add_source(source_row(folder))
     catalog.add_points(source, [(seen(key), 1)], priority)
     point = next(p for p in catalog.latest(source) if p.key == key)
@@ -110,81 +105,9 @@ def test_names_are_looked_up(catalog: Catalog) -> None:
         point_named(catalog, "q.h5")
 
 
-def test_no_catalog_here(tmp_path: Path) -> None:
-    with pytest.raises(CatalogError, match="no catalog here"):
-        Catalog(catalog_url(str(tmp_path / "catalog.sqlite")))
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_newer_catalog_is_left_alone(catalog: Catalog, path: Path) -> None:
-    catalog.remember("version", "2")
-    catalog.close()
-    before = path.read_bytes()
-    with pytest.raises(CatalogError, match=r"newer lauedepth.*update"):
-        Catalog(catalog_url(str(path)), create=True)
-    assert path.read_bytes() == before
-
-
-def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
-    other = tmp_path / "other.sqlite"
-    with sqlite3.connect(other) as connection:
-        connection.execute("create table mine (a)")
-    with pytest.raises(CatalogError, match="is not a lauedepth catalog"):
-        Catalog(catalog_url(str(other)))
-
-
-def test_a_file_that_is_no_database(tmp_path: Path) -> None:
-    other = tmp_path / "catalog.sqlite"
-    other.write_text("hello " * 1000)
-    with pytest.raises(CatalogError, match="cannot be used"):
-        Catalog(catalog_url(str(other)), create=True)
-
-
-def test_a_catalog_that_cannot_be_made(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(CatalogError, match="cannot be used"):
-        Catalog(catalog_url(str(tmp_path / "file" / "catalog.sqlite")), create=True)
-
-
 def test_a_catalog_that_can_no_longer_be_written(catalog: Catalog, path: Path) -> None:
     point = add(catalog, "p.h5")
     with sqlite3.connect(path) as connection:
         connection.execute("drop table lauedepth_points")
     with pytest.raises(CatalogError, match="cannot be written"):
         catalog.requeue(point.id, "")
-
-
-@pytest.mark.parametrize("url", ["mysql://x/y", "sqlite://", "no such://"])
-def test_other_databases_are_refused(url: str) -> None:
-    with pytest.raises(CatalogError):
-        catalog_url(url)
-
-
-def test_a_postgresql_url_is_understood() -> None:
-    assert catalog_url("postgresql://me:pw@host/db").drivername == "postgresql+psycopg"
-
-
-HOLD = """
-import sys
-from lauedepth.pipeline.catalog import Catalog, catalog_url, hold
-with hold(Catalog(catalog_url(sys.argv[1]))):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
-
-def test_one_driver_at_a_time_and_it_says_who(catalog: Catalog, path: Path) -> None:
-    command = [sys.executable, "-c", HOLD, str(path)]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == "held\n"
-        with pytest.raises(HeldError, match=rf"process {other.pid} on .* since 20"), hold(catalog):
-            pass
-        found = holder(catalog)
-        assert found is not None
-        assert found.pid == other.pid
-        other.kill()
-    assert holder(catalog) is None
-    with hold(catalog) as me:
-        assert me.pid == os.getpid()
