@@ -66,6 +66,11 @@ class Point:
         self._source = source
 
     @property
+    def row_bytes(self) -> int:
+        """Size of one image row in all frames of the experiment, as `read_rows` gives it."""
+        return len(self.frames) * self.shape[2] * self.dtype.itemsize
+
+    @property
     def sample_xyz(self) -> tuple[float, float, float]:
         """Position of the sample stage, µm."""
         x, y, z = (self._stage(axis) for axis in "XYZ")

@@ -1,8 +1,9 @@
 """Runs one job to its end and leaves its exit code behind: ``python -I -S runner.py FOLDER``.
 
-It stands alone (no import of the project) so that it starts at once and needs nothing. The job's
-folder holds ``job.json`` (in), ``lock`` (held while the job lives), ``pid.json``, ``stdout.log``,
-``stderr.log`` and ``exit.json`` (out).
+It stands alone (no import of the project) so that it starts at once and needs nothing; so it
+takes its lock itself, which the project does in `core.locks`. The job's folder holds ``job.json``
+(in), ``lock`` (held while the job lives), ``pid.json``, ``stdout.log``, ``stderr.log`` and
+``exit.json`` (out).
 """
 
 from __future__ import annotations

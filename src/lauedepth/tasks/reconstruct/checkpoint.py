@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import zipfile
@@ -17,6 +16,7 @@ import numpy as np
 
 from lauedepth.core.decoding.pixels import DecodedPixels
 from lauedepth.core.errors import InputError, LaueDepthError, OutputError
+from lauedepth.core.locks import Holder, claim
 from lauedepth.io import publish
 
 _IDENTITY: Final = "run.json"
@@ -234,14 +234,16 @@ def _claim(folder: Path, output: Path) -> int:
             "choose a folder that you may write to",
         ) from error
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        claim(lock)
     except BlockingIOError:
         os.close(lock)
+        holder = Holder.read(folder / _LOCK)
         raise OutputError(
-            "is being reconstructed by another process", str(output), "wait for it, or stop it"
+            f"is being reconstructed by another process{f' ({holder})' if holder else ''}",
+            str(output),
+            "wait for it, or stop it",
         ) from None
-    except OSError:
-        pass  # a file system without locks
+    Holder.this_process().sign(lock)
     return lock
 
 
