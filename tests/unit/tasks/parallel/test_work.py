@@ -18,7 +18,7 @@ from lauedepth.tasks.parallel.work import (
     block_size,
     pixel_costs,
 )
-from lauedepth.tasks.reconstruct import BlockSize, plan_blocks
+from lauedepth.tasks.reconstruct.blocks import BlockSize, plan_blocks
 
 
 def play(queue: WorkQueue, costs: list[float], speeds: list[float]) -> tuple[list[float], float]:

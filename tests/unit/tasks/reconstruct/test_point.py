@@ -24,10 +24,11 @@ from lauedepth.tasks.reconstruct import (
     estimate_point,
     inspect_pixel,
     reconstruct_point,
-    start_backend,
+    start_decoder,
 )
+from lauedepth.tasks.reconstruct.alone import STEPS
 from lauedepth.tasks.reconstruct.checkpoint import CheckpointError, blocks_folder
-from lauedepth.tasks.reconstruct.point import BASE_BYTES, MEMORY_BYTES, STEPS
+from lauedepth.tasks.reconstruct.memory import BASE_BYTES, MEMORY_BYTES
 
 if TYPE_CHECKING:
     from .conftest import SmallPoint
@@ -177,7 +178,7 @@ def test_a_device_starts_for_frames_and_traces_and_says_when_it_compiles(
 
     core, options = small_point.config.to_core(), DecodeOptions()
     for ready in (True, False):
-        start_backend(Fresh(ready), core, options, lambda *progress: told.append(progress))
+        start_decoder(Fresh(ready), core, options, lambda *progress: told.append(progress))
     assert told == [(0, 1), (1, 1)]
     assert layouts == [True, False] * 2
 
