@@ -48,7 +48,7 @@ def reporter_of(team: Team | None, as_json: bool) -> Reporter:
 def ranks_of_launcher() -> Iterator[Team | None]:
     """Meet the other ranks, where a launcher started several; else yield None.
 
-    A failure or a signal ends all ranks with the same exit code, and rank 0 alone tells it.
+    A failure or a signal ends all ranks with the same exit code, and rank 0 alone reports it.
     """
     launch = launch_of(os.environ)
     if launch is None:

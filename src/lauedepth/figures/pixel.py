@@ -48,7 +48,7 @@ def _draw_footprint(axis: Axes, pixel: InspectedPixel) -> None:
             found.depths_um, found.footprint, step="mid", color=colour, alpha=0.25, lw=0
         )
         axis.step(found.depths_um, found.footprint, where="mid", color=colour, lw=1.2)
-        axis.axvline(found.depth_um, color=colour, lw=1.0, ls="--", label=found.told())
+        axis.axvline(found.depth_um, color=colour, lw=1.0, ls="--", label=found.depth_text())
     if not pixel.found:
         axis.text(0.5, 0.5, "no depth", transform=axis.transAxes, ha="center", color=GREY)
         axis.set_xlim(pixel.depth_range_um)

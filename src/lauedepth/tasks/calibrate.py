@@ -25,17 +25,11 @@ from lauedepth.calibration import (
 from lauedepth.config import ExperimentConfig, dump_experiment
 from lauedepth.core.arrays import Flags
 from lauedepth.core.errors import ConfigurationError, InputError
-from lauedepth.core.progress import Progress, no_progress
+from lauedepth.core.progress import Progress, no_progress, of_stage
 from lauedepth.io import Point, publish
-from lauedepth.tasks.reconstruct import (
-    Pixels,
-    open_for,
-    plan_blocks,
-    plan_readings,
-    select_pixels,
-    traces_of,
-    with_threshold,
-)
+from lauedepth.tasks.reconstruct.blocks import plan_blocks, plan_readings, traces_of
+from lauedepth.tasks.reconstruct.opening import open_for
+from lauedepth.tasks.reconstruct.selection import Pixels, select_pixels, with_threshold
 
 PIXELS: Final = 50
 """Pixels that are chosen in each scan."""
@@ -206,7 +200,7 @@ def _masked(point: Point, config: ExperimentConfig, mask: Flags) -> Flags:
 
 def _candidates(point: Point, config: ExperimentConfig, progress: Progress) -> Flags:
     """Return the brightest pixels, spread over the image."""
-    mean = point.mean_image(progress=lambda done, total: progress("select", done, total))
+    mean = point.mean_image(progress=of_stage(progress, "select"))
     window = config.selection.window(point.region)
     bright = np.zeros(mean.shape, np.bool_)
     bright[window] = spot_pixels(mean, config.selection.min_mean_counts)[window]
@@ -224,8 +218,7 @@ def _read_traces(point: Point, lit: Flags, memory_bytes: int, progress: Progress
             "has no pixel to calibrate with", str(point.path), "lower --pixels or give a mask"
         )
     blocks = plan_blocks(lit)
-    row_bytes = len(point.frames) * point.shape[2] * point.dtype.itemsize
-    readings = plan_readings(blocks, row_bytes, memory_bytes)
+    readings = plan_readings(blocks, point.row_bytes, memory_bytes)
     counts = []
     for number, reading in enumerate(readings):
         band = point.read_rows(reading.row_start, reading.row_stop)

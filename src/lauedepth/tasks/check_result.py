@@ -18,7 +18,7 @@ from lauedepth.io import ResultFile
 from lauedepth.io.hdf5 import open_input
 from lauedepth.io.layout import RECONSTRUCTION
 from lauedepth.io.region import region_of
-from lauedepth.tasks.reconstruct import POINT_ATTRIBUTE
+from lauedepth.tasks.reconstruct.identity import POINT_ATTRIBUTE
 
 
 def is_result(path: Path) -> bool:

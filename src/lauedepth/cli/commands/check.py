@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from lauedepth.cli import options
 from lauedepth.cli.agreement import report_agreement, report_pose
-from lauedepth.cli.decoders import tell_decoder
+from lauedepth.cli.decoders import report_decoder
 from lauedepth.cli.reporting import Reporter, facts, reporter_for
 from lauedepth.core.errors import ConfigurationError
 
@@ -98,7 +98,7 @@ def _check_points(
     from lauedepth.tasks.reconstruct import (  # noqa: PLC0415
         estimate_point,
         open_for,
-        start_backend,
+        start_decoder,
         with_threshold,
     )
 
@@ -108,13 +108,13 @@ def _check_points(
     mask = chosen if isinstance(chosen, np.ndarray) else None
     config = with_threshold(config, chosen)
     with reporter.progress("decoder") as progress:
-        start_backend(
+        start_decoder(
             decoder,
             config.to_core(),
             config.decode_options(),
             lambda done, total: progress("compile", done, total),
         )
-    tell_decoder(reporter, choice, config)
+    report_decoder(reporter, choice, config)
     for path in points:
         with open_for(config, path) as point:
             estimate = estimate_point(point, config, decoder, mask, memory_bytes)

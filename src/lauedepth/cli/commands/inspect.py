@@ -84,7 +84,7 @@ def _rows(found: InspectedPixel) -> dict[str, object]:
         rows["residual"] = f"{found.residual:.2f} chi-square per degree of freedom"
     for number, one in enumerate(found.found, 1):
         which = f" {number}" if len(found.found) > 1 else ""
-        rows[f"depth{which}"] = one.told()
+        rows[f"depth{which}"] = one.depth_text()
         rows[f"width{which}"] = f"{one.width_um:.1f} µm"
         rows[f"intensity{which}"] = f"{one.intensity:.1f} counts per frame"
         rows[f"code position{which}"] = f"{one.mask_position_um:.2f} µm at frame 0"

@@ -1,7 +1,8 @@
 """The catalog: a database of every point seen and its processing."""
 
+from lauedepth.core.locks import Holder
 from lauedepth.pipeline.catalog.database import catalog_url, plain_cause
-from lauedepth.pipeline.catalog.lock import Holder, hold, holder
+from lauedepth.pipeline.catalog.lock import hold, holder
 from lauedepth.pipeline.catalog.schema import (
     ACTIVE,
     FINAL,

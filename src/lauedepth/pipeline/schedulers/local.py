@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -14,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from lauedepth.core.locks import is_held
 from lauedepth.pipeline.errors import FacilityError
 from lauedepth.pipeline.protocols import JobReport, JobRequest, JobState
 from lauedepth.pipeline.schedulers import runner
@@ -99,7 +99,7 @@ class LocalProcesses:
         job, process = self._folder / name, self._running.get(name)
         if process is not None and process.poll() is None:
             return JobReport(JobState.RUNNING)
-        if _locked(job / "lock"):
+        if is_held(job / "lock"):
             return JobReport(JobState.RUNNING)
         outcome = _read(job / "exit.json")
         self._running.pop(name, None)
@@ -141,17 +141,6 @@ def marked_processes(name: str) -> list[int]:
             if mark in environment.split(b"\0"):
                 found.append(int(entry.name))
     return found
-
-
-def _locked(path: Path) -> bool:
-    try:
-        with path.open("r+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except FileNotFoundError:
-        return False
-    return False
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -1,8 +1,9 @@
 """Runs one job and records its exit code: ``python -I -S runner.py FOLDER``.
 
-It imports nothing of the project, so that it starts at once and has no dependencies. The job's
-folder holds ``job.json`` (in), ``lock`` (held while the job runs), ``pid.json``, ``stdout.log``,
-``stderr.log`` and ``exit.json`` (out).
+It imports nothing of the project, so that it starts at once and has no dependencies; therefore it
+takes its lock itself, which the project does in `core.locks`. The job's folder holds ``job.json``
+(in), ``lock`` (held while the job runs), ``pid.json``, ``stdout.log``, ``stderr.log`` and
+``exit.json`` (out).
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lauedepth.cli.commands.reconstruct import _runner
-from lauedepth.cli.decoders import tell_decoder
+from lauedepth.cli.decoders import report_decoder
 from lauedepth.cli.ranks import SilentReporter
 from lauedepth.cli.reporting import Reporter
 from lauedepth.config import load_experiment
@@ -119,7 +119,7 @@ def test_only_who_installed_the_extra_is_told_by_reconstruct(
     config = load_experiment(EXAMPLE)
     _runner(None, "auto", config, told(shown))
     assert [event for event, _ in shown] == ["passed_over"] * installed
-    tell_decoder(told(shown), choose_decoder(), config)
+    report_decoder(told(shown), choose_decoder(), config)
     event, values = shown[-1]
     assert (event, values["backend"]) == ("passed_over", "cuda")
     assert "no NVIDIA driver" in values["reason"]
@@ -133,7 +133,7 @@ def test_check_shows_the_memory_of_the_card() -> None:
         def device_memory(self, experiment: Experiment, options: DecodeOptions) -> DeviceMemory:
             return memory
 
-    tell_decoder(told(shown), Choice(Card()), load_experiment(EXAMPLE))
+    report_decoder(told(shown), Choice(Card()), load_experiment(EXAMPLE))
     assert shown == [("device", vars(memory))]
 
 
