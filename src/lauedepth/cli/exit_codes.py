@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-import click
+import typer
 
 from lauedepth.core.errors import BackendUnavailableError, ConfigurationError
 
@@ -28,7 +28,7 @@ def exit_code_of(error: BaseException) -> int:
         return TERMINATED
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
-    if isinstance(error, click.exceptions.Exit):
+    if isinstance(error, typer.Exit):
         return error.exit_code
-    usage = (click.UsageError, ConfigurationError, BackendUnavailableError)
+    usage = (typer.BadParameter, ConfigurationError, BackendUnavailableError)
     return USAGE if isinstance(error, usage) else FAILURE
