@@ -44,6 +44,20 @@ class RayMap:
         Half the length of the code.
     thickness_um : float
         Thickness of the bars.
+
+    Examples
+    --------
+    Where on the code the ray from a depth of 40 µm to the pixel in row 900 and column 1000 is at
+    frames 0 and 1; and back, from which depth it came:
+
+    >>> from lauedepth import load_experiment
+    >>> experiment = load_experiment("examples/experiment.yml").to_core()
+    >>> rays = RayMap.of(experiment, [900.0], [1000.0])
+    >>> first, second = rays.position_um(40.0, [0, 1])
+    >>> bool(abs(second - first - rays.advance_um(40.0)[0]) < 1e-9)
+    True
+    >>> rays.depth_um(first, 0).round(6).tolist()
+    [40.0]
     """
 
     pixel_mm: Floats
