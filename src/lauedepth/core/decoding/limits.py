@@ -76,3 +76,21 @@ ABSORPTION_START: Final = 2.0
 SHAPE: Final = 4.0
 """A footprint that gains more chi-square over the box than its number of bins by this many
 of their standard deviations has a shape of its own; else the box's centre is its depth."""
+
+REACH_UM: Final = 4.0
+"""How far, beyond its width, a box may move from where the search found it."""
+
+DAMPING_START: Final = 1e-3
+"""Damping with which a box fit begins, as a part of the Fisher matrix's diagonal."""
+
+DAMPING_RETRY: Final = 1e-2
+"""Minimum damping after a step that did not help."""
+
+CONVERGED: Final = 1e-3
+"""A box fit ends where a step promises less than this in chi-square."""
+
+LOG_STEP: Final = 1e-3
+"""Step of the logarithm of the absorption from which derivatives by it are taken."""
+
+TINY: Final = 1e-9
+"""Added to the Fisher matrix's diagonal, so that it can be inverted."""

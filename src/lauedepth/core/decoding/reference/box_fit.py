@@ -8,7 +8,6 @@ bounds is solved in bins afterwards (`core.bins`), so that it may take any shape
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,18 +15,17 @@ import numpy.typing as npt
 from lauedepth.core.arrays import Floats
 from lauedepth.core.decoding.limits import (
     ABSORPTION_RANGE,
+    CONVERGED,
+    DAMPING_RETRY,
+    DAMPING_START,
     FIT_ROUNDS,
     LEAST_GAP_UM,
     LEAST_WIDTH_UM,
+    LOG_STEP,
+    REACH_UM,
+    TINY,
 )
 from lauedepth.core.instrument.pixel_view import PixelView, poisson_weights
-
-DAMPING_START: Final = 1e-3
-DAMPING_RETRY: Final = 1e-2
-CONVERGED: Final = 1e-3
-LOG_STEP: Final = 1e-3
-REACH_UM: Final = 4.0
-TINY: Final = 1e-9
 
 
 @dataclass(frozen=True)
