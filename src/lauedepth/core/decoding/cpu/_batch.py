@@ -1,4 +1,4 @@
-"""A range of pixels, one after the other, in scratch of its own."""
+"""Pixels one after the other, in scratch of their own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ from lauedepth.core.decoding.compiled.jit import compiled
 from lauedepth.core.decoding.compiled.problem import Problem
 from lauedepth.core.decoding.compiled.rays import (
     OPAQUE,
-    OUTSIDE,
     middle_of,
     misses_code,
     search_line,
@@ -89,10 +88,8 @@ class AnswerArrays(NamedTuple):
 
 
 @compiled
-def decode_range(
-    begin: int, end: int, counts: Array, pixels: Array, problem: Problem, answers: AnswerArrays
-) -> None:
-    """Decode the pixels from begin to end.
+def decode_pixels(counts: Array, pixels: Array, problem: Problem, answers: AnswerArrays) -> None:
+    """Decode pixels one after the other.
 
     Parameters
     ----------
@@ -103,15 +100,15 @@ def decode_range(
     problem : Problem
     answers : AnswerArrays
     """
-    total = counts.shape[1]
+    pixel_count, total = counts.shape
     bins = answers.footprint.shape[1]
     knots = np.empty(2 * problem.bar_knots.size + 2)
     bars, rises, integral = np.empty_like(knots), np.empty_like(knots), np.empty_like(knots)
     mask, measured = np.empty(total), np.empty(total)
-    space = new_space(total, problem.candidates, OUTSIDE, limits.CANDIDATES)
+    space = new_space(total, problem.candidates)
     work = new_work(total, knots.size, bins)
     fits = (new_fit(total), new_fit(total), new_fit(total), new_fit(total))
-    for index in range(begin, end):
+    for index in range(pixel_count):
         count = 0
         for k in range(total):
             good = not math.isnan(counts[index, k])

@@ -148,9 +148,9 @@ def _positive_start(
 
 @compiled
 def _steepest(
-    gram: Array, moments: Array, size: int, values: Array, inside: Array, least: float
+    gram: Array, moments: Array, size: int, values: Array, inside: Array, minimum: float
 ) -> int:
-    enter, best = -1, least
+    enter, best = -1, minimum
     for row in range(size):
         if inside[row]:
             continue

@@ -57,7 +57,7 @@ def fill_gaps(values: Array, mask: Array, filled: Array) -> None:
 
 
 @compiled
-def add_second(
+def add_second_box(
     view: View,
     absorption: float,
     counts: Array,
@@ -122,7 +122,7 @@ def explain(
     """
     single, transparent, trial = fits
     copy_fit(best, single)
-    add_second(view, OPAQUE, counts, level, size, single, best, trial, space, work)
+    add_second_box(view, OPAQUE, counts, level, size, single, best, trial, space, work)
     if not asks_for_transparent(best, single):
         return OPAQUE
     refit_transparent(view, counts, single, np.nan, transparent, work)
@@ -135,5 +135,5 @@ def explain(
     build_integral(view.knots, view.bars, view.rises, absorption, view.integral)
     copy_fit(transparent, best)
     if boxes == 1:
-        add_second(view, absorption, counts, level, size, transparent, best, trial, space, work)
+        add_second_box(view, absorption, counts, level, size, transparent, best, trial, space, work)
     return absorption

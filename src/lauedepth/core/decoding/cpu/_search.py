@@ -72,11 +72,11 @@ def _invert_variance(twice: Array, squares: Array, width: int, summed: int, inve
     begin_ahead, end, end_ahead = begin[width:], begin[summed:], begin[summed + width :]
     squares_after = squares[summed:]
     share, scale = 1.0 / summed, 1.0 / width**2
-    least = LEAST_CONTRAST * summed
+    minimum = LEAST_CONTRAST * summed
     for number in range(inverse.size):
         total = (end_ahead[number] - begin_ahead[number]) - (end[number] - begin[number])
         spread = scale * ((squares_after[number] - squares[number]) - total * total * share)
-        inverse[number] = 1.0 / spread if spread > least else 0.0
+        inverse[number] = 1.0 / spread if spread > minimum else 0.0
 
 
 @compiled_fast

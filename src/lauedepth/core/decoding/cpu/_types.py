@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from lauedepth.core.decoding.compiled.jit import compiled
+from lauedepth.core.decoding.compiled.rays import OUTSIDE
 from lauedepth.core.decoding.compiled.types import MOST_PARAMETERS, Array, Fit
-from lauedepth.core.decoding.limits import SEARCH_WIDTHS
+from lauedepth.core.decoding.limits import CANDIDATES, SEARCH_WIDTHS
 
 
 class View(NamedTuple):
@@ -107,16 +108,16 @@ def new_work(frames: int, knots: int, bins: int) -> Work:
 
 
 @compiled
-def new_space(frames: int, candidates: int, outside: int, places: int) -> Space:
+def new_space(frames: int, candidates: int) -> Space:
     """Return scratch for searches with up to so many candidates."""
-    points = candidates + 2 * outside
+    points = candidates + 2 * OUTSIDE
     return Space(
         template=np.empty(points + frames),
         inverse=np.empty((len(SEARCH_WIDTHS), candidates)),
         products=np.empty(points, np.float32),
         running=np.empty((3, points + frames + 1)),
         squares=np.empty((4, points + frames + 1)),
-        found=np.empty((places, 3)),
+        found=np.empty((CANDIDATES, 3)),
         filled=np.empty(frames),
         line=np.empty(2),
     )

@@ -12,7 +12,7 @@ from lauedepth.core.decoding import limits
 from lauedepth.core.decoding.answers import Answers, Traces, footprint_bins
 from lauedepth.core.decoding.compiled.jit import is_ready
 from lauedepth.core.decoding.compiled.problem import problem_of
-from lauedepth.core.decoding.cpu._batch import AnswerArrays, decode_range
+from lauedepth.core.decoding.cpu._batch import AnswerArrays, decode_pixels
 from lauedepth.core.decoding.decoder import Decoder
 from lauedepth.core.decoding.pixels import DecodeOptions
 from lauedepth.core.instrument.experiment import Experiment
@@ -45,7 +45,7 @@ class CpuDecoder(Decoder):
                 **{one.name: getattr(answers, one.name)[part] for one in fields(answers)}
             )
             counts = _measured(traces, part)
-            decode_range(0, counts.shape[0], counts, pixels[part], problem, arrays)
+            decode_pixels(counts, pixels[part], problem, arrays)
 
         with ThreadPoolExecutor(usable_threads()) as pool:
             list(pool.map(work, range(0, len(traces), PIXELS_PER_TASK)))
@@ -53,7 +53,7 @@ class CpuDecoder(Decoder):
 
     def is_compiled(self) -> bool:
         """Return whether the compiled code is loaded, or in Numba's cache on disk."""
-        return is_ready(decode_range)
+        return is_ready(decode_pixels)
 
 
 def _measured(traces: Traces, part: slice) -> npt.NDArray[np.float32]:

@@ -37,7 +37,7 @@ READINGS = (np.uint16, np.float32)
 
 @dataclass(frozen=True)
 class Streams:
-    """Lanes, and what they have room for.
+    """Streams of batches, and what they have memory for.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Streams:
         Of the counts as they come in.
     pixels : int
         What they were planned for.
-    lanes : tuple of Lane
+    streams : tuple of BatchStream
     """
 
     shape: Shape
@@ -63,7 +63,7 @@ class Streams:
         return cls(shape, plan, reading, pixels, streams)
 
     def can_take(self, shape: Shape, reading: np.dtype[np.generic], pixels: int) -> bool:
-        """Return whether a decode fits, as fast as with lanes of its own."""
+        """Return whether a decode fits, as fast as with streams of its own."""
         return (
             self.reading == reading
             and self.shape.holds(shape)
@@ -72,7 +72,7 @@ class Streams:
 
 
 class Card:
-    """The current GPU; the lanes of the last decode stay for the next."""
+    """The current GPU; the streams of the last decode stay for the next."""
 
     def __init__(self) -> None:
         self._held: Streams | None = None
@@ -80,7 +80,7 @@ class Card:
     def decode(
         self, experiment: Experiment, rays: RayMap, traces: Traces, options: DecodeOptions
     ) -> Answers:
-        """Decode traces; failures of the card are told as such, and what was held is let go."""
+        """Decode traces; failures of the card are reported as such, and what was held is released."""
         if not len(traces):
             return Answers.pending(0, footprint_bins(experiment.depths).count)
         problem = problem_of(experiment, rays, options)
@@ -94,7 +94,7 @@ class Card:
             raise failure(error) from error
 
     def memory(self, experiment: Experiment, options: DecodeOptions, pixels: int) -> DeviceMemory:
-        """Tell what a decode of so many pixels, counts of 16 bits, will take of the card."""
+        """Return what a decode of so many pixels, counts of 16 bits, will take of the card."""
         columns, rows = experiment.detector.shape
         rays = RayMap.of(experiment, [0.0, 0.0, rows, rows], [0.0, columns, 0.0, columns])
         counts = np.zeros((len(rays), len(experiment.frames)), np.uint16)
@@ -133,11 +133,11 @@ class Card:
 
 
 def failure(error: Exception) -> BackendUnavailableError:
-    """Return what a failure of the card is told as."""
+    """Return the error that reports a failure of the card."""
     return BackendUnavailableError(
         f"the GPU failed: {' '.join(str(error).split())}",
         "backend 'cuda'",
-        "see `nvidia-smi`; run again to go on from the last checkpoint, or use --backend cpu",
+        "see `nvidia-smi`; resume from the last checkpoint, or use --backend cpu",
     )
 
 
@@ -146,8 +146,8 @@ def is_of_card(error: Exception) -> bool:
 
     numba-cuda passes on errors of three packages, each with classes of its own.
     """
-    workspace = type(error).__module__.split(".")
-    return workspace[0] == "cuda" or "cudadrv" in workspace
+    packages = type(error).__module__.split(".")
+    return packages[0] == "cuda" or "cudadrv" in packages
 
 
 def shape_of(experiment: Experiment, traces: Traces, problem: Problem) -> Shape:
@@ -165,7 +165,7 @@ def shape_of(experiment: Experiment, traces: Traces, problem: Problem) -> Shape:
 
 
 def decode_batches(rays: RayMap, traces: Traces, problem: Problem, held: Streams) -> Answers:
-    """Decode traces batch by batch, on each lane in turn.
+    """Decode traces batch by batch, on each stream in turn.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def decode_batches(rays: RayMap, traces: Traces, problem: Problem, held: Streams
     traces : Traces
     problem : Problem
         What all pixels have in common.
-    held : Lanes
+    held : Streams
     """
     answers = Answers.pending(len(traces), held.shape.bins)
     as_frames = are_frames(traces.counts)
@@ -197,7 +197,7 @@ def are_frames(counts: npt.NDArray[np.generic]) -> bool:
 
 
 def _in_order(streams: Sequence[BatchStream], batches: int) -> list[BatchStream]:
-    """Return the lanes in the order in which their last batches were launched."""
+    """Return the streams in the order in which their last batches were launched."""
     turn = batches % len(streams)
     return [*streams[turn:], *streams[:turn]]
 

@@ -1,4 +1,4 @@
-"""The kernels: one block of threads a pixel, each stage a launch of its own.
+"""The kernels: one block of threads per pixel, each stage a launch of its own.
 
 Frames come in, `transpose` or `clean` makes traces of them; `search` finds where on the code
 a trace could lie and sets dark pixels aside; `fit_candidates` fits a box there, `add_second_box`
@@ -78,7 +78,7 @@ from lauedepth.core.decoding.cuda._types import (
 )
 
 TILE = 32
-"""Side of the square that `transpose` turns at a time."""
+"""Side of the square that `transpose` handles at a time."""
 
 PITCH = TILE + 1
 """Length of a row of that square in memory: reading a column then meets every bank."""
@@ -87,7 +87,7 @@ TILE_ROWS = 8
 """Threads along the other side of it."""
 
 SINGLE_BOX, BEST_FIT, ABSORPTION = range(3)
-"""Turns of `refit_transparent`."""
+"""Purposes of `refit_transparent`."""
 
 
 SATURATED = float(limits.SATURATED)
@@ -108,7 +108,7 @@ def _as_count(value: float, usable: bool) -> float:
 
 @cuda.jit(cache=True)
 def transpose(frames: Array, usable: Array, counts: Array) -> None:
-    """Turn frames (n_frames, n) into traces (n, n_frames), square by square."""
+    """Transpose frames (n_frames, n) into traces (n, n_frames), square by square."""
     square = cuda.shared.array((TILE, PITCH), np.float32)
     x, y = cuda.threadIdx.x, cuda.threadIdx.y
     pixel, first = cuda.blockIdx.x * TILE, cuda.blockIdx.y * TILE
@@ -132,7 +132,7 @@ def clean(traces: Array, usable: Array, counts: Array) -> None:
 
 @device
 def _begin(batch: Batch, index: int, block: Block) -> None:
-    """Set a pixel's answers to none given yet."""
+    """Set a pixel's answers to unknown."""
     for number in range(block.thread, batch.numbers.shape[1], block.threads):
         batch.numbers[index, number] = math.nan
     for number in range(block.thread, batch.codes.shape[1], block.threads):
@@ -257,11 +257,11 @@ def judge_fits(batch: Batch) -> None:
 
 
 @cuda.jit(cache=True)
-def refit_transparent(batch: Batch, problem: Problem, scratch: Scratch, turn: int) -> None:
+def refit_transparent(batch: Batch, problem: Problem, scratch: Scratch, purpose: int) -> None:
     """Refit with bars that let light through.
 
-    On the turn SINGLE_BOX the single box, on BEST_FIT the best fit, where the trace asks for
-    it; on ABSORPTION what was decoded to one depth, to find its bars' absorption.
+    For SINGLE_BOX the single box, for BEST_FIT the best fit, where the trace asks for
+    it; for ABSORPTION what was decoded to one depth, to find its bars' absorption.
     """
     block = new_block()
     slot = cuda.blockIdx.x
@@ -270,7 +270,7 @@ def refit_transparent(batch: Batch, problem: Problem, scratch: Scratch, turn: in
     workspace = new_workspace(scratch.expected[slot, :2])
     for index in range(slot, batch.counts.shape[0], cuda.gridDim.x):
         cuda.syncthreads()
-        wanted = DECODED if turn == ABSORPTION else PENDING
+        wanted = DECODED if purpose == ABSORPTION else PENDING
         codes = batch.codes[index]
         if codes[STATUS_AT] != wanted or codes[SECOND_COUNT_AT] > 0:
             continue
@@ -278,19 +278,19 @@ def refit_transparent(batch: Batch, problem: Problem, scratch: Scratch, turn: in
         load_fit(rows[BEST], best, block)
         load_fit(rows[SINGLE], single, block)
         load_fit(rows[TRANSPARENT], refit, block)
-        if turn == ABSORPTION:
+        if purpose == ABSORPTION:
             background = problem.background
         elif not asks_for_transparent(best, single) or (
-            turn == BEST_FIT and not asks_for_transparent_pair(best, refit)
+            purpose == BEST_FIT and not asks_for_transparent_pair(best, refit)
         ):
             continue
         view = open_view(batch, index, int(batch.stats[index, MEASURED]), problem, scratch, slot)
         cast_shadow(view, problem, block)
         level = batch.stats[index, LEVEL]
-        source = single if turn == SINGLE_BOX else best
+        source = single if purpose == SINGLE_BOX else best
         refit_absorbing(view, level, source, background, refit, workspace, block)
         store_fit(refit, OPAQUE, rows[TRANSPARENT], block)
-        if turn == ABSORPTION and block.thread == 0:
+        if purpose == ABSORPTION and block.thread == 0:
             at = BOX * int(refit.state[BOXES]) + LOG_ABSORPTION
             batch.numbers[index, BAR_ABSORPTION_AT] = math.exp(refit.theta[at])
             batch.numbers[index, BAR_ABSORPTION_ERROR_AT] = math.sqrt(refit.variance[at])

@@ -14,7 +14,7 @@ from lauedepth.core.decoding.limits import SEARCH_WIDTHS
 from lauedepth.core.errors import BackendUnavailableError
 
 STREAMS: Final = 2
-"""Batches under way at once: one is copied while the other is computed."""
+"""Batches in progress at once: one is copied while the other is computed."""
 
 MOST_PIXELS: Final = 65_536
 """Largest batch: beyond it a card is busy anyway."""
@@ -151,13 +151,13 @@ class Plan:
     pixels : int
         In a batch.
     streams : int
-        Batches under way at once.
+        Batches in progress at once.
     blocks, wide_blocks : int
         In a launch, and in one with memory for footprints over all bins.
     columns : int
         Unknowns of a footprint for which the former have memory.
-    lanes : int
-        Threads in a block.
+    threads : int
+        In a block.
     """
 
     pixels: int

@@ -1,7 +1,7 @@
 """On the device: the expected trace of boxes, and the sums that a fit needs of it.
 
 Nothing is stored per frame but the expectation: each thread walks along its own stretch of
-the trace and adds what a frame contributes to the normal matrix, the gradient and the costs.
+the trace and adds what each frame contributes to the normal matrix, the gradient and the costs.
 """
 
 from __future__ import annotations

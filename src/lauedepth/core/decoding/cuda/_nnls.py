@@ -1,4 +1,4 @@
-"""On the device: non-negative least squares by active sets, one problem a block."""
+"""On the device: non-negative least squares by active sets, one problem per block."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def nnls(solver: Solver, size: int, block: Block) -> None:
     """Minimise x.G.x - 2 x.m over x >= 0: `solver.values`, from its Gram matrix and moments.
 
     Lawson and Hanson's method on the normal equations, as Bro and de Jong do it, in the same
-    steps as the `cpu` backend.
+    steps as `cpu`.
     """
     cuda.syncthreads()
     scale = 0.0

@@ -66,10 +66,10 @@ class BatchStream:
         self._scratch = Scratch(**_on_device(plan.blocks, shape.block_arrays))
         self._solve = SolveScratch(**_on_device(plan.blocks, narrow))
         self._wide = SolveScratch(**_on_device(plan.wide_blocks, wide))
-        self._under_way: tuple[int, int] | None = None
+        self._in_progress: tuple[int, int] | None = None
 
     def prepare(self, problem: Problem, usable: Array, *, as_frames: bool) -> None:
-        """Take what the batches of a decode have in common; begin it with nothing under way.
+        """Take what the batches of a decode have in common; begin it with nothing in progress.
 
         Parameters
         ----------
@@ -77,10 +77,10 @@ class BatchStream:
             On the device.
         usable : (n_frames,) device array of bool
         as_frames : bool
-            Counts are copied as frames and turned on the device.
+            Counts are copied as frames and transposed on the device.
         """
         self._problem, self._usable, self._as_frames = problem, usable, as_frames
-        self._under_way = None
+        self._in_progress = None
 
     def launch(self, begin: int, counts: npt.NDArray[np.generic], pixels: Array) -> None:
         """Begin to decode a batch.
@@ -99,7 +99,7 @@ class BatchStream:
         count = batch.counts.shape[0]
         for both in (self._numbers, self._codes, self._used):
             both.fetch(count, self.stream)
-        self._under_way = begin, count
+        self._in_progress = begin, count
 
     def upload(self, counts: npt.NDArray[np.generic], pixels: Array) -> Batch:
         """Begin to copy a batch to the device and to make traces of it."""
@@ -109,10 +109,10 @@ class BatchStream:
         self._pixels.send(pixels, self.stream)
         self._used.send(np.zeros(1, np.int32), self.stream)
         batch = Batch(*(one if one is self._pool else one[:count] for one in self._batch))
-        self._turn(readings, batch.counts)
+        self._make_traces(readings, batch.counts)
         return batch
 
-    def _turn(self, readings: Array, counts: Array) -> None:
+    def _make_traces(self, readings: Array, counts: Array) -> None:
         """Make traces of what came in."""
         frames, count = self._shape.frames, counts.shape[0]
         if self._as_frames:
@@ -147,11 +147,11 @@ class BatchStream:
         return stages
 
     def collect(self, answers: Answers) -> None:
-        """Wait for the batch under way, if there is one, and write its answers down."""
-        if self._under_way is None:
+        """Wait for the batch in progress, if there is one, and write its answers down."""
+        if self._in_progress is None:
             return
-        begin, count = self._under_way
-        self._under_way = None
+        begin, count = self._in_progress
+        self._in_progress = None
         self.stream.synchronize()
         used = int(self._used.host[0])
         pool = self._pool[:used].copy_to_host() if used else np.empty(0, np.float32)

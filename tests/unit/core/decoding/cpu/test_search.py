@@ -21,7 +21,7 @@ def test_every_candidate_has_the_variance_of_its_own_stretch(twin: Experiment) -
     frames = len(twin.frames)
     knots = np.empty(2 * problem.bar_knots.size + 2)
     bars, rises, integral = np.empty_like(knots), np.empty_like(knots), np.empty_like(knots)
-    space = new_space(frames, problem.candidates, OUTSIDE, 3)
+    space = new_space(frames, problem.candidates)
     for number in range(3):
         pixel = np.ascontiguousarray(rays.pixel_mm[number])
         view = View(knots, bars, rises, integral, pixel, problem.geometry, np.ones(frames), frames)
