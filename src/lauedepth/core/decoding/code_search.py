@@ -1,4 +1,4 @@
-"""Where on the code could a trace lie: the exhaustive search, in frame-sized steps.
+"""Where on the code a trace could lie: the exhaustive search, in frame-sized steps.
 
 Frames advance evenly along the code, so candidates one frame apart see one and the same
 template, shifted. The search is then a sliding product; sources of any extent follow from
@@ -17,7 +17,7 @@ from lauedepth.core.decoding.limits import SEARCH_SPACING_UM, SEARCH_WIDTHS
 from lauedepth.core.instrument.shadow import Shadow
 
 LEAST_CONTRAST: Final = 1e-3
-"""Least variance a frame of the template for a candidate to count."""
+"""Minimum variance per frame of the template for a candidate to count."""
 
 APART: Final = 4
 """Search steps that places lie apart beyond their own extents."""

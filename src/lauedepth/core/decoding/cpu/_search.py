@@ -1,29 +1,20 @@
-"""Compiled: the exhaustive search along the code (`core.search`)."""
+"""The exhaustive search along the code, as in `code_search`."""
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from lauedepth.core.decoding.code_search import APART, LEAST_CONTRAST
-from lauedepth.core.decoding.cpu._shadow import OPAQUE, fill_line
-from lauedepth.core.decoding.cpu._types import Array, Size, Space, View
-from lauedepth.core.decoding.limits import SEARCH_SPACING_UM, SEARCH_WIDTHS
+from lauedepth.core.decoding.compiled.jit import compiled, compiled_fast
+from lauedepth.core.decoding.compiled.rays import OPAQUE, OUTSIDE, WIDTHS
+from lauedepth.core.decoding.compiled.types import CANDIDATE, EXTENT, SCORE, Array, Size
+from lauedepth.core.decoding.cpu._shadow import fill_line
+from lauedepth.core.decoding.cpu._types import Space, View
 
-OUTSIDE = max(SEARCH_WIDTHS) // 2
-WIDTHS = np.array(SEARCH_WIDTHS)
 AT_ONCE = 4
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def search_size(first_um: float, last_um: float, advance_um: float, frames: int) -> Size:
-    """Return (frames per step, candidates, summed frames) of a search."""
-    group = max(1, int(SEARCH_SPACING_UM / abs(advance_um)))
-    count = int(abs(last_um - first_um) / abs(advance_um * group)) + 1
-    return group, count, frames // group
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def prepare_search(
     view: View, begin_um: float, advance_um: float, size: Size, space: Space
 ) -> None:
@@ -54,7 +45,7 @@ def prepare_search(
             )  # fmt: skip
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _sum_squares(running: Array, widths: Array, length: int, squares: Array) -> None:
     """Fill in the running sums of squares of the template, smoothed to four widths.
 
@@ -74,21 +65,21 @@ def _sum_squares(running: Array, widths: Array, length: int, squares: Array) -> 
         squares[2, number + 1], squares[3, number + 1] = c, d
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@compiled_fast
 def _invert_variance(twice: Array, squares: Array, width: int, summed: int, inverse: Array) -> None:
     """Fill in 1/variance of the smoothed template under each candidate."""
     begin = twice[OUTSIDE - width // 2 :]
     begin_ahead, end, end_ahead = begin[width:], begin[summed:], begin[summed + width :]
     squares_after = squares[summed:]
     share, scale = 1.0 / summed, 1.0 / width**2
-    least = LEAST_CONTRAST * summed
+    minimum = LEAST_CONTRAST * summed
     for number in range(inverse.size):
         total = (end_ahead[number] - begin_ahead[number]) - (end[number] - begin[number])
         spread = scale * ((squares_after[number] - squares[number]) - total * total * share)
-        inverse[number] = 1.0 / spread if spread > least else 0.0
+        inverse[number] = 1.0 / spread if spread > minimum else 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@compiled_fast
 def slide(template: Array, trace: Array, out: Array) -> None:
     """Fill in the products of a trace with the template at every shift."""
     out[:] = 0.0
@@ -110,7 +101,7 @@ def slide(template: Array, trace: Array, out: Array) -> None:
             out[j] += y0 * template[k + j]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def run_search(size: Size, space: Space, number: int) -> int:
     """Search for the trace in `space.filled`.
 
@@ -140,15 +131,15 @@ def run_search(size: Size, space: Space, number: int) -> int:
         if not best[at] > 0.0:
             break
         width = WIDTHS[which_best[at]]
-        space.found[hits, 0] = at
-        space.found[hits, 1] = width
-        space.found[hits, 2] = best[at] / group
+        space.found[hits, CANDIDATE] = at
+        space.found[hits, EXTENT] = width
+        space.found[hits, SCORE] = best[at] / group
         hits += 1
         best[max(0, at - width - APART) : at + width + APART + 1] = 0.0
     return hits
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _centred(values: Array, group: int, summed: int) -> Array:
     """Return values summed in groups, less their mean."""
     trace = np.zeros(summed, np.float32)
@@ -164,7 +155,7 @@ def _centred(values: Array, group: int, summed: int) -> Array:
     return trace
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@compiled_fast
 def _score(running: Array, inverse: Array, which: int, best: Array, which_best: Array) -> None:
     """Take over the candidates that explain more with this extent."""
     width = WIDTHS[which]

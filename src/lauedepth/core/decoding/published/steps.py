@@ -160,7 +160,7 @@ def blur(code: Floats, signal: Floats) -> Floats:
 def search_position(
     expected: Floats, trace: Floats, difference: Literal["squared", "absolute"]
 ) -> int | None:
-    """Slide a trace along the code and return where the mean difference is least.
+    """Slide a trace along the code and return where the mean difference is smallest.
 
     One candidate after the other over all of the code: the plain NumPy baseline.
 

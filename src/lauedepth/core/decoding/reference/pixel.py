@@ -40,7 +40,7 @@ class Found:
 
 @dataclass(frozen=True)
 class PixelAnswer:
-    """What the decoder says of one pixel."""
+    """The answer for one pixel."""
 
     status: PixelStatus
     background: float = float("nan")
@@ -153,7 +153,7 @@ def _search(grid: _Grid, filled: Floats, number: int) -> list[Candidate]:
 
 
 def _significant(score: float, spread: float, level: float, freedom: int) -> bool:
-    """Tell whether a match stands out of the counting noise and of the trace's own scatter."""
+    """Return whether a match stands out of the counting noise and of the trace's own scatter."""
     against_counting = score / level
     against_scatter = freedom * score / max(spread - score, 1e-9 * spread)
     return min(against_counting, against_scatter) > limits.DETECTION
@@ -233,7 +233,7 @@ def _misfits(fit: BoxFit) -> bool:
 
 
 def _unexplained(trace: _Trace, chi_square: float) -> bool:
-    """Tell whether the trace varies much more than counting, and the fit does not say why."""
+    """Return whether the trace varies much more than counting, and the fit does not say why."""
     size = trace.measured.size
     excess = trace.chi_square_flat - size
     explained = trace.chi_square_flat - chi_square
@@ -241,7 +241,7 @@ def _unexplained(trace: _Trace, chi_square: float) -> bool:
 
 
 def _rivalled(fits: list[BoxFit], scale: float) -> bool:
-    """Tell whether another place on the code explains the trace about as well."""
+    """Return whether another place on the code explains the trace about as well."""
     best = fits[0].boxes[0]
     return any(
         fit.chi_square - fits[0].chi_square < limits.DISTINCT * scale
@@ -277,7 +277,7 @@ def _second_depth(grid: _Grid, trace: _Trace, view: PixelView, single: BoxFit) -
 
 
 def _both_matter(fit: BoxFit) -> bool:
-    """Tell whether no box is negligible; a single one is not."""
+    """Return whether no box is negligible; a single one is not."""
     intensities = [box.intensity for box in fit.boxes]
     return min(intensities) > limits.SECOND_INTENSITY * max(intensities)
 

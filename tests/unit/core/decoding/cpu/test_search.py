@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from lauedepth.core.decoding.code_search import LEAST_CONTRAST
-from lauedepth.core.decoding.cpu._batch import _set_search
-from lauedepth.core.decoding.cpu._search import OUTSIDE, WIDTHS
-from lauedepth.core.decoding.cpu._shadow import OPAQUE, build_integral, build_knots, window_of
+from lauedepth.core.decoding.compiled.problem import problem_of
+from lauedepth.core.decoding.compiled.rays import OPAQUE, OUTSIDE, WIDTHS, window_of
+from lauedepth.core.decoding.cpu._batch import set_search
+from lauedepth.core.decoding.cpu._shadow import build_integral, build_knots
 from lauedepth.core.decoding.cpu._types import View, new_space
-from lauedepth.core.decoding.cpu.decoder import problem_of
 from lauedepth.core.decoding.pixels import DecodeOptions
 from lauedepth.core.instrument.experiment import Experiment
 from lauedepth.core.instrument.raymap import RayMap
@@ -21,7 +21,7 @@ def test_every_candidate_has_the_variance_of_its_own_stretch(twin: Experiment) -
     frames = len(twin.frames)
     knots = np.empty(2 * problem.bar_knots.size + 2)
     bars, rises, integral = np.empty_like(knots), np.empty_like(knots), np.empty_like(knots)
-    space = new_space(frames, problem.candidates, OUTSIDE, 3)
+    space = new_space(frames, problem.candidates)
     for number in range(3):
         pixel = np.ascontiguousarray(rays.pixel_mm[number])
         view = View(knots, bars, rises, integral, pixel, problem.geometry, np.ones(frames), frames)
@@ -31,7 +31,7 @@ def test_every_candidate_has_the_variance_of_its_own_stretch(twin: Experiment) -
         build_integral(knots, bars, rises, OPAQUE, integral)
         for scratch in space:
             scratch[...] = np.nan
-        _, count, summed = _set_search(view, problem, middle, space)
+        _, count, summed = set_search(view, problem, space)
         for which, width in enumerate(WIDTHS):
             length = count + 2 * OUTSIDE + summed - 1
             smooth = np.convolve(space.template[:length], np.full(width, 1 / width), "valid")
