@@ -108,6 +108,11 @@ class PublishedNumbers:
         return (self.signal_samples - 1) // 2
 
     @property
+    def spline_samples(self) -> int:
+        """Samples that one spline spans."""
+        return (self.spline_order + 1) * self.knot_spacing
+
+    @property
     def spline_count(self) -> int:
         """Number of splines that fit into a signal; none where it is not positive."""
         return self.signal_samples // self.knot_spacing - self.spline_order
