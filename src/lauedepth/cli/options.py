@@ -10,6 +10,7 @@ import typer
 from lauedepth.core.errors import ConfigurationError, InputError
 
 if TYPE_CHECKING:
+    from lauedepth.cli.reporting import Reporter
     from lauedepth.config import ExperimentConfig
     from lauedepth.tasks.reconstruct import Pixels
 
@@ -56,6 +57,24 @@ def load(
     if with_energy and config.decode.energy is None:
         changes["energy"] = Energy()
     return config.model_copy(update={"decode": config.decode.model_copy(update=changes)})
+
+
+def load_and_tell(
+    reporter: Reporter,
+    experiment: Path,
+    method: str | None = None,
+    with_energy: bool = False,
+) -> ExperimentConfig:
+    """Do what `load` does, and show the notes and warnings on the file."""
+    config = load(experiment, method, with_energy)
+    tell_notices(reporter, config)
+    return config
+
+
+def tell_notices(reporter: Reporter, config: ExperimentConfig) -> None:
+    """Show the notes and warnings on an experiment's file."""
+    for notice in config.notices:
+        reporter.tell(notice)
 
 
 def pixels_of(choice: str | None, config: ExperimentConfig) -> Pixels | None:

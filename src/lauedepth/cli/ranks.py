@@ -11,6 +11,7 @@ import typer
 
 from lauedepth.cli.exit_codes import exit_code_of
 from lauedepth.cli.reporting import Reporter, Tell, reporter_for
+from lauedepth.core.notices import Notice
 from lauedepth.tasks.parallel.joining import join_team
 from lauedepth.tasks.parallel.launch import launch_of
 from lauedepth.tasks.parallel.team import Team
@@ -29,6 +30,9 @@ class SilentReporter:
         """Show nothing."""
 
     def warn(self, message: str, where: str = "") -> None:
+        """Show nothing."""
+
+    def tell(self, notice: Notice) -> None:
         """Show nothing."""
 
     @contextmanager

@@ -53,6 +53,9 @@ class Data(Section):
     """One past the last frame used, counted like `first_frame`."""
     stride: Annotated[int, Field(ge=1)] = 1
     """Every how many-th frame of the file is used, from `first_frame` on."""
+    may_end_early: bool = False
+    """Whether a point may end before `stop_frame`: its frames are used up to its end then, with a
+    warning, as the published program does. An error otherwise, for frames may be lost."""
     first_number: Annotated[int, Field(ge=0)] | None = None
     """Number in the name of a series' first file, where that file itself may be missing."""
     region: StatedRegion | None = None

@@ -68,7 +68,7 @@ def calibrate(
     Pixels are chosen by themselves: bright, unsaturated and spread over the detector.
     """
     reporter = reporter_for(as_json)
-    config = options.load(experiment)
+    config = options.load_and_tell(reporter, experiment)
     names = [name.strip() for name in fit.split(",") if name.strip()]
     shifts = shift_mm or []
     if dry_run:

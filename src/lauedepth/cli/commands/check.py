@@ -71,7 +71,7 @@ def check(
     if point is not None and len(results) != 1:
         raise ConfigurationError(f"{len(results)} results given", "--point", "give one RESULT")
     if experiment is not None:
-        config = options.load(experiment, method, energy)
+        config = options.load_and_tell(reporter, experiment, method, energy)
         _tell_experiment(reporter, experiment, config)
         if left:
             _check_points(reporter, left, config, backend, pixels, pose, memory_bytes)
@@ -94,7 +94,9 @@ def _check_points(
     from lauedepth.core.decoding.registry import choose_decoder  # noqa: PLC0415
     from lauedepth.tasks.parallel.memory import rank_memory  # noqa: PLC0415
     from lauedepth.tasks.reconstruct import (  # noqa: PLC0415
+        cut_warnings,
         estimate_point,
+        fit_to_point,
         open_for,
         start_backend,
         with_threshold,
@@ -114,12 +116,15 @@ def _check_points(
         )
     tell_decoder(reporter, choice, config)
     for path in points:
-        with open_for(config, path) as point:
-            estimate = estimate_point(point, config, decoder, mask, memory_bytes)
+        fitted = fit_to_point(config, path)
+        for told in cut_warnings(fitted):
+            reporter.warn(told, str(path))
+        with open_for(fitted, path) as point:
+            estimate = estimate_point(point, fitted, decoder, mask, memory_bytes)
             rank_bytes = rank_memory(point, memory_bytes, decoder)
             _tell_point(reporter, point, estimate, decoder, rank_bytes)
             if pose:
-                tell_pose(reporter, point, config, memory_bytes)
+                tell_pose(reporter, point, fitted, memory_bytes)
 
 
 def _tell_experiment(reporter: Reporter, path: Path, config: ExperimentConfig) -> None:

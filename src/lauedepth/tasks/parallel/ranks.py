@@ -33,6 +33,8 @@ from lauedepth.tasks.reconstruct import (
     Pixels,
     Progress,
     Summary,
+    cut_warnings,
+    fit_to_point,
     is_finished,
     is_packed,
     open_for,
@@ -159,11 +161,12 @@ def reconstruct_together(
 
     def whole() -> Summary:
         begin = perf_counter()
+        fitted = team.work(lambda: fit_to_point(config, point_path))
         with ExitStack() as stack:
             point, identity = _open_together(
-                team, equipment, stack, point_path, config, Path(output), mask
+                team, equipment, stack, point_path, fitted, Path(output), mask
             )
-            run = _Run(team, point, config, Path(output), equipment, identity, tell, memory_bytes)
+            run = _Run(team, point, fitted, Path(output), equipment, identity, tell, memory_bytes)
             if resume and _is_there(run):
                 return summary_of_finished(point, run.output, equipment.backends)
             checkpoint = _common_checkpoint(run, stack, resume=resume)
@@ -277,7 +280,7 @@ def _reconstruct(run: _Run, checkpoint: Checkpoint, mask: Mask | None, begin: fl
 def _select(run: _Run, mask: Mask | None) -> tuple[Mask | None, Floats | None]:
     """Choose the pixels: (None, None) on all ranks but the first."""
     with run.done.timed("select"):
-        if mask is None:
+        if mask is None and run.config.selection.mask is None:
             return select_together(run.team, run.point, run.config, run.tell, run.handlers())
         lit = select_pixels(run.point, run.config, mask) if run.team.is_first else None
         return lit, None
@@ -390,6 +393,6 @@ def _publish(
         resumed_blocks=resumed,
         blocks=len(blocks),
         seconds=seconds,
-        warnings=warnings_of(run.point, lit),
+        warnings=(*cut_warnings(run.config), *warnings_of(run.point, lit)),
         ranks=tuple(reports),
     )

@@ -19,7 +19,7 @@ from lauedepth.tasks.reconstruct.compiling import start_backend
 from lauedepth.tasks.reconstruct.estimate import Estimate, estimate_point, is_packed
 from lauedepth.tasks.reconstruct.identity import POINT_ATTRIBUTE, is_finished, run_identity
 from lauedepth.tasks.reconstruct.inspect import FoundDepth, InspectedPixel, inspect_pixel
-from lauedepth.tasks.reconstruct.opening import open_for
+from lauedepth.tasks.reconstruct.opening import cut_warnings, fit_to_point, open_for
 from lauedepth.tasks.reconstruct.point import (
     BASE_BYTES,
     MEMORY_BYTES,
@@ -58,8 +58,10 @@ __all__ = [
     "Tally",
     "bands_at_once",
     "bright_pixels",
+    "cut_warnings",
     "decode_block",
     "estimate_point",
+    "fit_to_point",
     "inspect_pixel",
     "is_finished",
     "is_packed",

@@ -72,6 +72,8 @@ def estimate_point(
     Reads a few of the frames and decodes some of the pixels.
     """
     frames = config.data.to_core()
+    if mask is None:
+        mask = config.selection.mask_pixels()
     lit = select_pixels(point, config, mask, frames=_some_frames(frames))
     row_bytes = len(frames) * point.shape[2] * point.dtype.itemsize
     at_once = bands_at_once(backend)

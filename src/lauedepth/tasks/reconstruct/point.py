@@ -38,7 +38,7 @@ from lauedepth.tasks.reconstruct.checkpoint import (
 )
 from lauedepth.tasks.reconstruct.compiling import start_backend
 from lauedepth.tasks.reconstruct.identity import is_finished, run_identity
-from lauedepth.tasks.reconstruct.opening import open_for
+from lauedepth.tasks.reconstruct.opening import cut_warnings, fit_to_point, open_for
 from lauedepth.tasks.reconstruct.publishing import Tally, publish_result
 from lauedepth.tasks.reconstruct.selection import Mask, Pixels, select_pixels, with_threshold
 
@@ -208,7 +208,7 @@ def reconstruct_point(
         What is wrong, where, and what to do. An older result is still there then.
     """
     begin, output = perf_counter(), Path(output)
-    config = with_threshold(config, pixels)
+    config = fit_to_point(with_threshold(config, pixels), point_path)
     mask = pixels if isinstance(pixels, np.ndarray) else None
     chosen = (
         choose_decoder(backend, config.decode.method).decoder
@@ -264,7 +264,7 @@ def _reconstruct(run: _Run, mask: Mask | None, band_bytes: int) -> Summary:
         resumed_blocks=len(blocks) - len(left),
         blocks=len(blocks),
         seconds=run.seconds,
-        warnings=warnings_of(run.point, lit),
+        warnings=(*cut_warnings(run.config), *warnings_of(run.point, lit)),
     )
 
 
