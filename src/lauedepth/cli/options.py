@@ -10,6 +10,7 @@ import typer
 from lauedepth.core.errors import ConfigurationError, InputError
 
 if TYPE_CHECKING:
+    from lauedepth.cli.reporting import Reporter
     from lauedepth.config import ExperimentConfig
     from lauedepth.tasks.reconstruct import Pixels
 
@@ -48,7 +49,7 @@ def load(
 ) -> ExperimentConfig:
     """Read an experiment, and override its decoding method or energy search if asked to."""
     from lauedepth.config import load_experiment  # noqa: PLC0415
-    from lauedepth.config.sections import Energy  # noqa: PLC0415
+    from lauedepth.config.decoding import Energy  # noqa: PLC0415
 
     config = load_experiment(experiment)
     changes: dict[str, object] = {}
@@ -57,6 +58,24 @@ def load(
     if with_energy and config.decode.energy is None:
         changes["energy"] = Energy()
     return config.model_copy(update={"decode": config.decode.model_copy(update=changes)})
+
+
+def load_and_report(
+    reporter: Reporter,
+    experiment: Path,
+    method: str | None = None,
+    with_energy: bool = False,
+) -> ExperimentConfig:
+    """Do what `load` does, and show the notes and warnings on the file."""
+    config = load(experiment, method, with_energy)
+    report_notices(reporter, config)
+    return config
+
+
+def report_notices(reporter: Reporter, config: ExperimentConfig) -> None:
+    """Show the notes and warnings on an experiment's file."""
+    for notice in config.notices:
+        reporter.notice(notice)
 
 
 def pixels_of(choice: str | None, config: ExperimentConfig) -> Pixels | None:

@@ -11,6 +11,7 @@ import typer
 
 from lauedepth.cli.exit_codes import exit_code_of
 from lauedepth.cli.reporting import Reporter, reporter_for
+from lauedepth.core.notices import Notice
 from lauedepth.core.progress import Progress, no_progress
 from lauedepth.tasks.parallel.joining import join_team
 from lauedepth.tasks.parallel.launch import launch_of
@@ -30,6 +31,9 @@ class SilentReporter:
         """Show nothing."""
 
     def warn(self, message: str, where: str = "") -> None:
+        """Show nothing."""
+
+    def notice(self, notice: Notice) -> None:
         """Show nothing."""
 
     @contextmanager

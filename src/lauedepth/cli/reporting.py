@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from rich.console import Console, RenderableType
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -24,6 +25,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from lauedepth.core.errors import LaueDepthError
+from lauedepth.core.notices import Level, Notice
 from lauedepth.core.progress import Progress
 
 STAGES: Mapping[str, str] = {
@@ -53,6 +55,10 @@ class Reporter(Protocol):
         """Show a warning."""
         ...
 
+    def notice(self, notice: Notice) -> None:
+        """Show a note or a warning."""
+        ...
+
     @contextmanager
     def progress(self, what: str) -> Iterator[Progress]:
         """Show the progress of some work."""
@@ -74,6 +80,11 @@ class TerminalReporter:
     def warn(self, message: str, where: str = "") -> None:
         """Print a line to stderr."""
         self._err.print(f"[yellow]warning:[/] {_at(where)}{message}")
+
+    def notice(self, notice: Notice) -> None:
+        """Print a line to stderr."""
+        colour = "yellow" if notice.level is Level.WARNING else "dim"
+        self._err.print(f"[{colour}]{notice.level}:[/] {escape(str(notice))}")
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Progress]:
@@ -116,6 +127,11 @@ class JsonReporter:
     def warn(self, message: str, where: str = "") -> None:
         """Print a warning event."""
         print_event("warning", {"where": where, "message": message})
+
+    def notice(self, notice: Notice) -> None:
+        """Print a note event or a warning event."""
+        told = {"code": notice.code, "where": notice.where, "message": notice.message}
+        print_event(notice.level, told)
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Progress]:

@@ -79,7 +79,7 @@ def calibrate(
         )
     if figure is not None:
         options.refuse_format(figure)
-    config = options.load(experiment)
+    config = options.load_and_report(reporter, experiment)
     request = CalibrationRequest(
         points=tuple(points),
         config=config,

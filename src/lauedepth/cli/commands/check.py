@@ -73,7 +73,7 @@ def check(
             f"{len(results)} results given", "--point", "give exactly one RESULT"
         )
     if experiment is not None:
-        config = options.load(experiment, method, energy)
+        config = options.load_and_report(reporter, experiment, method, energy)
         _report_experiment(reporter, experiment, config)
         if left:
             _check_points(reporter, left, config, backend, pixels, pose, memory_bytes)
@@ -96,7 +96,9 @@ def _check_points(
     from lauedepth.core.decoding.registry import choose_decoder  # noqa: PLC0415
     from lauedepth.tasks.parallel.memory import rank_memory  # noqa: PLC0415
     from lauedepth.tasks.reconstruct import (  # noqa: PLC0415
+        cut_warnings,
         estimate_point,
+        fit_to_point,
         open_for,
         start_decoder,
         with_threshold,
@@ -116,12 +118,15 @@ def _check_points(
         )
     report_decoder(reporter, choice, config)
     for path in points:
-        with open_for(config, path) as point:
-            estimate = estimate_point(point, config, decoder, mask, memory_bytes)
+        fitted = fit_to_point(config, path)
+        for text in cut_warnings(fitted):
+            reporter.warn(text, str(path))
+        with open_for(fitted, path) as point:
+            estimate = estimate_point(point, fitted, decoder, mask, memory_bytes)
             rank_bytes = rank_memory(point, memory_bytes, decoder)
             _report_point(reporter, point, estimate, decoder, rank_bytes)
             if pose:
-                report_pose(reporter, point, config, memory_bytes)
+                report_pose(reporter, point, fitted, memory_bytes)
 
 
 def _report_experiment(reporter: Reporter, path: Path, config: ExperimentConfig) -> None:

@@ -44,14 +44,17 @@ def inspect(
 ) -> None:
     """Decode one pixel and show its trace, the fit and its footprint."""
     from lauedepth.core.decoding.registry import choose_decoder  # noqa: PLC0415
-    from lauedepth.tasks.reconstruct import inspect_pixel, open_for  # noqa: PLC0415
+    from lauedepth.tasks.reconstruct import cut_warnings, fit_to_point, inspect_pixel, open_for  # noqa: PLC0415
 
     row, column = _row_and_column(pixel)
     if output is not None:
         options.refuse_format(output)
     reporter = reporter_for(as_json)
-    config = options.load(experiment, method, energy)
+    config = options.load_and_report(reporter, experiment, method, energy)
     decoder = choose_decoder(backend, config.decode.method).decoder
+    config = fit_to_point(config, point)
+    for told in cut_warnings(config):
+        reporter.warn(told, str(point))
     with open_for(config, point) as opened:
         found = inspect_pixel(opened, config, decoder, row, column)
     if output is not None:

@@ -65,6 +65,7 @@ def reconstruct(
 
         task = prepare() if team is None else team.agree(prepare)
         reporter, failed = reporter_of(team, as_json), 0
+        options.report_notices(reporter, task.config)
         name, one = _runner(team, backend, task.config, reporter)
         for point, result in zip(points, task.outputs, strict=True):
             values = {"point": point, "output": result, "backend": name}

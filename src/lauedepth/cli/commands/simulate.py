@@ -47,7 +47,7 @@ def simulate(
 
     options.refuse_path(name, "--name")
     reporter = reporter_for(as_json)
-    config = options.load(experiment)
+    config = options.load_and_report(reporter, experiment)
     simulation = SimulationConfig() if sample is None else load_simulation(sample)
     if seed is not None:
         simulation = simulation.model_copy(update={"seed": seed})

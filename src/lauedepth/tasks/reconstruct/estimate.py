@@ -76,6 +76,8 @@ def estimate_point(
     Reads a few of the frames and decodes some of the pixels.
     """
     frames = config.data.to_core()
+    if mask is None:
+        mask = config.selection.mask_pixels()
     lit = select_pixels(point, config, mask, frames=_some_frames(frames))
     row_bytes, allowed = point.row_bytes, band_bytes(decoder, memory_bytes)
     size = BlockSize.for_decoder(decoder, row_bytes, allowed)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from time import perf_counter
@@ -35,7 +35,7 @@ from lauedepth.tasks.reconstruct.blocks import (
 )
 from lauedepth.tasks.reconstruct.checkpoint import Checkpoint, RunIdentity, remove_blocks
 from lauedepth.tasks.reconstruct.identity import is_finished, run_identity
-from lauedepth.tasks.reconstruct.opening import open_for
+from lauedepth.tasks.reconstruct.opening import cut_warnings, fit_to_point, open_for
 from lauedepth.tasks.reconstruct.publishing import publish_result
 from lauedepth.tasks.reconstruct.selection import Mask, Pixels, Selection, with_threshold
 from lauedepth.tasks.reconstruct.summary import Summary, summary_of_finished, warnings_of
@@ -276,6 +276,8 @@ def run_job(job: Job, workers: Workers) -> Summary:
         What is wrong, where, and what to do. An older result is still there then.
     """
     begin = perf_counter()
+    fitted = workers.do(lambda: fit_to_point(job.config, job.point))
+    job = replace(job, config=fitted)
     with ExitStack() as stack:
         point, identity = _open(job, workers, stack)
         if job.resume and workers.share(lambda: _is_finished(job.output, identity)):
@@ -377,5 +379,5 @@ def publish_run(
         resumed_blocks=len(division.blocks) - len(division.left),
         blocks=len(division.blocks),
         seconds=seconds,
-        warnings=warnings_of(run.point, division.lit),
+        warnings=(*cut_warnings(run.job.config), *warnings_of(run.point, division.lit)),
     )

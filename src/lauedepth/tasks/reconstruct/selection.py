@@ -65,10 +65,14 @@ def read_mask(path: Path | str, shape: tuple[int, int]) -> Mask:
 
 
 def with_threshold(config: ExperimentConfig, pixels: Pixels | None) -> ExperimentConfig:
-    """Return the experiment with the threshold that was asked for, if one was."""
+    """Return the experiment with the threshold that was asked for, if one was.
+
+    It takes the place of the experiment's mask.
+    """
     if pixels is None or isinstance(pixels, np.ndarray):
         return config
-    selection = config.selection.model_copy(update={"min_mean_counts": float(pixels)})
+    changes = {"min_mean_counts": float(pixels), "mask": None}
+    selection = config.selection.model_copy(update=changes)
     return config.model_copy(update={"selection": selection})
 
 
@@ -86,9 +90,10 @@ def select_pixels(
     ----------
     point : Point
     config : ExperimentConfig
-        Its selection's window always holds; its threshold where no mask is given.
+        Its selection's window always holds; its threshold where there is no mask.
     mask : (ny, nx) bool array, optional
-        Of the whole detector, unbinned. A binned pixel is taken when all of it is.
+        Of the whole detector, unbinned; the experiment's own by default. A binned pixel is
+        taken when all of it is.
     frames : Frames, optional
         Which frames the mean is taken over; those of the experiment by default.
     progress : callable, optional
@@ -98,6 +103,8 @@ def select_pixels(
     -------
     (rows, columns) bool array
     """
+    if mask is None:
+        mask = config.selection.mask_pixels()
     if mask is None:
         return pixels_above_threshold(point.mean_image(frames, progress), point, config)
     chosen = np.zeros(point.shape[1:], np.bool_)

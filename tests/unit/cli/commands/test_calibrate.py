@@ -26,6 +26,7 @@ from lauedepth.cli.commands.calibrate import (
 from lauedepth.config import ExperimentConfig, dump_experiment
 from lauedepth.core.errors import ConfigurationError
 from lauedepth.core.instrument.experiment import Experiment
+from lauedepth.core.notices import Notice
 from lauedepth.core.progress import Progress, no_progress
 
 
@@ -36,6 +37,9 @@ class Recorder:
         self.shown: dict[str, Mapping[str, Any]] = {}
         self.text = ""
         self.warnings: list[str] = []
+
+    def notice(self, notice: Notice) -> None:
+        self.warnings.append(notice.message)
 
     def show(self, event: str, values: Mapping[str, Any], text: RenderableType) -> None:
         self.shown[event] = values

@@ -14,16 +14,18 @@ from hypothesis import strategies as st
 
 from lauedepth.core.decoding.bins import Bins
 from lauedepth.core.decoding.decode import decode as decode_traces
-from lauedepth.core.decoding.pixels import DecodedPixels, DecodeOptions, EnergySearch, PixelStatus
+from lauedepth.core.decoding.pixels import (
+    DecodedPixels,
+    DecodeOptions,
+    EnergySearch,
+    PixelStatus,
+    PublishedNumbers,
+)
 from lauedepth.core.decoding.published.pixel import (
     PublishedMethod,
     stretch_factor,
 )
 from lauedepth.core.decoding.published.steps import (
-    PAD_UM,
-    RESOLUTION_UM,
-    SIGNAL_CENTRE,
-    SIGNAL_SAMPLES,
     blur,
     depth_profile,
     nominal_signal,
@@ -49,6 +51,9 @@ from lauedepth.core.instrument.raymap import RayMap
 from lauedepth.core.instrument.shadow import Shadow
 
 Array = npt.NDArray[Any]
+NUMBERS = PublishedNumbers()
+PAD_UM, RESOLUTION_UM = 300.0, 0.5
+SIGNAL_SAMPLES, SIGNAL_CENTRE = 128, 63
 
 OPTIONS = DecodeOptions(method="published")
 ROW, COLUMN = np.array([700.0]), np.array([1200.0])
@@ -126,7 +131,7 @@ def test_stretch_keeps_lines_and_their_ends(size: int, to: int, start: float, sl
 
 def test_code_samples_are_the_bits_repeated() -> None:
     aperture = Aperture(prefer_same_code())
-    code = sampled_code(Shadow.of(BarTable.of(aperture), 0.0), aperture.length_um)
+    code = sampled_code(Shadow.of(BarTable.of(aperture), 0.0), aperture.length_um, NUMBERS)
     widths = np.where(np.array(aperture.code) == 1, 7.5, 15.0) / RESOLUTION_UM
     bits = 1.0 - np.repeat(aperture.code, widths.astype(int))
     pad = np.ones(round(PAD_UM / RESOLUTION_UM))
@@ -136,7 +141,7 @@ def test_code_samples_are_the_bits_repeated() -> None:
 
 @given(st.floats(2.0, 60.0))
 def test_nominal_signal_is_even_and_in_the_middle(width_um: float) -> None:
-    signal = nominal_signal(width_um)
+    signal = nominal_signal(width_um, NUMBERS)
     assert signal.sum() == pytest.approx(1.0)
     np.testing.assert_allclose(signal, signal[::-1])
     place = np.arange(SIGNAL_SAMPLES) * RESOLUTION_UM
@@ -175,7 +180,7 @@ def test_search_has_no_place_for_a_trace_as_long_as_the_code() -> None:
 
 
 def test_spline_basis_sums_to_one_away_from_the_ends() -> None:
-    basis = spline_basis()
+    basis = spline_basis(NUMBERS)
     np.testing.assert_allclose(basis.sum(axis=0), 1.0)
     np.testing.assert_allclose(basis.sum(axis=1)[5:-5], 1.0)
     assert basis.min() >= 0
@@ -183,8 +188,8 @@ def test_spline_basis_sums_to_one_away_from_the_ends() -> None:
 
 def test_recovery_returns_the_signal_that_blurred_the_code() -> None:
     aperture = Aperture(prefer_same_code())
-    code = sampled_code(Shadow.of(BarTable.of(aperture), 2.5), aperture.length_um)
-    basis = spline_basis()
+    code = sampled_code(Shadow.of(BarTable.of(aperture), 2.5), aperture.length_um, NUMBERS)
+    basis = spline_basis(NUMBERS)
     weights = np.zeros(basis.shape[1])
     weights[40:52], weights[70:74] = 0.06, 0.07
     truth = basis @ weights
@@ -200,7 +205,7 @@ def test_recovery_returns_the_signal_that_blurred_the_code() -> None:
 
 
 def test_recovery_stays_on_the_code() -> None:
-    code, basis = np.ones(700), spline_basis()
+    code, basis = np.ones(700), spline_basis(NUMBERS)
     assert recover_signal(code, np.ones(300), SIGNAL_CENTRE, basis) is None
     assert recover_signal(code, np.ones(300), 400, basis) is None
     assert recover_signal(code, -np.ones(300), 200, basis) is None
@@ -211,9 +216,9 @@ def test_recovery_stays_on_the_code() -> None:
 def test_profile_keeps_intensity_and_place(
     depth_um: float, sample_um: float, bin_um: float
 ) -> None:
-    signal = nominal_signal(6.0)
+    signal = nominal_signal(6.0, NUMBERS)
     bins = Bins(-100.0, bin_um, round(300.0 / bin_um))
-    profile = depth_profile(signal, depth_um, sample_um, bins)
+    profile = depth_profile(signal, depth_um, sample_um, 6, bins)
     centres = bins.start_um + bin_um * (np.arange(bins.count) + 0.5)
     assert profile.sum() == pytest.approx(1.0)
     # the program rounds the signal's length and its middle to bins
@@ -222,9 +227,9 @@ def test_profile_keeps_intensity_and_place(
 
 def test_profile_drops_what_lies_beyond_the_depths() -> None:
     bins = Bins(0.0, 1.0, 100)
-    at_end = depth_profile(nominal_signal(20.0), 100.0, 0.5, bins)
+    at_end = depth_profile(nominal_signal(20.0, NUMBERS), 100.0, 0.5, 6, bins)
     assert 0.4 < at_end.sum() < 0.6
-    assert depth_profile(nominal_signal(20.0), 500.0, 0.5, bins).sum() == 0.0
+    assert depth_profile(nominal_signal(20.0, NUMBERS), 500.0, 0.5, 6, bins).sum() == 0.0
 
 
 # ---- the whole method -------------------------------------------------------------------
@@ -300,7 +305,7 @@ def test_stretch_is_exact_for_steps_of_one_micron(experiment: Experiment, step_u
     moved = replace(experiment, motion=replace(experiment.motion, step_um=step_um))
     rays = RayMap.of(moved, ROW, COLUMN).pick(0)
     exact = float(rays.advance_um(0.0)) / RESOLUTION_UM
-    assert stretch_factor(moved, rays) == pytest.approx(exact)
+    assert stretch_factor(moved, rays, RESOLUTION_UM) == pytest.approx(exact)
 
 
 def test_pixels_that_say_nothing_get_no_depth(experiment: Experiment) -> None:
@@ -401,3 +406,88 @@ def test_positions_are_those_of_the_original(comparison: Comparison) -> None:
 
 def test_dark_pixels_get_no_depth(comparison: Comparison) -> None:
     assert np.isnan(comparison.depth_um[comparison.kind == "dark"]).all()
+
+
+# ---- with the numbers of a configuration ------------------------------------------------
+
+OTHERS = (
+    PublishedNumbers(pad_um=150.0, signal_um=128.0, nominal_um=16.0),
+    PublishedNumbers(signal_um=180.0, nominal_um=30.0, knot_spacing=3),
+    PublishedNumbers(spline_order=1),
+    PublishedNumbers(resolution_um=1.0),
+)
+
+
+@pytest.mark.parametrize("numbers", OTHERS)
+def test_numbers_of_a_configuration_keep_depth_and_intensity(
+    experiment: Experiment, numbers: PublishedNumbers
+) -> None:
+    options = replace(OPTIONS, published=numbers)
+    found = decode(experiment, trace_of(experiment), options=options)
+    assert found.status.tolist() == [PixelStatus.DECODED]
+    assert found.depth_um[0] == pytest.approx(DEPTH_UM, abs=1.0)
+    assert found.intensity[0] == pytest.approx(4000.0, rel=0.08)
+
+
+@pytest.mark.parametrize(("order", "spacing"), [(0, 1), (1, 1), (1, 4), (3, 3), (5, 3)])
+def test_splines_of_any_order_and_spacing_add_up_to_one(order: int, spacing: int) -> None:
+    numbers = PublishedNumbers(spline_order=order, knot_spacing=spacing)
+    basis = spline_basis(numbers)
+    assert basis.shape == (128, 128 // spacing - order)
+    inside = slice(order * spacing, (128 // spacing - order) * spacing)
+    np.testing.assert_allclose(basis.sum(axis=1)[inside], 1.0)
+    np.testing.assert_allclose(basis.sum(axis=0), spacing)
+    assert np.argwhere(basis)[:, 0].max() < 128 // spacing * spacing
+
+
+def test_regularisation_draws_the_search_to_the_first_samples() -> None:
+    code = np.tile([0.0, 0.0, 1.0, 1.0], 30)  # every fourth place fits
+    trace = code[8:20] + 1e-3 * np.arange(12)
+    assert search_position(code, trace, "squared", 1.0) == 0
+    nearly = code.copy()
+    nearly[:40] += 0.2  # the first ten fit less well
+    assert search_position(nearly, trace, "squared") == 40
+    assert search_position(nearly, trace, "squared", 1e-9) == 40
+    assert search_position(nearly, trace, "squared", 1.0) == 0
+
+
+@pytest.mark.parametrize("name", ["norcada", "twin"])
+def test_signals_are_those_of_the_original(name: str, reference_set: Callable[[str], Any]) -> None:
+    experiment, data = reference_set(name)
+    kept = np.flatnonzero((data.kind == "clean") & (data.peer["signal"].sum(axis=1) > 0))[::4]
+    method = PublishedMethod.of(experiment, OPTIONS)
+    rays = RayMap.of(experiment, data.row[kept], data.column[kept])
+    apart = []
+    for index, pixel in enumerate(kept):
+        one = rays.pick(index)
+        trace = normalise(data.counts[pixel].astype(np.float64))
+        assert trace is not None
+        size = round(trace.values.size * stretch_factor(experiment, one, RESOLUTION_UM))
+        shadow = Shadow.of(method.table, float(one.window_um(0.0)))
+        found = recover_signal(
+            sampled_code(shadow, experiment.aperture.length_um, NUMBERS),
+            stretch(trace.values, size),
+            int(data.peer["position_samples"][pixel]),
+            method.basis,
+        )
+        assert found is not None
+        apart.append(np.abs(found.values / found.values.sum() - data.peer["signal"][pixel]).max())
+    assert np.median(apart) < 0.02  # of peaks around 0.1: windows are rounded to 0.05 µm there
+
+
+@pytest.mark.parametrize("change", [{}, {"pad_um": 150.0}, {"regularisation": 1e-9}])
+@pytest.mark.parametrize("name", ["norcada", "twin"])
+def test_the_median_depth_is_the_originals_within_50_nm(
+    name: str, change: dict[str, float], reference_set: Callable[[str], Any]
+) -> None:
+    """Padding and a faint pull move no depth, so the stored answers hold for them too."""
+    experiment, data = reference_set(name)
+    kept = np.flatnonzero(np.isin(data.kind, ["clean", "faint", "absorbing"]))[1::8]
+    options = replace(OPTIONS, published=PublishedNumbers(**change))  # type: ignore[arg-type]
+    ours = decode_traces(
+        experiment, data.row[kept], data.column[kept], data.counts[kept], options=options
+    ).depth_um
+    peer = centroid(
+        data.peer["depth_profile"][kept].astype(np.float64), 1e3 * data.peer["depth_grid_mm"]
+    )
+    assert np.nanmedian(np.abs(ours - peer)) < 0.05
