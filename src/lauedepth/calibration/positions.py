@@ -195,7 +195,6 @@ class _Trace:
     def starts(self, advance_um: float, slope: float, window_um: float) -> list[Floats]:
         """Search the whole code for advances around the expected one; the best places first."""
         measured = self.counts[self.usable]
-        filled = np.interp(self.frames, self.frames[self.usable], measured)
         aperture = self.experiment.aperture
         shadow = Shadow.of(BarTable.of(aperture), window_um)
         stride = float(self.frames[1] - self.frames[0])
@@ -205,7 +204,8 @@ class _Trace:
             to_middle = -advance * self.frames[0]
             for place in search(
                 shadow,
-                filled,
+                self.counts,
+                self.usable,
                 -to_middle,
                 aperture.length_um - to_middle,
                 advance * stride,

@@ -58,7 +58,7 @@ from lauedepth.core.decoding.compiled.types import (
 )
 from lauedepth.core.decoding.cpu._bins import solve_bins, widen_bins
 from lauedepth.core.decoding.cpu._fit import fill_weights, fit_boxes
-from lauedepth.core.decoding.cpu._pixel import explain, fill_gaps, refit_transparent
+from lauedepth.core.decoding.cpu._pixel import explain, copy_measured, refit_transparent
 from lauedepth.core.decoding.cpu._search import prepare_search, run_search
 from lauedepth.core.decoding.cpu._shadow import build_integral, build_knots
 from lauedepth.core.decoding.cpu._types import (
@@ -154,7 +154,7 @@ def _decode_one(
     ):
         return OUTSIDE_CODE
     size = set_search(view, problem, space)
-    fill_gaps(counts, view.mask, space.filled)
+    copy_measured(counts, view.mask, space.filled)
     hits = run_search(size, space, limits.CANDIDATES)
     if hits == 0 or not significant(space.found[0, SCORE], spread, level, view.measured - 2):
         answers.background[index] = level

@@ -40,20 +40,10 @@ from lauedepth.core.decoding.cpu._types import Space, View, Work, copy_fit
 
 
 @compiled
-def fill_gaps(values: Array, mask: Array, filled: Array) -> None:
-    """Copy measured values, and fill in lost ones from their neighbours."""
-    last = -1
+def copy_measured(values: Array, mask: Array, filled: Array) -> None:
+    """Copy measured values; lost ones become zero, and carry no weight."""
     for k in range(mask.size):
-        if mask[k] == 0.0:
-            continue
-        filled[k] = values[k]
-        for gap in range(last + 1, k):
-            part = (gap - last) / (k - last)
-            before = values[k] if last < 0 else values[last]
-            filled[gap] = before + part * (values[k] - before)
-        last = k
-    for gap in range(last + 1, mask.size):
-        filled[gap] = values[last]
+        filled[k] = values[k] if mask[k] != 0.0 else 0.0
 
 
 @compiled
@@ -73,7 +63,7 @@ def add_second_box(
     bad = misfits(single)
     for k in range(counts.size):
         work.scaled[k] = counts[k] - single.expected[k]
-    fill_gaps(work.scaled, view.mask, space.filled)
+    copy_measured(work.scaled, view.mask, space.filled)
     hits = run_search(size, space, limits.CANDIDATES if bad else 1)
     spread = single.state[CHI_SQUARE] * level
     lowest = np.inf

@@ -36,13 +36,15 @@ def prepare_search(
         running[number + 1] = running[number] + template[number]
         twice[number + 1] = twice[number] + running[number]
     twice[length + 1] = twice[length] + running[length]  # the last one of the widest extent
+    runs = _weigh_steps(view.mask, group, summed, space)
     for which in range(0, WIDTHS.size, AT_ONCE):
         _sum_squares(running, WIDTHS[which : which + AT_ONCE], count + summed - 1, space.squares)
         for one in range(AT_ONCE):
-            _invert_variance(
-                twice, space.squares[one], WIDTHS[which + one], summed,
-                space.inverse[which + one, :count],
-            )  # fmt: skip
+            width, inverse = WIDTHS[which + one], space.inverse[which + one, :count]
+            if runs == 1:
+                _invert_variance(twice, space.squares[one], width, summed, inverse)
+            else:
+                _invert_variance_of_runs(twice, space.squares[one], width, runs, space, inverse)
 
 
 @compiled
@@ -77,6 +79,45 @@ def _invert_variance(twice: Array, squares: Array, width: int, summed: int, inve
         total = (end_ahead[number] - begin_ahead[number]) - (end[number] - begin[number])
         spread = scale * ((squares_after[number] - squares[number]) - total * total * share)
         inverse[number] = 1.0 / spread if spread > minimum else 0.0
+
+
+@compiled
+def _weigh_steps(mask: Array, group: int, summed: int, space: Space) -> int:
+    """Fill in the measured part of each search step; return the number of runs of equal ones."""
+    runs = 0
+    for step in range(summed):
+        measured = 0.0
+        for inner in range(group):
+            measured += mask[step * group + inner]
+        space.weights[step] = measured / group
+        if step == 0 or space.weights[step] != space.weights[step - 1]:
+            space.starts[runs] = step
+            runs += 1
+    space.starts[runs] = summed
+    return runs
+
+
+@compiled
+def _invert_variance_of_runs(
+    twice: Array, squares: Array, width: int, runs: int, space: Space, inverse: Array
+) -> None:
+    """Fill in 1/variance as `_invert_variance` does, of frames some of which were lost."""
+    begin = twice[OUTSIDE - width // 2 :]
+    total, square, weight = np.zeros(inverse.size), np.zeros(inverse.size), 0.0
+    for run in range(runs):
+        first, last = space.starts[run], space.starts[run + 1]
+        part = space.weights[first]
+        weight += part * (last - first)
+        if part == 0.0:
+            continue
+        for number in range(inverse.size):
+            low, high = number + first, number + last
+            ahead = begin[high + width] - begin[low + width]
+            total[number] += part * (ahead - (begin[high] - begin[low]))
+            square[number] += part * (squares[high] - squares[low])
+    for number in range(inverse.size):
+        spread = (square[number] - total[number] ** 2 / weight) / width**2
+        inverse[number] = 1.0 / spread if spread > LEAST_CONTRAST * weight else 0.0
 
 
 @compiled_fast
@@ -114,7 +155,7 @@ def run_search(size: Size, space: Space, number: int) -> int:
     """
     group, count, summed = size
     points = count + 2 * OUTSIDE
-    trace = _centred(space.filled, group, summed)
+    trace = _centred(space.filled, space.weights, group, summed)
     template = space.template[: points + summed - 1].astype(np.float32)
     slide(template, trace, space.products[:points])
     running = space.running[0]
@@ -140,18 +181,18 @@ def run_search(size: Size, space: Space, number: int) -> int:
 
 
 @compiled
-def _centred(values: Array, group: int, summed: int) -> Array:
-    """Return values summed in groups, less their mean."""
+def _centred(values: Array, weights: Array, group: int, summed: int) -> Array:
+    """Return values summed in groups, less their mean over what was measured."""
     trace = np.zeros(summed, np.float32)
     mean = 0.0
     for k in range(summed * group):
         mean += values[k]
-    mean /= summed
+    mean /= weights[:summed].sum()
     for k in range(summed):
         total = 0.0
         for inner in range(group):
             total += values[k * group + inner]
-        trace[k] = total - mean
+        trace[k] = total - mean * weights[k]
     return trace
 
 

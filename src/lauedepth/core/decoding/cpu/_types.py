@@ -56,7 +56,8 @@ class Space(NamedTuple):
     """Scratch of the search; `line` is (first candidate's position, step).
 
     `inverse` holds, for every extent, 1/variance of the template under each candidate, zero
-    where the code has no contrast.
+    where the code has no contrast. `weights` holds the measured part of each search step, and
+    runs of steps of equal weight begin at `starts`.
     """
 
     template: Array
@@ -67,6 +68,8 @@ class Space(NamedTuple):
     found: Array
     filled: Array
     line: Array
+    weights: Array
+    starts: Array
 
 
 @compiled
@@ -120,4 +123,6 @@ def new_space(frames: int, candidates: int) -> Space:
         found=np.empty((CANDIDATES, 3)),
         filled=np.empty(frames),
         line=np.empty(2),
+        weights=np.empty(frames),
+        starts=np.empty(frames + 1, np.int64),
     )
