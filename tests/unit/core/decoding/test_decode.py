@@ -306,7 +306,7 @@ def test_backends_by_name() -> None:
         choose_decoder("gpu")
 
 
-LOST = {
+LOST: dict[str, Callable[[int], slice]] = {
     "the last tenth": lambda n: slice(n - n // 10, n),
     "the last two fifths": lambda n: slice(n - 2 * n // 5, n),
     "a tenth in the middle": lambda n: slice(n // 2, n // 2 + n // 10),

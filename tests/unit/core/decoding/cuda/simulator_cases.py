@@ -259,7 +259,8 @@ def places_that_the_search_finds() -> dict[str, Any]:
     advance = float(one.advance_um(middle)) * SMALL.frames.stride
     places = search(
         Shadow.of(table, float(one.window_um(middle))),
-        np.interp(np.arange(usable.size), np.flatnonzero(usable), counts[0, usable]),
+        counts[0].astype(np.float64),
+        usable,
         float(one.position_um(SMALL.depths.start_um, 0)),
         float(one.position_um(SMALL.depths.stop_um, 0)),
         advance,
