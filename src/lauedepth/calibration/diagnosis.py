@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 
+from lauedepth.calibration.detector_gain import GainEstimate, estimate_gain
 from lauedepth.calibration.drift import check_pose
 from lauedepth.calibration.positions import Scan
 from lauedepth.core.decoding.decode import decode
@@ -28,6 +29,8 @@ CAUSE_GAIN: Final = 0.3
 """How much more than as described."""
 MAXIMUM_RESIDUAL: Final = 3.0
 """Chi-square per degree of freedom of a trace that counts as explained."""
+COUNTS_PER_PHOTON: Final = (0.7, 1.4)
+"""Range in which readings count as photons: the estimate is good to a fifth."""
 POSE_SCAN: Final = 24
 """Traces that are placed on the code without regard to the depth range."""
 
@@ -189,6 +192,9 @@ def find_cause(
     tuple of Notice
         The likely cause; empty where the traces decode as described, or nothing is found.
     """
+    detector = _detector_warning(estimate_gain(scan.counts, scan.usable))
+    if detector:
+        return detector
     described = _explained(experiment, scan, decoder, options)
     shares = [_explained(*one.undo(experiment, scan), decoder, options) for one in MISTAKES]
     best = int(np.argmax(shares))
@@ -215,6 +221,19 @@ def _explained(
     second = found.trace[found.flags & PixelFlag.SECOND_DEPTH != 0]
     good = (found.status == PixelStatus.DECODED) & ~np.isin(found.trace, second)
     return float((good & (found.residual < MAXIMUM_RESIDUAL)).sum()) / len(scan)
+
+
+def _detector_warning(gain: GainEstimate) -> tuple[Notice, ...]:
+    """Name a detector whose readings are not single photons."""
+    low, high = COUNTS_PER_PHOTON
+    if not gain.has_offset and (np.isnan(gain.error) or low < gain.counts_per_photon < high):
+        return ()
+    found = f"detector.counts_per_photon: {gain.counts_per_photon:.3g}"
+    scatter = f"readings scatter as if a photon gave {gain.counts_per_photon:.2g} counts"
+    if gain.has_offset:
+        found += f" and detector.offset_counts: {gain.offset:.0f}"
+        scatter += f" above an offset of {gain.offset:.0f}"
+    return (warning("detector-gain", scatter, "", f"set {found}"),)
 
 
 def _pose_warnings(experiment: Experiment, scan: Scan) -> tuple[Notice, ...]:

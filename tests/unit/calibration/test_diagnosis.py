@@ -108,3 +108,13 @@ def test_nothing_is_named_where_nothing_is_wrong(norcada: Experiment, twin: Expe
     for right in (norcada, twin):
         for seed in range(3):
             assert find_cause(right, scan_of(right, seed), CPU, DecodeOptions()) == ()
+
+
+def test_an_integrating_detector_is_named(twin: Experiment) -> None:
+    right = replace(twin, depths=Depths(-50.0, 150.0))
+    scan = scan_of(right)
+    readings = replace(scan, counts=5 * scan.counts.astype(np.int64) + 100)
+    cause = find_cause(right, readings, CPU, DecodeOptions())
+    assert [notice.code for notice in cause] == ["detector-gain"]
+    assert "detector.counts_per_photon: " in cause[0].remedy
+    assert "detector.offset_counts: " in cause[0].remedy
