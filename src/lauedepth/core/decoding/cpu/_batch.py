@@ -58,7 +58,7 @@ from lauedepth.core.decoding.compiled.types import (
 )
 from lauedepth.core.decoding.cpu._bins import solve_bins, widen_bins
 from lauedepth.core.decoding.cpu._fit import fill_weights, fit_boxes
-from lauedepth.core.decoding.cpu._pixel import explain, copy_measured, refit_transparent
+from lauedepth.core.decoding.cpu._pixel import copy_measured, explain, refit_transparent
 from lauedepth.core.decoding.cpu._search import prepare_search, run_search
 from lauedepth.core.decoding.cpu._shadow import build_integral, build_knots
 from lauedepth.core.decoding.cpu._types import (
