@@ -9,20 +9,12 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numba import cuda
-from simulator_cases import (
-    NO_ENERGY,
-    SMALL,
-    light,
-    on_host,
-    places_that_the_search_finds,
-    plan,
-    swap_for_all_threads,
-)
 
 from lauedepth.core.decoding.answers import Traces
 from lauedepth.core.decoding.compiled.problem import problem_of
@@ -56,6 +48,13 @@ from lauedepth.core.instrument.energy import attenuation_per_um
 from lauedepth.core.instrument.raymap import RayMap
 from lauedepth.simulation import Footprints, expected_traces
 
+simulator: Any = import_module("simulator_cases")  # beside this script
+NO_ENERGY, SMALL, light, on_host = (
+    simulator.NO_ENERGY,
+    simulator.SMALL,
+    simulator.light,
+    simulator.on_host,
+)
 ROW, COLUMN, BACKGROUND = np.array([900.0]), np.array([1100.0]), 10.0
 ENERGY_KEV = 12.0
 
@@ -76,7 +75,9 @@ def opened(counts: npt.NDArray[Any], usable: npt.NDArray[np.bool_] | None = None
     rays = RayMap.of(SMALL, np.full(len(counts), ROW[0]), np.full(len(counts), COLUMN[0]))
     traces = Traces(counts, usable)
     problem = problem_of(SMALL, rays, NO_ENERGY)
-    stream = BatchStream(shape_of(SMALL, traces, problem), plan(len(counts)), counts.dtype)
+    stream = BatchStream(
+        shape_of(SMALL, traces, problem), simulator.plan(len(counts)), counts.dtype
+    )
     as_frames = are_frames(counts)
     stream.prepare(problem_on_card(problem), cuda.to_device(usable), as_frames=as_frames)
     return Opened(stream, stream.upload(counts, rays.pixel_mm))
@@ -93,10 +94,10 @@ def readings() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], npt.NDAr
     counts = rng.integers(0, 60_000, (35, len(SMALL.frames))).astype(np.float32)
     for spoilt in (np.nan, -3.0, 65535.0, np.inf):
         counts[rng.random(counts.shape) < 0.05] = spoilt
-    usable = rng.random(counts.shape[1]) < 0.8
+    usable = np.asarray(rng.random(counts.shape[1]) < 0.8)
     with np.errstate(invalid="ignore"):
         good = usable & (counts >= 0) & (counts < 65535)
-    return counts, usable, np.where(good, counts, np.float32(-1.0))
+    return counts, usable, np.where(good, counts, -1.0).astype(np.float32)
 
 
 def transpose() -> dict[str, Any]:
@@ -112,7 +113,8 @@ def clean() -> dict[str, Any]:
 
 
 def search() -> dict[str, Any]:
-    return places_that_the_search_finds()
+    found: dict[str, Any] = simulator.places_that_the_search_finds()
+    return found
 
 
 def fit_candidates() -> dict[str, Any]:
@@ -140,10 +142,8 @@ def add_second_box() -> dict[str, Any]:
 
 
 def refit_transparent() -> dict[str, Any]:
-    depth = np.array([[40.0]])
-    source = Footprints(
-        depth, np.full((1, 1), 6.0), np.full((1, 1), 2e4), np.full((1, 1), ENERGY_KEV)
-    )
+    depth, width, intensity, energy = np.array([40.0, 6.0, 2e4, ENERGY_KEV]).reshape(4, 1, 1)
+    source = Footprints(depth, width, intensity, energy)
     one = opened(noiseless(source))
     one.run("search", "fit candidates", "second box", "transparent")
     secant = float(RayMap.of(SMALL, ROW, COLUMN).secant(40.0)[0])
@@ -199,7 +199,7 @@ KERNELS = (
 
 
 def main() -> None:
-    swap_for_all_threads()
+    simulator.swap_for_all_threads()
     json.dump({one.__name__: one() for one in KERNELS}, sys.stdout)
 
 
