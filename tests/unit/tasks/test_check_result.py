@@ -16,7 +16,7 @@ from lauedepth.core.errors import InputError
 from lauedepth.core.instrument.experiment import Experiment
 from lauedepth.io import ResultFile, read_result, write_result
 from lauedepth.tasks.check_result import check_result, config_of, is_result, point_of
-from lauedepth.tasks.reconstruct import POINT_ATTRIBUTE
+from lauedepth.tasks.reconstruct.identity import POINT_ATTRIBUTE
 
 SHAPE = (128, 128)
 """Of images that are 16 x 16 binned."""
