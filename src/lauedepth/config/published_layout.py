@@ -150,13 +150,13 @@ class Mask(Section):
     path: str
     reversed: bool = False
     bitsizes: tuple[BitWidthUm, BitWidthUm]
-    resolution: Annotated[float, Field(gt=0)] = 0.5
+    resolution: Annotated[float, Field(gt=0.01, le=10.0)] = 0.5
     smoothness: float = 0.0
     alpha: float = 0.0
     stretch: float = 1.0
     thickness: ThicknessUm
     widening: float = 0.0
-    pad: Annotated[float, Field(ge=0)] = 0.0
+    pad: Annotated[float, Field(ge=0, le=10_000.0)] = 0.0
     shift: limits.ShiftMm = 0.0
     focus: Focus
     calibrate: Calibrate | None = None
@@ -217,8 +217,8 @@ class Position(Section):
 class SignalStart(Section):
     """What a signal is before it is recovered."""
 
-    maxsize: Annotated[float, Field(gt=0)] = 64
-    avgsize: Annotated[float, Field(gt=0)] = 10
+    maxsize: Annotated[float, Field(gt=0, le=2_000.0)] = 64
+    avgsize: Annotated[float, Field(gt=0, le=2_000.0)] = 10
     atol: float = 4
 
 
@@ -227,8 +227,8 @@ class Signal(Section):
 
     recon: bool = True
     method: Literal["splines"] = "splines"
-    order: int = 5
-    scale: int = 1
+    order: Annotated[int, Field(ge=0, le=20)] = 5
+    scale: Annotated[int, Field(ge=1, le=1_000)] = 1
     init: SignalStart = SignalStart()
 
 
