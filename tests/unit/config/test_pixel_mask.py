@@ -39,7 +39,7 @@ def test_a_text_of_another_size_is_refused(rows: int, bits: str | None) -> None:
 
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float32])
 def test_any_number_but_zero_marks_a_pixel(tmp_path: Path, dtype: type) -> None:
-    marks = np.eye(4).astype(dtype)
+    marks: np.ndarray = np.eye(4).astype(dtype)
     np.save(tmp_path / "m.npy", marks)
     mask = read_pixel_mask(tmp_path / "m.npy", (4, 4))
     np.testing.assert_array_equal(mask.pixels(), np.eye(4, dtype=bool))
