@@ -61,7 +61,8 @@ def native() -> Data:
         ("depths", "start_um", -100_000_000, "a depth cannot be"),
         ("depths", "step_um", 1e-3, "millimetres? give 1 µm"),
         ("depths", "stop_um", 50_000, "depths are more than"),
-        ("data", "stop_frame", 10**7, "less than or equal to"),
+        ("data", "stop_frame", 10**8, "less than or equal to"),
+        ("data", "stop_frame", 10**6, "1000000 frames are more than 100000"),
     ],
 )
 def test_native_numbers_beyond_an_instrument_name_the_likely_unit(

@@ -61,6 +61,7 @@ def test_leading_zeros_are_refused(tmp_path: Path, text: str) -> None:
     ("text", "told"),
     [
         ("{a: 1, a: 2}", "key 'a' is written twice"),
+        ("{[1]: 1}", "a key is a list"),
         ("[" * 5000, "not valid YAML"),
         ("!!python/object:os.system {}", "not valid YAML"),
         ("&a [*b]", "not valid YAML"),
@@ -71,6 +72,19 @@ def test_what_is_no_plain_yaml_is_one_line(tmp_path: Path, text: str, told: str)
         value_of(tmp_path, text)
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_keys_can_be_merged_in(tmp_path: Path) -> None:
+    path = tmp_path / "a.yml"
+    path.write_text("a: &a {b: 1, c: 2}\nd: {<<: *a, c: 3}\n")
+    assert read_yaml(path)["d"] == {"b": 1, "c": 3}
+
+
+def test_a_file_too_large_is_not_parsed(tmp_path: Path) -> None:
+    path = tmp_path / "a.yml"
+    path.write_bytes(b"a" * (5 * 2**20))
+    with pytest.raises(ConfigurationError, match="is larger than 4 MiB"):
+        read_yaml(path)
 
 
 def test_a_byte_order_mark_is_no_part_of_a_key(tmp_path: Path) -> None:
