@@ -67,8 +67,11 @@ class Data(Section):
 
     @model_validator(mode="after")
     def _some_frames(self) -> Self:
-        if len(range(self.first_frame, self.stop_frame, self.stride)) < 2:
+        used = len(self.to_core())
+        if used < 2:
             raise ValueError("first_frame, stop_frame and stride leave fewer than two frames")
+        if used > limits.MOST_USED:
+            raise ValueError(f"{used} frames are more than {limits.MOST_USED} of one point")
         return self
 
     def to_core(self) -> core.Frames:
