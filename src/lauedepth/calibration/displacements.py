@@ -57,17 +57,16 @@ def unstated_displacements(
     Raises
     ------
     InputError
-        A scan disagrees by more than `CONTRADICTION_MM`.
+        A scan disagrees with the first by more than `CONTRADICTION_MM`.
     """
-    best = int(np.argmax([mask.sum() for mask in used]))
-    alone = Problem(start, parameters_named(("pose",)), (scans[best],), (measured[best],))
-    state = fit_pose(alone, [used[best]]).state
+    alone = Problem(start, parameters_named(("pose",)), tuple(scans[:1]), tuple(measured[:1]))
+    state = fit_pose(alone, used[:1]).state
     significant = []
-    for number, scan in enumerate(scans):
-        off_mm, error_mm = _off_mm(state, scan, measured[number], used[number])
-        if number == best or abs(off_mm) < SIGNIFICANT * error_mm:
+    for scan, traces, mask in zip(scans[1:], measured[1:], used[1:], strict=True):
+        off_mm, error_mm = _off_mm(state, scan, traces, mask)
+        if abs(off_mm) < SIGNIFICANT * error_mm:
             continue
-        found = Displacement(scan, scans[best], off_mm, error_mm)
+        found = Displacement(scan, scans[0], off_mm, error_mm)
         if abs(off_mm) > CONTRADICTION_MM:
             raise InputError(
                 f"contradicts another scan: {found}",

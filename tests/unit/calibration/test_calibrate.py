@@ -100,6 +100,16 @@ def test_a_sample_depth_that_is_asked_for_is_held_and_named(
     assert any("sample_depth_um; it is held" in text for text in found.warnings)
 
 
+def test_code_and_scan_reversed_together_are_refused_with_what_fits(
+    twin: Experiment, membrane_scan: ScanMaker
+) -> None:
+    aperture = replace(twin.aperture, code=twin.aperture.code[::-1])
+    motion = replace(twin.motion, step_um=-twin.motion.step_um)
+    truth = replace(twin, aperture=aperture, motion=motion)
+    with pytest.raises(InputError, match=r"mirrored through the sample.*; code and scan fit when"):
+        calibrate(twin, [membrane_scan(truth, 17, pixels=12, peak=2000.0)])
+
+
 def test_too_few_pixels(twin: Experiment, membrane_scan: ScanMaker) -> None:
     with pytest.raises(InputError, match=r"5 pixels are too few.*at least 8"):
         calibrate(twin, [membrane_scan(twin, 9, pixels=5)])

@@ -39,6 +39,18 @@ def test_a_small_one_is_measured(twin: Experiment, ideal_scan: IdealScan) -> Non
     assert str(found).endswith("mm from where its shift of -0.1 mm puts it, judged by first")
 
 
+def test_the_first_scan_anchors_however_few_its_pixels(
+    twin: Experiment, ideal_scan: IdealScan
+) -> None:
+    state = State(twin, 0.0)
+    first, here = ideal_scan(state, 12, 1)
+    second, there = ideal_scan(state, 60, 2, shift_mm=-0.098)
+    scans = (replace(first, name="first"), replace(second, shift_mm=-0.1, name="second"))
+    (found,) = unstated_displacements(state, scans, (here, there), (here.found, there.found))
+    assert found.reference.name == "first"
+    assert found.off_mm == pytest.approx(0.002, abs=5 * found.error_mm)
+
+
 def test_a_large_one_is_refused_with_the_shift_that_fits(
     twin: Experiment, ideal_scan: IdealScan
 ) -> None:
