@@ -11,9 +11,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lauedepth.calibration.depth_error import depth_error_um
-from lauedepth.calibration.displacements import unstated_displacements
+from lauedepth.calibration.displacements import refuse_contradictions
 from lauedepth.calibration.matching import MismatchError, matching_pixels, refuse_few_pixels
-from lauedepth.calibration.parameters import Parameter, State, parameters_named, shapes_for
+from lauedepth.calibration.parameters import (
+    POSE,
+    Parameter,
+    State,
+    displacement_parameters,
+    parameters_named,
+    shapes_for,
+)
 from lauedepth.calibration.plausibility import refuse_implausible
 from lauedepth.calibration.pose_fit import Problem, fit_pose
 from lauedepth.calibration.positions import MeasuredTraces, Scan, fit_scan, measured_traces
@@ -61,7 +68,7 @@ def calibrate(
         Too few pixels, traces that match nothing, light from many depths, scans that
         contradict each other, a pose that cannot be right.
     """
-    start, parameters = State(experiment, sample_depth_um), parameters_named(fit)
+    start, parameters = State.of(experiment, sample_depth_um, len(scans)), parameters_named(fit)
     for scan in scans:
         refuse_few_pixels(scan)
     try:
@@ -77,13 +84,16 @@ def _calibrated(
     """Measure, fit, measure again near the pose found, fit and judge."""
     first = _measure(start, scans, "search", progress)
     matching = [matching_pixels(start, *one) for one in zip(scans, first, strict=True)]
-    displaced = unstated_displacements(start, scans, first, matching)
-    rough = fit_pose(Problem(start, parameters_named(("pose",)), scans, first), matching)
+    free = displacement_parameters(parameters, len(scans))
+    if not free:
+        refuse_contradictions(start, scans, first, matching)
+    rough = fit_pose(Problem(start, (*POSE, *free), scans, first), matching)
     refuse_implausible(start, rough, scans, matching)
     shapes = shapes_for(parameters)
     final = _measure(rough.state, scans, "refine", progress, shapes, first)
     used = [mask & one.found for mask, one in zip(rough.used, final, strict=True)]
-    found = fit_pose(Problem(start, parameters, scans, final, shapes), used)
+    fitted = (*parameters, *free)
+    found = fit_pose(Problem(start, fitted, scans, final, shapes), used)
     refuse_implausible(start, found, scans, matching)
     pixels = tuple(
         scan_pixels(start, found, number, scan, final[number]) for number, scan in enumerate(scans)
@@ -93,8 +103,8 @@ def _calibrated(
         sample_depth_um=found.state.depth_um,
         fit=found,
         scans=pixels,
-        depth_error_um=depth_error_um(found, parameters),
-        warnings=(*(str(one) for one in displaced), *calibration_warnings(found, pixels)),
+        depth_error_um=depth_error_um(found, fitted),
+        warnings=tuple(calibration_warnings(found, pixels)),
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from lauedepth.calibration.consistency import MINIMUM_PIXELS
 from lauedepth.calibration.depth_error import detector_grid
 from lauedepth.calibration.matching import MismatchError
-from lauedepth.calibration.parameters import POSE, State
+from lauedepth.calibration.parameters import POSE, State, displacement_parameters
 from lauedepth.calibration.pose_fit import PoseFit
 from lauedepth.calibration.positions import Scan, middle_frame
 from lauedepth.core.arrays import Flags
@@ -56,7 +56,7 @@ def refuse_implausible(
             scans[0].name,
             "check the sense of the code and of the scan",
         )
-    _refuse_far(start, found, scans[0])
+    _refuse_far(found, scans[0], len(scans))
 
 
 def is_between(experiment: Experiment) -> bool:
@@ -84,16 +84,17 @@ def _refuse_dropped(scan: Scan, matching: Flags, used: Flags, is_first: bool) ->
     )
 
 
-def _refuse_far(start: State, found: PoseFit, scan: Scan) -> None:
+def _refuse_far(found: PoseFit, scan: Scan, scans: int) -> None:
     change = {one.name: one.value - one.start for one in found.parameters if one.determined}
+    scales = {one.name: one.scale for one in (*POSE, *displacement_parameters(POSE, scans))}
     far = [
-        f"{one.name} by {change[one.name]:+.3g}"
-        for one in POSE
-        if abs(change.get(one.name, 0.0)) > FAR * one.scale
+        f"{name} by {change[name]:+.3g}"
+        for name, scale in scales.items()
+        if abs(change.get(name, 0.0)) > FAR * scale
     ]
     if far:
         raise InputError(
-            f"the pose that fits is far beyond its start: {', '.join(far)}",
+            f"what fits is far beyond its start: {', '.join(far)}",
             scan.name,
             "if it can be right, start from there; else check code, step and the detector",
         )

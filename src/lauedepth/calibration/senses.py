@@ -14,7 +14,7 @@ from lauedepth.calibration.pose_fit import Problem, fit_pose
 from lauedepth.calibration.positions import Scan, fit_scan, measured_traces
 from lauedepth.core.instrument.experiment import Experiment
 
-PIXELS: Final = 16
+PIXELS: Final = 12
 """Traces that are tried in each sense."""
 MINIMUM_MATCHING: Final = 0.6
 """Fraction of them that must go together for a sense to fit."""
