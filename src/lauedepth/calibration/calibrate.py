@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lauedepth.calibration.causes import cause_of_scatter
 from lauedepth.calibration.depth_error import depth_error_um
 from lauedepth.calibration.displacements import refuse_contradictions
 from lauedepth.calibration.matching import MismatchError, matching_pixels, refuse_few_pixels
@@ -92,9 +93,12 @@ def _calibrated(
     shapes = shapes_for(parameters)
     final = _measure(rough.state, scans, "refine", progress, shapes, first)
     used = [mask & one.found for mask, one in zip(rough.used, final, strict=True)]
-    fitted = (*parameters, *free)
-    found = fit_pose(Problem(start, fitted, scans, final, shapes), used)
+    problem = Problem(start, (*parameters, *free), scans, final, shapes)
+    found = fit_pose(problem, used)
     refuse_implausible(start, found, scans, matching)
+    cause = cause_of_scatter(problem, found)
+    if cause and cause.is_adopted:
+        problem, found = cause.problem, cause.fit
     pixels = tuple(
         scan_pixels(start, found, number, scan, final[number]) for number, scan in enumerate(scans)
     )
@@ -103,8 +107,8 @@ def _calibrated(
         sample_depth_um=found.state.depth_um,
         fit=found,
         scans=pixels,
-        depth_error_um=depth_error_um(found, fitted),
-        warnings=tuple(calibration_warnings(found, pixels)),
+        depth_error_um=depth_error_um(found, problem.parameters),
+        warnings=(*([cause.warning] if cause else []), *calibration_warnings(found, pixels)),
     )
 
 

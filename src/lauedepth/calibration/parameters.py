@@ -132,6 +132,20 @@ def _zero(state: State) -> float:
     return 0.0
 
 
+def _of_detector(name: str, field: str, axis: int, scale: float, unit: float) -> Parameter:
+    """Return a change of one component of the detector's translation or rotation."""
+
+    def add(state: State, change: float) -> State:
+        detector = state.experiment.detector
+        values = list(getattr(detector, field))
+        values[axis] += change * unit
+        moved: dict[str, Any] = {field: tuple(values)}
+        experiment = replace(state.experiment, detector=replace(detector, **moved))
+        return replace(state, experiment=experiment)
+
+    return Parameter(name, scale, _zero, add)
+
+
 POSE: Final = tuple(
     _of_pose(name, scale)
     for name, scale in (
@@ -156,6 +170,14 @@ OTHERS: Final = (
         lambda state, change: replace(state, depth_um=state.depth_um + change),
     ),
 )
+DETECTOR: Final = (
+    *(_of_detector(f"detector_{a}_mm", "translation_mm", i, 0.5, 1.0) for i, a in enumerate("xyz")),
+    *(
+        _of_detector(f"detector_turn_{a}_deg", "rotation_rad", i, 0.2, np.pi / 180)
+        for i, a in enumerate("xyz")
+    ),
+)
+"""Components of the detector's translation and rotation vector, to see whether they are right."""
 FITTABLE: Final = {parameter.name: (parameter,) for parameter in (*POSE, *OTHERS)} | {
     "pose": POSE,
     "step": OTHERS[0:1],
