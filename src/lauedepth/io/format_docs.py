@@ -31,9 +31,9 @@ YAML, with units in the names; its JSON Schema is
 `src/lauedepth/config/experiment.schema.json`. Files that it names (`detector.geometry_file`, a
 `.npy` `aperture.code` or `selection.mask`) are relative to its folder. Frames are numbered from 0,
 the first frame of the file or series; `motion.shift_mm` is where the aperture stands at that frame,
-used or not, and `motion.step_um` is its advance from one frame of the file to the next. The published
-program's layout (`file`, `comp`, `geo`, `algo`) is read too, and told apart by its key `geo`: see
-[published-configurations.md](published-configurations.md).
+used or not, and `motion.step_um` is its advance from one frame of the file to the next. The
+published program's layout (`file`, `comp`, `geo`, `algo`) is also read, and is recognised by its
+key `geo`: see [published-configurations.md](published-configurations.md).
 
 ```yaml
 data: {key: entry1/data/data, first_frame: 0, stop_frame: 541, stride: 1}
@@ -51,9 +51,9 @@ depths: {start_um: -200, stop_um: 200, step_um: 1}
 decode: {method: footprint, energy: {start_kev: 5, stop_kev: 30}}
 ```
 
-Geometry files are geoN XML, malformed comments and any namespace included, or the older list of
-`$key value`. Crystal files are XML (`.xtal`, `.xml`; positions may be fractions such as `1/4`) or the
-older list of `$key value` (`.xtl`).
+Geometry files may be geoN XML, with any namespace and even with malformed comments, or the older
+list of `$key value`. Crystal files are XML (`.xtal`, `.xml`; positions may be fractions such as
+`1/4`) or the older list of `$key value` (`.xtl`).
 """
 
 
