@@ -39,6 +39,8 @@ from lauedepth.core.decoding.cuda._types import (
     Workspace,
 )
 
+CANDIDATES = limits.CANDIDATES  # the compiler wants a name for the size of an array
+
 significant = device(decisions.significant)
 scale_of = device(decisions.scale_of)
 misfits = device(decisions.misfits)
@@ -62,9 +64,9 @@ def fit_places(
     block: Block,
 ) -> bool:
     """Fit the places found and store the best; True if another fits about as well."""
-    chi_squares = cuda.local.array(limits.CANDIDATES, np.float64)
-    centres = cuda.local.array(limits.CANDIDATES, np.float64)
-    widths = cuda.local.array(limits.CANDIDATES, np.float64)
+    chi_squares = cuda.local.array(CANDIDATES, np.float64)
+    centres = cuda.local.array(CANDIDATES, np.float64)
+    widths = cuda.local.array(CANDIDATES, np.float64)
     chosen, scale = -1, 1.0
     for place in range(hits):
         chi_squares[place] = math.inf
