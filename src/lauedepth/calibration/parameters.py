@@ -1,4 +1,4 @@
-"""What a calibration can fit: names, units, how well each is known before, how to set it."""
+"""What a calibration can fit: names, units, how well each is known beforehand, how to set it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from lauedepth.calibration.trace_fit import SHAPES, Shape
 from lauedepth.core.arrays import Floats
 from lauedepth.core.errors import ConfigurationError
 from lauedepth.core.instrument.experiment import Experiment, Motion
@@ -33,8 +34,8 @@ class Parameter:
     name : str
         Ends in its unit.
     scale : float
-        How far off a start may well be. A combination of parameters that the data do not fix
-        much better than this is held at its start.
+        How far off a start may well be. A combination of parameters that the data do not
+        determine much better than this is held at its start.
     get : callable
         Its value in a state; turns of the scan direction count from the start, so are 0.
     add : callable
@@ -128,7 +129,7 @@ OTHERS: Final = (
         lambda state, change: replace(state, depth_um=state.depth_um + change),
     ),
 )
-KNOWN: Final = {parameter.name: (parameter,) for parameter in (*POSE, *OTHERS)} | {
+FITTABLE: Final = {parameter.name: (parameter,) for parameter in (*POSE, *OTHERS)} | {
     "pose": POSE,
     "step": OTHERS[0:1],
     "scan-direction": OTHERS[1:3],
@@ -136,7 +137,7 @@ KNOWN: Final = {parameter.name: (parameter,) for parameter in (*POSE, *OTHERS)} 
     "widening": OTHERS[4:5],
     "sample-depth": OTHERS[5:6],
 }
-"""What can be asked for: single parameters, and groups."""
+"""What can be fitted: single parameters, and groups."""
 
 
 def parameters_named(names: Sequence[str]) -> tuple[Parameter, ...]:
@@ -151,17 +152,24 @@ def parameters_named(names: Sequence[str]) -> tuple[Parameter, ...]:
         raise ConfigurationError("there is nothing to fit", "--fit", "name pose, for example")
     chosen: dict[str, Parameter] = {}
     for name in names:
-        if name not in KNOWN:
-            near = difflib.get_close_matches(name, KNOWN, 1)
+        if name not in FITTABLE:
+            near = difflib.get_close_matches(name, FITTABLE, 1)
             meant = f"did you mean {near[0]}? " if near else ""
             raise ConfigurationError(
-                f"{name!r} cannot be fitted", "--fit", f"{meant}known are {', '.join(KNOWN)}"
+                f"{name!r} cannot be fitted", "--fit", f"{meant}choose from {', '.join(FITTABLE)}"
             )
-        chosen |= {parameter.name: parameter for parameter in KNOWN[name]}
+        chosen |= {parameter.name: parameter for parameter in FITTABLE[name]}
     return tuple(chosen.values())
 
 
-def changed(start: State, parameters: Sequence[Parameter], changes: Floats) -> State:
+def shapes_for(parameters: Sequence[Parameter]) -> tuple[Shape, ...]:
+    """Return what has to be measured besides positions and advances."""
+    names = {parameter.name for parameter in parameters}
+    wanted: dict[Shape, str] = {"window": "thickness_um", "widening": "widening_um"}
+    return tuple(shape for shape in SHAPES if wanted[shape] in names)
+
+
+def apply_changes(start: State, parameters: Sequence[Parameter], changes: Floats) -> State:
     """Return a state with each parameter changed by some amount."""
     state = start
     for parameter, change in zip(parameters, changes, strict=True):

@@ -16,7 +16,7 @@ from lauedepth.config.crystal_values import (
 )
 from lauedepth.config.xml_text import parse_xml
 from lauedepth.core.errors import ConfigurationError
-from lauedepth.crystals.crystal import Atom, Crystal
+from lauedepth.crystals import Atom, Crystal
 
 
 def read_crystal(path: Path | str) -> Crystal:
@@ -40,7 +40,7 @@ def read_crystal(path: Path | str) -> Crystal:
     Raises
     ------
     ConfigurationError
-        The file cannot be read, or an entry is missing or wrong; names file and entry.
+        If the file cannot be read, or an entry is missing or wrong; names file and entry.
     """
     content, where = _content(Path(path)), str(path)
     if is_key_list(content):
@@ -67,7 +67,7 @@ def _content(path: Path) -> bytes:
 
 
 def _text(parent: etree._Element, *names: str) -> str:
-    """Return the text of the first entry of these names, "" where there is none."""
+    """Return the text of the first entry with one of these names, or ""."""
     for name in names:
         found = next(parent.iter(name), None)
         if found is not None and found.text and found.text.strip():
@@ -78,7 +78,7 @@ def _text(parent: etree._Element, *names: str) -> str:
 def _cell(root: etree._Element, where: str) -> Cell:
     cell = next(root.iter("cell"), None)
     if cell is None:
-        raise ConfigurationError("no cell", where, "add a cell with a, b, c and its angles")
+        raise ConfigurationError("no cell", where, "add a cell with a, b, c, alpha, beta and gamma")
     a, b, c = (_length(cell, name, where) for name in ("a", "b", "c"))
     alpha, beta, gamma = (
         number_of(_text(cell, name), f"cell {name}", where) for name in ("alpha", "beta", "gamma")

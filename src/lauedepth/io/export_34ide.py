@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from lauedepth.core.errors import InputError, OutputError
+from lauedepth.core.progress import StageProgress, no_progress
 from lauedepth.io.hdf5 import create_chunked, packed, put, write_chunk
 from lauedepth.io.layout import DATA, DEPTH, EXPORT, WIRE
 from lauedepth.io.metadata import Metadata, without, write_metadata
@@ -16,8 +16,6 @@ from lauedepth.io.publish import publish_hdf5
 from lauedepth.io.reading import read_result
 from lauedepth.io.tiles import CHUNK
 from lauedepth.io.validate import validate_file
-
-Progress = Callable[[int, int], None]
 
 
 def export_depths(
@@ -28,7 +26,7 @@ def export_depths(
     start_um: float = -np.inf,
     stop_um: float = np.inf,
     compress: bool = True,
-    progress: Progress | None = None,
+    progress: StageProgress = no_progress,
 ) -> list[Path]:
     """Write one file per depth of a result.
 
@@ -81,8 +79,7 @@ def export_depths(
             path = folder / f"{stem}_{index}.h5"
             _write_image(path, image, float(depth[index]), metadata, 1 if compress else None)
             written.append(path)
-            if progress:
-                progress(len(written), wanted.size)
+            progress(len(written), wanted.size)
     return written
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import zlib
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lauedepth.core.errors import InputError
+from lauedepth.core.locks import share
 from lauedepth.io.layout import Entry, Layout
 
 Array = npt.NDArray[Any]
@@ -76,11 +76,9 @@ def _refuse_unreadable(path: Path) -> None:
     try:
         with path.open("rb") as stream:
             try:
-                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                share(stream.fileno())
             except BlockingIOError:
                 raise InputError("is still open for writing", str(path), _COPY_AGAIN) from None
-            except OSError:
-                pass  # a file system without locks
             if not stream.read(1):
                 raise InputError("is empty", str(path), _COPY_AGAIN)
     except OSError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from lauedepth.core.errors import InputError
 from lauedepth.core.instrument.experiment import Detector, Frames, Region
+from lauedepth.core.progress import StageProgress, no_progress
 from lauedepth.io.hdf5 import SUFFIXES, Array, open_input
 from lauedepth.io.layout import DATA, SAMPLE
 from lauedepth.io.metadata import Metadata, read_metadata
@@ -19,9 +20,6 @@ from lauedepth.io.region import region_of
 from lauedepth.io.stacks import FrameSource, SeriesSource, StackSource
 
 _BLOCK_BYTES: Final = 64 * 2**20
-
-Progress = Callable[[int, int], None]
-"""Called with (done, total)."""
 
 
 class Point:
@@ -66,6 +64,11 @@ class Point:
         self._source = source
 
     @property
+    def row_bytes(self) -> int:
+        """Size of one image row in all frames of the experiment, as `read_rows` gives it."""
+        return len(self.frames) * self.shape[2] * self.dtype.itemsize
+
+    @property
     def sample_xyz(self) -> tuple[float, float, float]:
         """Position of the sample stage, µm."""
         x, y, z = (self._stage(axis) for axis in "XYZ")
@@ -102,7 +105,7 @@ class Point:
         return out
 
     def mean_image(
-        self, frames: Frames | None = None, progress: Progress | None = None
+        self, frames: Frames | None = None, progress: StageProgress = no_progress
     ) -> npt.NDArray[np.float64]:
         """Return the mean count of each pixel over the frames that were not lost.
 
@@ -129,7 +132,7 @@ class Point:
         self,
         frames: Frames | None = None,
         rows: slice | None = None,
-        progress: Progress | None = None,
+        progress: StageProgress = no_progress,
     ) -> tuple[npt.NDArray[np.float64], int]:
         """Return the sum of each pixel over the frames that were not lost, and their number.
 
@@ -163,8 +166,7 @@ class Point:
             whole = self.dtype == np.uint16
             total += np.add.reduce(images, axis=0, dtype=np.uint32 if whole else np.float64)
             done += run.size
-            if progress:
-                progress(done, numbers.size)
+            progress(done, numbers.size)
         return total, int(numbers.size)
 
     def bands(
@@ -247,6 +249,28 @@ def open_point(
     ------
     InputError
         What is wrong with the file, and what to do.
+
+    Examples
+    --------
+    A point of five frames, of which the detector lost the second:
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from lauedepth import load_experiment
+    >>> from lauedepth.io import write_point
+    >>> detector = load_experiment("examples/experiment.yml").to_core().detector
+    >>> region = Region(shape=(4, 6), start=(100, 50))
+    >>> frame = np.full(region.shape, 7, np.uint16)
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "point_0001.h5"
+    ...     frames = [frame, None, frame, frame, frame]
+    ...     write_point(
+    ...         path, frames, 5, region=region, detector=detector, sample_xyz=(0.0, 0.0, 0.0)
+    ...     )
+    ...     with open_point(path, detector=detector) as point:
+    ...         point.shape, point.region.start, point.usable.tolist()
+    ...         point.read_rows(0, 2).sum(axis=(1, 2)).tolist()
+    ((5, 4, 6), (100, 50), [True, False, True, True, True])
+    [84, 0, 84, 84, 84]
     """
     path = Path(path)
     source = _open_source(path, config_key, first_number)

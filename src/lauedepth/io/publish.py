@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 import h5py
 
 from lauedepth.core.errors import LaueDepthError, OutputError
+from lauedepth.core.locks import claim, share
 from lauedepth.io.hdf5 import sync
 
 Validate = Callable[[Path], list[str]]
@@ -70,8 +70,8 @@ def publish(path: Path | str, validate: Validate | None = None) -> Iterator[Path
         try:
             yield partial
             # A shared lock still keeps other writers out, and lets the validator read.
-            with suppress(OSError):
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            with suppress(BlockingIOError):
+                share(lock)
             reasons = validate(partial) if validate else []
             if reasons:
                 raise OutputError(
@@ -119,14 +119,12 @@ def _claim(path: Path, partial: Path) -> int:
     except OSError as error:
         raise _as_output_error(error, path) from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        claim(descriptor)
     except BlockingIOError:
         os.close(descriptor)
         raise OutputError(
             "is being written by another process", str(path), "wait for it, or stop it"
         ) from None
-    except OSError:
-        pass  # a file system without locks
     try:
         os.ftruncate(descriptor, 0)
         os.posix_fallocate(descriptor, 0, _LEAST_SPACE)

@@ -85,10 +85,10 @@ def test_further_parameters_are_found(twin: Experiment, membrane_scan: ScanMaker
 
 
 def test_progress_counts_the_traces(twin: Experiment, membrane_scan: ScanMaker) -> None:
-    told: list[tuple[str, int, int]] = []
+    seen: list[tuple[str, int, int]] = []
     scan = membrane_scan(twin, 7, pixels=10)
-    calibrate(twin, [scan], progress=lambda *parts: told.append(parts))
-    assert told == [(stage, done, 10) for stage in ("search", "refine") for done in range(1, 11)]
+    calibrate(twin, [scan], progress=lambda *parts: seen.append(parts))
+    assert seen == [(stage, done, 10) for stage in ("search", "refine") for done in range(1, 11)]
 
 
 def test_a_sample_depth_that_is_asked_for_is_held_and_named(
@@ -116,16 +116,16 @@ def test_a_scan_that_never_sees_the_code(
     twin: Experiment, moved_pose: Shifted, membrane_scan: ScanMaker
 ) -> None:
     away = moved_pose(twin, [3.0, 3.0, 0, 0, 0, 0])
-    with pytest.raises(InputError, match=r"0 of 12 traces match the code; looked on the whole"):
+    with pytest.raises(InputError, match=r"0 of 12 traces match the code; searched the whole"):
         calibrate(twin, [membrane_scan(away, 11, pixels=12)])
 
 
-def test_a_start_too_far_off_tells_how_far_it_looked(
+def test_a_start_too_far_off_says_how_far_it_searched(
     twin: Experiment, moved_pose: Shifted, membrane_scan: ScanMaker
 ) -> None:
     truth = moved_pose(twin, [0, 0, 0, 0, 0, -20])
-    told = r"looked on the whole code \(0 to 2880 µm\) for advances of .* \(turns up to 2°\)"
-    with pytest.raises(InputError, match=told):
+    expected = r"searched the whole code \(0 to 2880 µm\) for advances of .* \(turns up to 2°\)"
+    with pytest.raises(InputError, match=expected):
         calibrate(twin, [membrane_scan(truth, 12, pixels=12)])
 
 

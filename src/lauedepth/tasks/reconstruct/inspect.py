@@ -19,7 +19,7 @@ from lauedepth.core.instrument.experiment import Experiment
 from lauedepth.core.instrument.pixel_view import PixelView, poisson_weights
 from lauedepth.core.instrument.raymap import RayMap
 from lauedepth.io import Point
-from lauedepth.tasks.reconstruct.blocks import Block, decode_block, traces_of
+from lauedepth.tasks.reconstruct.blocks import PixelBlock, decode_block, traces_of
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class FoundDepth:
     Attributes
     ----------
     depths_um, footprint : (n,) arrays
-        Intensity at each depth, counts a frame.
+        Intensity at each depth, counts per frame.
     """
 
     depth_um: float
@@ -42,7 +42,7 @@ class FoundDepth:
     depths_um: Floats
     footprint: Floats
 
-    def told(self) -> str:
+    def depth_text(self) -> str:
         """Return the depth with its error, with the digits that the error leaves."""
         known = 0 < self.depth_error_um < np.inf
         digits = 2 + max(0, int(-np.floor(np.log10(self.depth_error_um) + 1))) if known else 2
@@ -88,11 +88,11 @@ class InspectedPixel:
         """Return what was found, in words."""
         if not self.found:
             return self.status
-        return " and ".join(one.told() for one in self.found)
+        return " and ".join(one.depth_text() for one in self.found)
 
 
 def inspect_pixel(
-    point: Point, config: ExperimentConfig, backend: Decoder, row: int, column: int
+    point: Point, config: ExperimentConfig, decoder: Decoder, row: int, column: int
 ) -> InspectedPixel:
     """Read and decode one pixel of a point.
 
@@ -100,7 +100,7 @@ def inspect_pixel(
     ----------
     point : Point
     config : ExperimentConfig
-    backend : Decoder
+    decoder : Decoder
     row, column : int
         Image pixel.
 
@@ -117,14 +117,14 @@ def inspect_pixel(
             "give --pixel ROW,COLUMN of the image, counted from 0",
         )
     experiment = config.to_core()
-    block = Block(0, (row, row + 1), np.array([row]), np.array([column]))
+    block = PixelBlock(0, (row, row + 1), np.array([row]), np.array([column]))
     traces = traces_of(point.read_rows(row, row + 1), row, block)
     decoded = decode_block(
         experiment,
         point.region,
         block,
         traces,
-        backend=backend,
+        decoder=decoder,
         options=config.decode_options(),
         usable=point.usable,
     )

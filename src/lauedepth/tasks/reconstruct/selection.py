@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from lauedepth.config import ExperimentConfig
+from lauedepth.core.arrays import Floats
 from lauedepth.core.errors import InputError
 from lauedepth.core.instrument.experiment import Frames, Region
+from lauedepth.core.progress import StageProgress, no_progress
 from lauedepth.io import Point
 
 Mask = npt.NDArray[np.bool_]
 Pixels = float | Mask
-"""Least mean count a frame, or a (rows, columns) mask of the whole detector."""
+"""Minimum of the mean counts per frame, or a (rows, columns) mask of the whole detector."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The pixels to decode.
+
+    Attributes
+    ----------
+    lit : (rows, columns) bool array
+    mean : (rows, columns) array or None
+        Mean counts per frame, where whoever chose knows them.
+    """
+
+    lit: Mask
+    mean: Floats | None = None
 
 
 def read_mask(path: Path | str, shape: tuple[int, int]) -> Mask:
@@ -65,7 +82,7 @@ def select_pixels(
     mask: Mask | None = None,
     *,
     frames: Frames | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: StageProgress = no_progress,
 ) -> Mask:
     """Return the image pixels to decode.
 
@@ -89,18 +106,18 @@ def select_pixels(
     if mask is None:
         mask = config.selection.mask_pixels()
     if mask is None:
-        return bright_pixels(point.mean_image(frames, progress), point, config)
+        return pixels_above_threshold(point.mean_image(frames, progress), point, config)
     chosen = np.zeros(point.shape[1:], np.bool_)
     window = config.selection.window(point.region)
     chosen[window] = _image_mask(mask, point.region)[window]
     return chosen
 
 
-def bright_pixels(mean: npt.NDArray[np.float64], point: Point, config: ExperimentConfig) -> Mask:
+def pixels_above_threshold(mean: Floats, point: Point, config: ExperimentConfig) -> Mask:
     """Return the image pixels whose mean count (rows, columns) reaches the threshold."""
     chosen = np.zeros(point.shape[1:], np.bool_)
     window = config.selection.window(point.region)
-    # A mean that is NaN is chosen: the decoder tells what is wrong with the pixel.
+    # A mean that is NaN is chosen: the decoder says what is wrong with the pixel.
     chosen[window] = ~(mean[window] < config.selection.min_mean_counts)
     return chosen
 

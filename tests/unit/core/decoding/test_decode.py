@@ -304,3 +304,44 @@ def test_backends_by_name() -> None:
     assert choose_decoder().decoder.name in {"cuda", "cpu"}
     with pytest.raises(BackendUnavailableError, match=r"no backend 'gpu'.*choose from"):
         choose_decoder("gpu")
+
+
+LOST: dict[str, Callable[[int], slice]] = {
+    "the last tenth": lambda n: slice(n - n // 10, n),
+    "the last two fifths": lambda n: slice(n - 2 * n // 5, n),
+    "a tenth in the middle": lambda n: slice(n // 2, n // 2 + n // 10),
+    "every third": lambda n: slice(0, n, 3),
+}
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_lost_frames_make_no_depths_out_of_noise(twin: Experiment, lost: str) -> None:
+    rng = np.random.default_rng(20)
+    row, column = rng.uniform(100, 1900, (2, 4000))
+    frames = len(twin.frames)
+    usable = np.ones(frames, bool)
+    usable[LOST[lost](frames)] = False
+    noise = rng.poisson(60, (row.size, frames)).astype(np.uint16)
+    found = decode(twin, row, column, noise, backend="cpu", usable=usable)
+    # limits.DETECTION promises fewer than one in ten thousand
+    assert (found.status == PixelStatus.DECODED).sum() <= 2
+
+
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+@pytest.mark.parametrize("share", [0.12, 0.4])
+def test_lost_last_frames_decode_as_a_shorter_scan(
+    reference_set: Loader, backend: str, share: float
+) -> None:
+    experiment, traces = reference_set("twin")
+    some = np.flatnonzero(np.isin(traces.kind, ["clean", "faint"]))[
+        :: 4 if backend == "cpu" else 16
+    ]
+    frames = len(experiment.frames)
+    kept = frames - int(share * frames)
+    usable = np.arange(frames) < kept
+    row, column = traces.row[some], traces.column[some]
+    lost = decode(experiment, row, column, traces.counts[some], backend=backend, usable=usable)
+    shorter = replace(experiment, frames=Frames(0, kept))
+    cut = decode(shorter, row, column, traces.counts[some][:, :kept], backend=backend)
+    np.testing.assert_array_equal(lost.status, cut.status)
+    np.testing.assert_allclose(lost.depth_um, cut.depth_um, atol=0.01)

@@ -39,7 +39,7 @@ from lauedepth.core.instrument.shadow import Shadow
 
 @dataclass(frozen=True)
 class PublishedAnswer:
-    """What the published method says of one pixel.
+    """The published method's answer for one pixel.
 
     Attributes
     ----------
@@ -47,9 +47,9 @@ class PublishedAnswer:
     position : int
         Sample of the padded code at which the trace begins; -1 where none was sought.
     profile : (n_bins,) array or None
-        Intensity over depth, counts a frame.
+        Intensity over depth, counts per frame.
     background : float
-        Counts a frame.
+        Counts per frame.
     residual : float
         Chi-square per degree of freedom.
     """

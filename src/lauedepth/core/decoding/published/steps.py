@@ -147,7 +147,7 @@ def search_position(
     difference: Literal["squared", "absolute"],
     regularisation: float = 0.0,
 ) -> int | None:
-    """Slide a trace along the code and return where the mean difference is least.
+    """Slide a trace along the code and return where the mean difference is smallest.
 
     One candidate after the other over all of the code: the plain NumPy baseline.
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lauedepth.cli.commands.reconstruct import _runner
-from lauedepth.cli.decoders import tell_decoder
+from lauedepth.cli.decoders import report_decoder
 from lauedepth.cli.ranks import SilentReporter
 from lauedepth.cli.reporting import Reporter
 from lauedepth.config import load_experiment
@@ -119,7 +119,7 @@ def test_only_who_installed_the_extra_is_told_by_reconstruct(
     config = load_experiment(EXAMPLE)
     _runner(None, "auto", config, told(shown))
     assert [event for event, _ in shown] == ["passed_over"] * installed
-    tell_decoder(told(shown), choose_decoder(), config)
+    report_decoder(told(shown), choose_decoder(), config)
     event, values = shown[-1]
     assert (event, values["backend"]) == ("passed_over", "cuda")
     assert "no NVIDIA driver" in values["reason"]
@@ -133,7 +133,7 @@ def test_check_shows_the_memory_of_the_card() -> None:
         def device_memory(self, experiment: Experiment, options: DecodeOptions) -> DeviceMemory:
             return memory
 
-    tell_decoder(told(shown), Choice(Card()), load_experiment(EXAMPLE))
+    report_decoder(told(shown), Choice(Card()), load_experiment(EXAMPLE))
     assert shown == [("device", vars(memory))]
 
 
@@ -219,7 +219,16 @@ def test_kernels_count_as_compiled_when_all_are_in_the_cache(
 ) -> None:
     from lauedepth.core.decoding.cuda import _kernels
 
-    names = ("transpose", "clean", "search", "place", "second", "clear", "solve")
+    names = (
+        "transpose",
+        "clean",
+        "search",
+        "fit_candidates",
+        "add_second_box",
+        "refit_transparent",
+        "judge_fits",
+        "solve",
+    )
     for name in names:
         kernel = SimpleNamespace(
             signatures=(),
@@ -229,11 +238,12 @@ def test_kernels_count_as_compiled_when_all_are_in_the_cache(
         monkeypatch.setattr(_kernels, name, kernel)
     for name in names:
         assert not CudaDecoder().is_compiled()
-        (tmp_path / f"_kernels.{name}-95.py311.nbi").touch()
+        module = "_solve" if name == "solve" else "_kernels"
+        (tmp_path / f"{module}.{name}-95.py311.nbi").touch()
     assert CudaDecoder().is_compiled()
 
 
-def test_lanes_hold_shorter_searches_of_the_same_frames() -> None:
+def test_streams_hold_shorter_searches_of_the_same_frames() -> None:
     roomy = SHAPE.with_margin()
     assert roomy.holds(SHAPE)
     assert not SHAPE.holds(roomy)
@@ -258,12 +268,12 @@ def test_check_is_told_what_the_card_must_hold(
 ) -> None:
     from lauedepth.core.decoding.cuda import _batches
 
-    monkeypatch.setattr(_batches.Card, "room", lambda card: (10**10, H100_PROCESSORS))
+    monkeypatch.setattr(_batches.Card, "resources", lambda card: (10**10, H100_PROCESSORS))
     told = CudaDecoder().device_memory(twin, DecodeOptions())
     assert (told.free_bytes, told.batch_pixels, told.streams) == (10**10, MOST_PIXELS, 2)
     per_pixel = told.needed_bytes / (2 * MOST_PIXELS)
     assert 261 * 6 + 400 * 4 < per_pixel < 30_000
-    monkeypatch.setattr(_batches.Card, "room", lambda card: (10**7, H100_PROCESSORS))
+    monkeypatch.setattr(_batches.Card, "resources", lambda card: (10**7, H100_PROCESSORS))
     with pytest.raises(BackendUnavailableError, match="10 MB free"):
         CudaDecoder().device_memory(twin, DecodeOptions())
 

@@ -77,9 +77,9 @@ def test_kernels_agree_with_the_reference(simulated: Results, case: str) -> None
     assert_agreement(simulated[case])
 
 
-def test_lanes_stay_from_call_to_call(simulated: Results) -> None:
-    told = simulated["lanes_stay_from_call_to_call"]
-    assert told["same_lanes"] == [True, True, True]
+def test_streams_stay_from_call_to_call(simulated: Results) -> None:
+    told = simulated["streams_stay_from_call_to_call"]
+    assert told["same_streams"] == [True, True, True]
     assert [one["status"] for one in told["results"]] == [[DECODED] * 2, [DECODED], [DECODED] * 2]
     for one in told["results"]:
         assert_agreement(one)
