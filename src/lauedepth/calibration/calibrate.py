@@ -10,15 +10,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lauedepth.calibration.causes import cause_of_scatter
 from lauedepth.calibration.depth_error import depth_error_um
-from lauedepth.calibration.displacements import unstated_displacements
-from lauedepth.calibration.matching import matching_pixels, refuse_few_pixels
-from lauedepth.calibration.parameters import State, parameters_named, shapes_for
+from lauedepth.calibration.displacements import refuse_contradictions
+from lauedepth.calibration.matching import MismatchError, matching_pixels, refuse_few_pixels
+from lauedepth.calibration.parameters import (
+    POSE,
+    Parameter,
+    State,
+    displacement_parameters,
+    parameters_named,
+    shapes_for,
+)
+from lauedepth.calibration.plausibility import refuse_implausible
 from lauedepth.calibration.pose_fit import Problem, fit_pose
 from lauedepth.calibration.positions import MeasuredTraces, Scan, fit_scan, measured_traces
 from lauedepth.calibration.report import CalibrationReport, scan_pixels
+from lauedepth.calibration.senses import advice_on_senses
 from lauedepth.calibration.trace_fit import Shape, TraceFit
 from lauedepth.calibration.warnings_of import calibration_warnings
+from lauedepth.core.errors import InputError
 from lauedepth.core.instrument.experiment import Experiment
 from lauedepth.core.progress import Progress, no_progress
 
@@ -56,23 +67,38 @@ def calibrate(
         An unknown parameter.
     InputError
         Too few pixels, traces that match nothing, light from many depths, scans that
-        contradict each other.
+        contradict each other, a pose that cannot be right.
     """
-    start, parameters, scans = (
-        State(experiment, sample_depth_um),
-        parameters_named(fit),
-        tuple(scans),
-    )
+    start, parameters = State.of(experiment, sample_depth_um, len(scans)), parameters_named(fit)
     for scan in scans:
         refuse_few_pixels(scan)
+    try:
+        return _calibrated(start, parameters, tuple(scans), progress)
+    except MismatchError as error:
+        advice = advice_on_senses(start, scans[0]) or error.remedy
+        raise InputError(error.what, error.where, advice) from error
+
+
+def _calibrated(
+    start: State, parameters: tuple[Parameter, ...], scans: tuple[Scan, ...], progress: Progress
+) -> CalibrationReport:
+    """Measure, fit, measure again near the pose found, fit and judge."""
     first = _measure(start, scans, "search", progress)
     matching = [matching_pixels(start, *one) for one in zip(scans, first, strict=True)]
-    displaced = unstated_displacements(start, scans, first, matching)
-    rough = fit_pose(Problem(start, parameters_named(("pose",)), scans, first), matching)
+    free = displacement_parameters(parameters, len(scans))
+    if not free:
+        refuse_contradictions(start, scans, first, matching)
+    rough = fit_pose(Problem(start, (*POSE, *free), scans, first), matching)
+    refuse_implausible(start, rough, scans, matching)
     shapes = shapes_for(parameters)
     final = _measure(rough.state, scans, "refine", progress, shapes, first)
     used = [mask & one.found for mask, one in zip(rough.used, final, strict=True)]
-    found = fit_pose(Problem(start, parameters, scans, final, shapes), used)
+    problem = Problem(start, (*parameters, *free), scans, final, shapes)
+    found = fit_pose(problem, used)
+    refuse_implausible(start, found, scans, matching)
+    cause = cause_of_scatter(problem, found)
+    if cause and cause.is_adopted:
+        problem, found = cause.problem, cause.fit
     pixels = tuple(
         scan_pixels(start, found, number, scan, final[number]) for number, scan in enumerate(scans)
     )
@@ -81,8 +107,8 @@ def calibrate(
         sample_depth_um=found.state.depth_um,
         fit=found,
         scans=pixels,
-        depth_error_um=depth_error_um(found, parameters),
-        warnings=(*(str(one) for one in displaced), *calibration_warnings(found, pixels)),
+        depth_error_um=depth_error_um(found, problem.parameters),
+        warnings=(*([cause.warning] if cause else []), *calibration_warnings(found, pixels)),
     )
 
 

@@ -10,6 +10,10 @@ from lauedepth.core.errors import InputError
 from lauedepth.core.instrument.raymap import RayMap
 
 
+class MismatchError(InputError):
+    """Traces do not go with the experiment: code or scan may run in the opposite sense."""
+
+
 def refuse_few_pixels(scan: Scan) -> None:
     """Refuse a scan of too few pixels, before anything is measured.
 
@@ -43,7 +47,7 @@ def matching_pixels(start: State, scan: Scan, measured: MeasuredTraces) -> Flags
 
     Raises
     ------
-    InputError
+    MismatchError
         Too few traces match the code, or too few of them go together.
     """
     used = consistent(scan.row, scan.column, measured.values[:, 0], measured.found)
@@ -51,12 +55,12 @@ def matching_pixels(start: State, scan: Scan, measured: MeasuredTraces) -> Flags
         return used
     found = int(measured.found.sum())
     if found < MINIMUM_PIXELS:
-        raise InputError(
+        raise MismatchError(
             f"{found} of {len(scan)} traces match the code; searched {_searched(start, scan)}",
             scan.name,
             "check code, step, frames and that the sample is thin, or start from a closer pose",
         )
-    raise InputError(
+    raise MismatchError(
         f"{found} of {len(scan)} traces match the code, but no {MINIMUM_PIXELS} of them are "
         "consistent with one aperture and one depth",
         scan.name,

@@ -13,16 +13,43 @@ from scipy.spatial.transform import Rotation
 from lauedepth.calibration.trace_fit import SHAPES, Shape
 from lauedepth.core.arrays import Floats
 from lauedepth.core.errors import ConfigurationError
-from lauedepth.core.instrument.experiment import Experiment, Motion
+from lauedepth.core.instrument.experiment import Experiment, Motion, Vector
 from lauedepth.core.instrument.geometry import scan_direction
 
 
 @dataclass(frozen=True)
 class State:
-    """What is fitted: an experiment, and the depth of the calibration sample."""
+    """What is fitted.
+
+    Attributes
+    ----------
+    experiment : Experiment
+        As in the first scan, which anchors the others.
+    depth_um : float
+        Depth of the calibration sample.
+    displacements_mm : tuple of (x, y, z)
+        Of the aperture in each scan, beyond what its shift states; beam frame. None: nowhere.
+    """
 
     experiment: Experiment
     depth_um: float
+    displacements_mm: tuple[Vector, ...] = ()
+
+    @classmethod
+    def of(cls, experiment: Experiment, depth_um: float, scans: int) -> State:
+        """Return where a fit of some scans starts: displacements are as stated."""
+        return cls(experiment, depth_um, ((0.0, 0.0, 0.0),) * scans)
+
+    def displaced(self, number: int) -> Experiment:
+        """Return the experiment with the aperture displaced as in a scan."""
+        if not self.displacements_mm:
+            return self.experiment
+        x, y, z = self.displacements_mm[number]
+        pose = self.experiment.pose
+        moved = replace(
+            pose, cenx_mm=pose.cenx_mm + x, dist_mm=pose.dist_mm + y, cenz_mm=pose.cenz_mm + z
+        )
+        return replace(self.experiment, pose=moved)
 
 
 @dataclass(frozen=True)
@@ -105,6 +132,20 @@ def _zero(state: State) -> float:
     return 0.0
 
 
+def _of_detector(name: str, field: str, axis: int, scale: float, unit: float) -> Parameter:
+    """Return a change of one component of the detector's translation or rotation."""
+
+    def add(state: State, change: float) -> State:
+        detector = state.experiment.detector
+        values = list(getattr(detector, field))
+        values[axis] += change * unit
+        moved: dict[str, Any] = {field: tuple(values)}
+        experiment = replace(state.experiment, detector=replace(detector, **moved))
+        return replace(state, experiment=experiment)
+
+    return Parameter(name, scale, _zero, add)
+
+
 POSE: Final = tuple(
     _of_pose(name, scale)
     for name, scale in (
@@ -129,6 +170,14 @@ OTHERS: Final = (
         lambda state, change: replace(state, depth_um=state.depth_um + change),
     ),
 )
+DETECTOR: Final = (
+    *(_of_detector(f"detector_{a}_mm", "translation_mm", i, 0.5, 1.0) for i, a in enumerate("xyz")),
+    *(
+        _of_detector(f"detector_turn_{a}_deg", "rotation_rad", i, 0.2, np.pi / 180)
+        for i, a in enumerate("xyz")
+    ),
+)
+"""Components of the detector's translation and rotation vector, to see whether they are right."""
 FITTABLE: Final = {parameter.name: (parameter,) for parameter in (*POSE, *OTHERS)} | {
     "pose": POSE,
     "step": OTHERS[0:1],
@@ -160,6 +209,32 @@ def parameters_named(names: Sequence[str]) -> tuple[Parameter, ...]:
             )
         chosen |= {parameter.name: parameter for parameter in FITTABLE[name]}
     return tuple(chosen.values())
+
+
+STAGE_MM: Final = 0.2
+"""How far a stage may put the aperture from where it was asked to."""
+
+
+def displacement_parameters(asked: Sequence[Parameter], scans: int) -> tuple[Parameter, ...]:
+    """Return displacements (x, y, z) of the aperture in all scans but the first.
+
+    None where the direction of the scan is fitted: it is found from displacements as stated.
+    """
+    if any(parameter in FITTABLE["scan-direction"] for parameter in asked):
+        return ()
+    return tuple(_of_scan(number, axis) for number in range(1, scans) for axis in range(3))
+
+
+def _of_scan(number: int, axis: int) -> Parameter:
+    def get(state: State) -> float:
+        return state.displacements_mm[number][axis]
+
+    def add(state: State, change: float) -> State:
+        rows = [list(row) for row in state.displacements_mm]
+        rows[number][axis] += change
+        return replace(state, displacements_mm=tuple((x, y, z) for x, y, z in rows))
+
+    return Parameter(f"displacement_{number + 1}_{'xyz'[axis]}_mm", STAGE_MM, get, add)
 
 
 def shapes_for(parameters: Sequence[Parameter]) -> tuple[Shape, ...]:

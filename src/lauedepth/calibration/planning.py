@@ -9,7 +9,12 @@ from typing import Final
 import numpy as np
 
 from lauedepth.calibration.depth_error import depth_error_um, detector_grid
-from lauedepth.calibration.parameters import State, parameters_named, shapes_for
+from lauedepth.calibration.parameters import (
+    State,
+    displacement_parameters,
+    parameters_named,
+    shapes_for,
+)
 from lauedepth.calibration.pose_fit import PoseFit, Problem, evaluate, predicted
 from lauedepth.calibration.positions import MeasuredTraces, Scan, frames_from_middle, middle_frame
 from lauedepth.calibration.trace_fit import Shape, expected_covariance
@@ -79,8 +84,9 @@ def forecast(
     InputError
         Hardly any ray crosses the code.
     """
-    state = State(experiment, sample_depth_um)
-    parameters = parameters_named(fit)
+    state = State.of(experiment, sample_depth_um, len(shifts_mm))
+    asked = parameters_named(fit)
+    parameters = (*asked, *displacement_parameters(asked, len(shifts_mm)))
     shapes = shapes_for(parameters)
     row, column = pixels or detector_grid(experiment.detector, GRID)
     nothing = np.zeros((0, 0), np.uint16)

@@ -171,7 +171,7 @@ class Problem:
         Correlations are taken out: the squares of a row sum up to its chi-square.
         """
         scan, measured = self.scans[number], self.measured[number]
-        left = measured.values - predicted(state, scan, self.shapes)
+        left = measured.values - predicted(state, scan, self.shapes, number)
         whole = np.full(left.shape, np.nan)
         ok = measured.found
         factor = np.linalg.cholesky(measured.covariance[ok])
@@ -179,9 +179,18 @@ class Problem:
         return whole
 
 
-def predicted(state: State, scan: Scan, shapes: tuple[Shape, ...] = ()) -> Floats:
-    """Return what the exact geometry gives: (n_pixels, 2 + n_shapes), columns as measured."""
-    experiment = scan.experiment(state.experiment)
+def predicted(state: State, scan: Scan, shapes: tuple[Shape, ...] = (), number: int = 0) -> Floats:
+    """Return what the exact geometry gives: (n_pixels, 2 + n_shapes), columns as measured.
+
+    Parameters
+    ----------
+    state : State
+    scan : Scan
+    shapes : tuple of {"window", "widening"}
+    number : int
+        Of the scan among those that are fitted: 0 for the first.
+    """
+    experiment = scan.experiment(state.displaced(number))
     rays = RayMap.of(experiment, scan.row, scan.column)
     columns = [
         rays.position_um(state.depth_um, middle_frame(experiment.frames)),
@@ -349,17 +358,32 @@ def _shared(problem: Problem, used: Sequence[Flags], left: Floats) -> Floats:
 
 def _held(state: State, names: tuple[str, ...], scales: Floats, rows: Floats) -> tuple[Held, ...]:
     """Name the directions that are held, (n_held, n); sliding along the bars apart from others."""
-    bars = pose_matrix(state.experiment.pose)[:, 2]
-    along = dict(zip(("cenx_mm", "dist_mm", "cenz_mm"), bars, strict=True))
-    sliding = np.array([along.get(name, 0.0) for name in names]) / scales
-    length = float(np.linalg.norm(sliding))
-    inside = rows.T @ (rows @ sliding)
-    if not len(rows) or np.linalg.norm(inside) < SLIDING_PART * length or not length:
+    slides = _slides(state, names, scales)
+    inside = slides @ rows.T @ rows
+    inside = inside[np.linalg.norm(inside, axis=1) > SLIDING_PART]
+    if not len(inside):
         return tuple(_named(names, scales, row) for row in rows)
-    unit = inside / np.linalg.norm(inside)
-    others = np.linalg.svd(rows - np.outer(rows @ unit, unit), full_matrices=False)[2][:-1]
-    slide = Held(_components(names, scales, unit), SLIDING)
+    units = np.linalg.qr(inside.T)[0].T
+    others = np.linalg.svd(rows - rows @ units.T @ units, full_matrices=False)[2]
+    others = others[: len(rows) - len(units)]
+    slide = Held(_components(names, scales, inside[0]), SLIDING)
     return (slide, *(_named(names, scales, row) for row in others))
+
+
+def _slides(state: State, names: tuple[str, ...], scales: Floats) -> Floats:
+    """Return unit directions in which the aperture slides along its bars, one per row.
+
+    In all scans, or in one of the later ones alone.
+    """
+    bars = pose_matrix(state.experiment.pose)[:, 2]
+    groups = [("cenx_mm", "dist_mm", "cenz_mm")]
+    for number in range(2, len(state.displacements_mm) + 1):
+        x, y, z = (f"displacement_{number}_{axis}_mm" for axis in "xyz")
+        groups.append((x, y, z))
+    along = [dict(zip(group, bars, strict=True)) for group in groups]
+    slides = np.array([[one.get(name, 0.0) for name in names] for one in along]) / scales
+    lengths = np.linalg.norm(slides, axis=1)
+    return np.asarray(slides[lengths > 0] / lengths[lengths > 0, None])
 
 
 def _components(names: tuple[str, ...], scales: Floats, row: Floats) -> dict[str, float]:

@@ -94,8 +94,8 @@ def scan_pixels(
     """Trace the measured positions of a scan back to depths, with the pose before and after."""
     frame = middle_frame(start.experiment.frames)
     position = measured.values[:, 0]
-    before = RayMap.of(scan.experiment(start.experiment), scan.row, scan.column)
-    after = RayMap.of(scan.experiment(fit.state.experiment), scan.row, scan.column)
+    before = RayMap.of(scan.experiment(start.displaced(number)), scan.row, scan.column)
+    after = RayMap.of(scan.experiment(fit.state.displaced(number)), scan.row, scan.column)
     depth = fit.state.depth_um
     per_depth = np.abs(
         after.position_um(depth + 0.5, frame) - after.position_um(depth - 0.5, frame)

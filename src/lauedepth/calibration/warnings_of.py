@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from lauedepth.calibration.displacements import displacement_warnings
 from lauedepth.calibration.pose_fit import SLIDING, PoseFit
 from lauedepth.calibration.report import ScanPixels
 
@@ -20,7 +21,10 @@ NOISY: Final = 2.0
 
 
 def calibration_warnings(fit: PoseFit, scans: Sequence[ScanPixels]) -> list[str]:
-    """Return warnings: clustered pixels, what is not determined, thick samples, bad agreement.
+    """Return warnings.
+
+    Of clustered pixels, what is not determined, thick samples, scans that stand elsewhere than
+    stated, and bad agreement.
 
     Parameters
     ----------
@@ -32,6 +36,7 @@ def calibration_warnings(fit: PoseFit, scans: Sequence[ScanPixels]) -> list[str]
         *_clustered(fit, scans),
         *_undetermined(fit),
         *_thick(scans),
+        *displacement_warnings(fit, scans),
         *_unmatched(scans),
         *_scattered(fit),
     ]

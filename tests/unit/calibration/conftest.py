@@ -84,8 +84,9 @@ def ideal_scan() -> IdealScan:
     """Make measurements of known errors from what independent geometry gives."""
 
     def ideal(
-        truth: State, number: int, seed: int, shift_mm: float = 0.0
+        truth: State, number: int, seed: int, shift_mm: float = 0.0, sharper: float = 1.0
     ) -> tuple[Scan, MeasuredTraces]:
+        errors = ERRORS / sharper
         rng = np.random.default_rng(seed)
         row, column = rng.uniform(0, 2047, (2, number))
         frames = len(truth.experiment.frames)
@@ -94,8 +95,8 @@ def ideal_scan() -> IdealScan:
         pixels = pixel_positions(there.detector, row, column)
         middle = (frames - 1) / 2
         here, later = (code_coordinate(there, pixels, truth.depth_um, middle + k) for k in (0, 1))
-        values = np.stack([here, later - here], axis=1) + rng.normal(0, ERRORS, (number, 2))
-        covariance = np.broadcast_to(np.diag(ERRORS**2), (number, 2, 2))
+        values = np.stack([here, later - here], axis=1) + rng.normal(0, errors, (number, 2))
+        covariance = np.broadcast_to(np.diag(errors**2), (number, 2, 2))
         found, zeros = np.ones(number, bool), np.zeros(number)
         fits = np.zeros((number, 9))
         return scan, MeasuredTraces(found, values, covariance, zeros, zeros + 1, fits, found)

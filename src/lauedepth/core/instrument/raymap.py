@@ -111,7 +111,7 @@ class RayMap:
         return np.asarray(self.half_length_um + 1e3 * u_mm)
 
     def depth_um(self, position_um: npt.ArrayLike, frame: npt.ArrayLike) -> Floats:
-        """Return the depth whose ray meets a coordinate of the code in a given frame: the inverse."""
+        """Return the depth whose ray meets a coordinate of the code in a given frame."""
         u_mm = (np.asarray(position_um, np.float64) - self.half_length_um) * 1e-3
         constant, linear = self._moebius(frame)
         s = (u_mm * self.pixel_mm[..., 1] - constant) / (linear + u_mm * self.beam[1])

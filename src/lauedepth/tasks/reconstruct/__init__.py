@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lauedepth.tasks.reconstruct.compiling import start_decoder
 from lauedepth.tasks.reconstruct.estimate import Estimate, estimate_point
-from lauedepth.tasks.reconstruct.inspect import FoundDepth, InspectedPixel, inspect_pixel
+from lauedepth.tasks.reconstruct.inspect import inspect_pixel
 from lauedepth.tasks.reconstruct.opening import open_for
 from lauedepth.tasks.reconstruct.point import reconstruct_point
 from lauedepth.tasks.reconstruct.range_cut import cut_warnings, fit_to_point
@@ -13,8 +13,6 @@ from lauedepth.tasks.reconstruct.summary import Summary
 
 __all__ = [
     "Estimate",
-    "FoundDepth",
-    "InspectedPixel",
     "Pixels",
     "Summary",
     "cut_warnings",

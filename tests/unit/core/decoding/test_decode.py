@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from lauedepth.core.decoding.decode import decode
+from lauedepth.core.decoding.cpu.decoder import CpuDecoder
+from lauedepth.core.decoding.decode import decode, solve
 from lauedepth.core.decoding.pixels import (
     DecodedPixels,
     DecodeOptions,
@@ -17,8 +18,6 @@ from lauedepth.core.decoding.pixels import (
     PixelFlag,
     PixelStatus,
 )
-from lauedepth.core.decoding.registry import choose_decoder
-from lauedepth.core.errors import BackendUnavailableError
 from lauedepth.core.instrument.aperture import BarTable
 from lauedepth.core.instrument.experiment import Depths, Experiment, Frames
 from lauedepth.core.instrument.raymap import RayMap
@@ -300,10 +299,19 @@ def test_shapes_that_do_not_fit_are_refused(twin: Experiment) -> None:
         decode(twin, np.zeros(2), np.zeros(2), np.zeros((2, 100), np.uint16))
 
 
-def test_backends_by_name() -> None:
-    assert choose_decoder().decoder.name in {"cuda", "cpu"}
-    with pytest.raises(BackendUnavailableError, match=r"no backend 'gpu'.*choose from"):
-        choose_decoder("gpu")
+def test_a_decoder_of_another_method_is_refused(twin: Experiment) -> None:
+    nothing, counts = np.zeros(0), np.zeros((0, 261), np.uint16)
+    options = DecodeOptions(method="published")
+    with pytest.raises(ValueError, match="'cpu' implements the method 'footprint'"):
+        decode(twin, nothing, nothing, counts, backend=CpuDecoder(), options=options)
+
+
+def test_a_table_is_collected_from_what_was_solved(twin: Experiment) -> None:
+    row, column = np.array([700.0]), np.array([900.0])
+    counts = np.zeros((1, 261), np.uint16)
+    solved = solve(twin, row, column, counts, backend="reference")
+    assert solved.answers.status.tolist() == [PixelStatus.DARK]
+    assert solved.collect().status.tolist() == [PixelStatus.DARK]
 
 
 LOST: dict[str, Callable[[int], slice]] = {

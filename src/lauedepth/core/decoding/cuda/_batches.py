@@ -80,7 +80,7 @@ class Card:
     def decode(
         self, experiment: Experiment, rays: RayMap, traces: Traces, options: DecodeOptions
     ) -> Answers:
-        """Decode traces; failures of the card are reported as such, and what was held is released."""
+        """Decode traces; after a failure of the card, reported as such, nothing is held."""
         if not len(traces):
             return Answers.pending(0, footprint_bins(experiment.depths).count)
         problem = problem_of(experiment, rays, options)

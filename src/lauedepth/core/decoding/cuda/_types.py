@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from lauedepth.core.decoding.compiled.types import MOST_PARAMETERS, Array
 
 THREADS: Final = 32
-"""Maximum number of threads in a block, one block per pixel: a warp, so that waiting for each other is cheap."""
+"""Maximum number of threads in a block, one block per pixel: a warp, which synchronises cheaply."""
 
 MOST_SUMS: Final = MOST_PARAMETERS * (MOST_PARAMETERS + 1) // 2 + MOST_PARAMETERS + 2
 """Sums that a fit needs at once: a normal matrix, a gradient, two costs."""

@@ -90,10 +90,15 @@ def test_the_stronger_depth_comes_first(shaped: bool) -> None:
 
 def test_a_source_without_light_is_no_depth() -> None:
     sources, supports = np.array([[10.0, 12.0, 11.0, 4.0]] * 2), np.array([[60, 2], [80, 2]])
-    held = [np.zeros(2) for _ in range(3)]
+    depth, error, width = np.zeros(2), np.zeros(2), np.zeros(2)
     leaders = np.zeros(2, np.int64)
-    values = np.array([0.0, 0.0, 1.0, 0.0])
-    arguments = sources, supports, 2, False, 1.0, AS_ARRAY
-    assert footprint.set_depths(*arguments, values, *held, leaders) == 1
+
+    def depths_of(values: list[float]) -> int:
+        return footprint.set_depths(
+            sources, supports, 2, False, 1.0, AS_ARRAY, np.array(values), depth, error, width,
+            leaders,
+        )  # fmt: skip
+
+    assert depths_of([0.0, 0.0, 1.0, 0.0]) == 1
     assert leaders[0] == 1
-    assert footprint.set_depths(*arguments, np.zeros(4), *held, leaders) == 0
+    assert depths_of([0.0] * 4) == 0

@@ -35,7 +35,7 @@ def test_a_ray_is_a_straight_line_over_the_frames_used(twin: Experiment, depth_u
         wanted = rays.pick(number).position_um(depth_um, frames)
         np.testing.assert_allclose(a + b * np.arange(len(frames)), wanted, atol=1e-8)
         assert depth_of(pixel, problem.geometry, a) == pytest.approx(depth_um, abs=1e-6)
-        window = float(rays.pick(number).window_um(depth_um)[0])
+        window = float(rays.pick(number).window_um(depth_um))
         assert window_of(pixel, problem.geometry, depth_um) == pytest.approx(window)
 
 

@@ -1,12 +1,9 @@
-"""The `cuda` backend's kernels give the reference's answers, on Numba's CUDA simulator."""
+"""Whole batches give the reference's answers, on Numba's simulator; cards that fail."""
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,36 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lauedepth.core.decoding.pixels import PixelStatus
+from lauedepth.core.decoding.answers import Traces
+from lauedepth.core.decoding.pixels import DecodeOptions, PixelStatus
+from lauedepth.core.errors import BackendUnavailableError
+from lauedepth.core.instrument.experiment import Experiment
+from lauedepth.core.instrument.raymap import RayMap
 
-CASES = Path(__file__).with_name("simulator_cases.py")
-ONE_THREAD = CASES.with_name("one_thread.py")
-SECONDS = 900
-Results = dict[str, dict[str, Any]]
 DECODED, DARK, INVALID = PixelStatus.DECODED, PixelStatus.DARK, PixelStatus.INVALID
-
-
-def simulate(*arguments: Path) -> dict[str, Any]:
-    return results_of(CASES, *arguments, NUMBA_ENABLE_CUDASIM="1")
-
-
-def results_of(script: Path, *arguments: Path, **environment: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, str(script), *map(str, arguments)],
-        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    results: dict[str, Any] = json.loads(done.stdout)
-    return results
-
-
-@pytest.fixture(scope="module")
-def simulated() -> Results:
-    return simulate()
+Results = dict[str, dict[str, Any]]
+Script = Callable[..., dict[str, Any]]
 
 
 WANTED = {
@@ -56,6 +32,11 @@ WANTED = {
     "beside_the_code": ([PixelStatus.OUTSIDE], [0]),
     "whole_warp_of_a_short_trace": ([DECODED], [1]),
 }
+
+
+@pytest.fixture(scope="module")
+def simulated(run_script: Script) -> Results:
+    return run_script("simulator_cases.py", NUMBA_ENABLE_CUDASIM="1")
 
 
 def assert_agreement(result: dict[str, Any]) -> None:
@@ -85,16 +66,8 @@ def test_streams_stay_from_call_to_call(simulated: Results) -> None:
         assert_agreement(one)
 
 
-def test_the_search_finds_what_the_reference_does(simulated: Results) -> None:
-    found = simulated["places_that_the_search_finds"]
-    assert found["hits"] == found["places"] == 3
-    assert found["position_um"] < 1e-6
-    assert found["extent"] < 1e-9
-    assert found["score"] < 1e-4
-
-
 def test_kernels_agree_on_reference_traces(
-    reference_set: Callable[[str], tuple[Any, Any]], tmp_path: Path
+    reference_set: Callable[[str], tuple[Any, Any]], tmp_path: Path, run_script: Script
 ) -> None:
     """One trace of each kind, whole, with the energy search; the last batch holds one."""
     experiment, traces = reference_set("twin")
@@ -104,7 +77,7 @@ def test_kernels_agree_on_reference_traces(
     given.write_bytes(
         pickle.dumps((experiment, traces.row[chosen], traces.column[chosen], traces.counts[chosen]))
     )
-    result = simulate(given)
+    result = run_script("simulator_cases.py", given, NUMBA_ENABLE_CUDASIM="1")
     assert result["status"] == [DECODED, DECODED, DECODED, DECODED, DARK]
     assert_agreement(result)
 
@@ -114,38 +87,56 @@ def test_kernels_agree_on_reference_traces(
 )
 @pytest.mark.parametrize("name", ["norcada", "twin"])
 def test_compiled_kernels_agree_on_all_reference_traces(
-    name: str, reference_set: Callable[[str], tuple[Any, Any]], tmp_path: Path
+    name: str,
+    reference_set: Callable[[str], tuple[Any, Any]],
+    tmp_path: Path,
+    run_script: Script,
 ) -> None:
     experiment, traces = reference_set(name)
     given = tmp_path / "traces.pickle"
     given.write_bytes(pickle.dumps((experiment, traces.row, traces.column, traces.counts)))
-    result = results_of(ONE_THREAD, given, NUMBA_OPT="1", NUMBA_ENABLE_CUDASIM="0")
+    result = run_script("one_thread.py", given, NUMBA_OPT="1", NUMBA_ENABLE_CUDASIM="0")
     assert len(result["status"]) == 200
     assert_agreement(result)
 
 
-def run_benchmark(*words: str, simulated: str) -> subprocess.CompletedProcess[str]:
-    root = Path(__file__).resolve().parents[5]
-    return subprocess.run(
-        [sys.executable, "-m", "benchmarks.gpu", *words],
-        cwd=root,
-        env={**os.environ, "NUMBA_ENABLE_CUDASIM": simulated, "CUDA_VISIBLE_DEVICES": ""},
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
+def failing(module: str) -> Callable[[], None]:
+    kind = type("CudaAPIError", (Exception,), {"__module__": module})
+
+    def fail() -> None:
+        raise kind("[719] Call to cuCtxSynchronize\nresults in CUDA_ERROR_LAUNCH_FAILED")
+
+    return fail
 
 
-def test_the_papers_kernels_agree_with_numpy() -> None:
-    """A batch of one, one of three, signals of many lengths."""
-    done = run_benchmark("--check", simulated="1")
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "baseline's kernels are right" in done.stdout
+@pytest.mark.parametrize("module", ["numba.cuda.cudadrv.driver", "cuda.core._utils.cuda_utils"])
+def test_a_card_that_fails_is_told_in_one_line(
+    twin: Experiment, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    from numba import cuda
+
+    from lauedepth.core.decoding.cuda._batches import Card
+
+    traces = Traces(np.zeros((1, 261), np.uint16), np.ones(261, bool))
+    rays = RayMap.of(twin, [9.0], [9.0])
+    monkeypatch.setattr(cuda, "get_current_device", failing(module))
+    with pytest.raises(
+        BackendUnavailableError, match=r"the GPU failed: \[719\].*--backend cpu"
+    ) as told:
+        Card().decode(twin, rays, traces, DecodeOptions())
+    assert "\n" not in str(told.value)
+    monkeypatch.setattr(cuda, "get_current_device", failing("lauedepth.core"))
+    with pytest.raises(Exception, match="719") as own:
+        Card().decode(twin, rays, traces, DecodeOptions())
+    assert not isinstance(own.value, BackendUnavailableError)
 
 
-def test_the_benchmark_without_a_card_says_so() -> None:
-    done = run_benchmark(simulated="0")
-    assert done.returncode == 3
-    assert done.stderr.startswith("nothing was measured: ")
-    assert done.stdout == ""
+def test_traces_of_frames_are_told_from_traces() -> None:
+    from lauedepth.core.decoding.cuda._batches import are_frames
+
+    frames = np.zeros((5, 40), np.uint16)
+    assert are_frames(frames.T)
+    assert are_frames(frames[:, 3:9].T)
+    assert not are_frames(np.ascontiguousarray(frames.T))
+    assert not are_frames(frames.T[::2])
+    assert not are_frames(np.zeros((1, 5), np.uint16))
