@@ -35,8 +35,9 @@ from lauedepth.tasks.reconstruct.blocks import (
 )
 from lauedepth.tasks.reconstruct.checkpoint import Checkpoint, RunIdentity, remove_blocks
 from lauedepth.tasks.reconstruct.identity import is_finished, run_identity
-from lauedepth.tasks.reconstruct.opening import cut_warnings, fit_to_point, open_for
+from lauedepth.tasks.reconstruct.opening import open_for
 from lauedepth.tasks.reconstruct.publishing import publish_result
+from lauedepth.tasks.reconstruct.range_cut import cut_warnings, fit_to_point
 from lauedepth.tasks.reconstruct.selection import Mask, Pixels, Selection, with_threshold
 from lauedepth.tasks.reconstruct.summary import Summary, summary_of_finished, warnings_of
 
