@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from lauedepth.io.export_34ide import export_depths
 from lauedepth.io.images import read_image
-from lauedepth.io.points import Point, open_point
+from lauedepth.io.point import Point
+from lauedepth.io.points import open_point
 from lauedepth.io.publish import partial_path, publish, publish_hdf5
 from lauedepth.io.reading import Provenance, ResultFile, read_result
 from lauedepth.io.results import BAND_ROWS, ResultWriter, write_result

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from lauedepth.core.errors import InputError
 from lauedepth.io.hdf5 import SUFFIXES, open_input
+from lauedepth.io.image_data import image_dataset, readable
 from lauedepth.io.layout import DATA
-from lauedepth.io.stacks import image_dataset, readable
 
 
 def read_image(path: Path | str, key: str = DATA) -> npt.NDArray[np.float64]:
@@ -37,7 +37,7 @@ def read_image(path: Path | str, key: str = DATA) -> npt.NDArray[np.float64]:
         raise InputError("there is no such file", str(path), "check the path")
     if path.suffix.lower() in SUFFIXES or h5py.is_hdf5(path):
         with open_input(path) as file, readable(path):
-            return np.asarray(image_dataset(file, key, 2, path)[()], np.float64)
+            return np.asarray(image_dataset(file, key, 2)[()], np.float64)
     return _with_fabio(path)
 
 
