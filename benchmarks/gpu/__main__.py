@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from lauedepth.core.decoding.cuda import why_unavailable
+from lauedepth.core.decoding.cuda.decoder import CudaDecoder
 
 BATCHES = (1, 8, 32, 128, 1024, 2048, 4096)
 PUBLISHED = (443.30, 1015.12, 1199.04, 1263.11, 1286.67, 1287.33, 1282.54)
@@ -36,7 +36,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--full-point", action="store_true", help="a whole point too; 3 GB of disk")
     arguments = parser.parse_args(words)
     simulated = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in {"", "0"}
-    reason = None if simulated and arguments.check else why_unavailable()
+    reason = None if simulated and arguments.check else CudaDecoder().why_unavailable()
     if reason is not None:
         print(f"nothing was measured: {reason}", file=sys.stderr)
         return 3

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from lauedepth.core.decoding.pixels import DecodeOptions
-from lauedepth.core.decoding.reference.pixel import decode_reference
+from lauedepth.core.decoding.reference.decoder import ReferenceDecoder
 
 from .baseline import Baseline, Signals, in_numpy
 from .ours import OPTIONS, SETS, Case
@@ -37,7 +37,7 @@ def check_ours(pixels: int) -> None:
         case = Case.random(experiment, pixels, seed=frames)
         options: DecodeOptions = OPTIONS["on"]
         ours = Card().decode(case.experiment, case.rays, case.traces, options)
-        wanted = decode_reference(case.experiment, case.rays, case.traces, options)
+        wanted = ReferenceDecoder().solve(case.experiment, case.rays, case.traces, options)
         same = np.mean(ours.status == wanted.status)
         near = np.abs(np.nan_to_num(ours.depth_um - wanted.depth_um)).max(axis=1) < DEPTH_UM
         if same < SHARE or near.mean() < SHARE:

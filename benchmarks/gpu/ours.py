@@ -13,7 +13,7 @@ from numba import cuda
 
 from benchmarks.geometries import NORCADA, TWIN
 from lauedepth.core.decoding.answers import Traces
-from lauedepth.core.decoding.cpu import problem_of
+from lauedepth.core.decoding.cpu.decoder import problem_of
 from lauedepth.core.decoding.cuda._batches import Card, are_frames, problem_on_card, shape_of
 from lauedepth.core.decoding.cuda._memory import plan_batches
 from lauedepth.core.decoding.cuda._stream import Lane

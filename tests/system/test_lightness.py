@@ -43,8 +43,8 @@ def test_nothing_heavy_is_loaded(code: str) -> None:
 
 def test_ranks_start_without_what_only_other_commands_need() -> None:
     code = (
-        "from lauedepth.core.decoding.registry import choose_backend; "
-        "import lauedepth.tasks.parallel.ranks; choose_backend('cpu')"
+        "from lauedepth.core.decoding.registry import choose_decoder; "
+        "import lauedepth.tasks.parallel.ranks; choose_decoder('cpu')"
     )
     assert fresh(code, SLOW)["heavy"] == []
 

@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from lauedepth.config import ExperimentConfig, dump_experiment, load_experiment
-from lauedepth.config.sections import Energy
+from lauedepth.config.decoding import Energy
 from lauedepth.core.instrument.experiment import Region
 from lauedepth.io import write_point, write_series
 from lauedepth.simulation import LightSources, SimulatedPoint

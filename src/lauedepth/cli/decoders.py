@@ -11,7 +11,7 @@ from lauedepth.cli.reporting import Reporter, facts
 
 if TYPE_CHECKING:
     from lauedepth.config import ExperimentConfig
-    from lauedepth.core.decoding.registry import Backend, PassedOver
+    from lauedepth.core.decoding.registry import Choice, PassedOver
 
 
 def tell_passed_over(reporter: Reporter, backends: Iterable[PassedOver]) -> None:
@@ -22,12 +22,12 @@ def tell_passed_over(reporter: Reporter, backends: Iterable[PassedOver]) -> None
         reporter.show("passed_over", values, text)
 
 
-def tell_decoder(reporter: Reporter, decoder: Backend, config: ExperimentConfig) -> None:
+def tell_decoder(reporter: Reporter, choice: Choice, config: ExperimentConfig) -> None:
     """Show what a check finds out about a backend: what it was taken for, its device's memory."""
-    tell_passed_over(reporter, decoder.passed_over)
-    if decoder.device_memory is None or config.decode.method == "published":
+    tell_passed_over(reporter, choice.passed_over)
+    memory = choice.decoder.device_memory(config.to_core(), config.decode_options())
+    if memory is None:
         return
-    memory = decoder.device_memory(config.to_core(), config.decode_options())
     batches = f"{memory.streams} batches" if memory.streams > 1 else "one batch"
     told = (
         f"up to {memory.needed_bytes / 2**30:.1f} GiB of {memory.free_bytes / 2**30:.1f} GiB free, "

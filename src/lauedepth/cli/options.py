@@ -47,7 +47,7 @@ def load(
 ) -> ExperimentConfig:
     """Read an experiment and change how it decodes where asked for."""
     from lauedepth.config import load_experiment  # noqa: PLC0415
-    from lauedepth.config.sections import Energy  # noqa: PLC0415
+    from lauedepth.config.decoding import Energy  # noqa: PLC0415
 
     config = load_experiment(experiment)
     changes: dict[str, object] = {}

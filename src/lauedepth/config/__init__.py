@@ -5,7 +5,7 @@ from __future__ import annotations
 from lauedepth.config.files import dump_experiment, load_experiment
 from lauedepth.config.geometry_xml import Geometry, Wire, read_geometry, write_geometry
 from lauedepth.config.model import ExperimentConfig
-from lauedepth.config.sections import Selection
+from lauedepth.config.selection import Selection
 
 __all__ = [
     "ExperimentConfig",

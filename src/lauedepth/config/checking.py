@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -17,50 +16,6 @@ Model = TypeVar("Model", bound=BaseModel)
 Location = tuple[int | str, ...]
 
 _SHOWN = 3
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """A safe loader that refuses a key written twice; plain YAML keeps the last silently."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, Hashable) and key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key '{key}' is written twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML file that holds a mapping.
-
-    Raises
-    ------
-    ConfigurationError
-        The file cannot be read, is not YAML, or is not a mapping.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not a UTF-8 text file"
-        raise ConfigurationError(
-            f"cannot be read: {reason}", str(path), "give an experiment file in YAML"
-        ) from error
-    try:
-        data = yaml.load(text, Loader=_StrictLoader)  # a subclass of SafeLoader
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" (line {mark.line + 1})" if mark else ""
-        problem = getattr(error, "problem", None) or "cannot be parsed"
-        raise ConfigurationError(f"not valid YAML: {problem}{line}", str(path)) from error
-    if not isinstance(data, dict):
-        raise ConfigurationError(
-            "holds no mapping of keys to values", str(path), "see docs/file-formats.md"
-        )
-    return data
 
 
 def validated(model: type[Model], data: Any, source: Path | str) -> Model:

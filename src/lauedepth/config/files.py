@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
-
-from lauedepth.config.checking import read_yaml, validated
+from lauedepth.config.checking import validated
 from lauedepth.config.model import ExperimentConfig
 from lauedepth.config.published_yaml import convert_published
+from lauedepth.config.yaml_text import read_yaml, write_yaml
 
 
 def load_experiment(path: Path | str) -> ExperimentConfig:
@@ -25,6 +24,7 @@ def load_experiment(path: Path | str) -> ExperimentConfig:
     Returns
     -------
     ExperimentConfig
+        Its `notices` are notes and warnings on the file, to be shown once.
 
     Raises
     ------
@@ -34,10 +34,8 @@ def load_experiment(path: Path | str) -> ExperimentConfig:
     path = Path(path)
     data = read_yaml(path)
     if "geo" in data:
-        config = convert_published(data, path)
-    else:
-        config = validated(ExperimentConfig, data, path)
-    return config.resolved(path.parent)
+        return convert_published(data, path)
+    return validated(ExperimentConfig, data, path).resolved(path.parent)
 
 
 def dump_experiment(config: ExperimentConfig, comment: str = "") -> str:
@@ -51,6 +49,4 @@ def dump_experiment(config: ExperimentConfig, comment: str = "") -> str:
     """
     lines = "".join(f"# {line}".rstrip() + "\n" for line in comment.splitlines())
     data = config.model_dump(mode="json", exclude_none=True)
-    return lines + yaml.safe_dump(
-        data, sort_keys=False, default_flow_style=None, width=96, allow_unicode=True
-    )
+    return lines + write_yaml(data)

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Annotated, Self
 
+from pydantic import Field, PrivateAttr, model_validator
+
+from lauedepth.config import limits
+from lauedepth.config.aperture import PREFER_SAME, Aperture
+from lauedepth.config.decoding import Decode
+from lauedepth.config.section import Section
 from lauedepth.config.sections import (
-    PREFER_SAME,
-    Aperture,
+    CalibrationBounds,
     Data,
-    Decode,
     Depths,
     DetectorFromFile,
     DetectorSection,
     InlineDetector,
     Motion,
     Pose,
-    Section,
-    Selection,
 )
+from lauedepth.config.selection import Selection
 from lauedepth.core.decoding.pixels import DecodeOptions
 from lauedepth.core.errors import ConfigurationError
 from lauedepth.core.instrument import experiment as core
 from lauedepth.core.instrument.aperture import prefer_same_code
+from lauedepth.core.notices import Notice
 
 
 class ExperimentConfig(Section):
@@ -35,8 +41,41 @@ class ExperimentConfig(Section):
     motion: Motion
     depths: Depths
     decode: Decode = Decode()
-    beam_tilt: float = core.BEAM_TILT
+    beam_tilt: Annotated[float, Field(ge=-0.1, le=0.1)] = core.BEAM_TILT
     """Slope of the focused beam, dy/dx."""
+    calibration: CalibrationBounds | None = None
+    """The published layout's `geo.mask.calibrate` and `cal`; kept for a calibration."""
+
+    # What a reader of the file noticed belongs to no experiment: it is neither written,
+    # nor compared, nor part of a run's identity.
+    _notices: tuple[Notice, ...] = PrivateAttr(default=())
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        motion = self.motion
+        at_first = motion.shift_mm + 1e-3 * self.data.first_frame * motion.step_um
+        try:
+            limits.SHIFT.check(at_first)
+        except ValueError as error:
+            raise ValueError(f"motion.shift_mm: at data.first_frame {error}") from error
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ExperimentConfig) and self.__dict__ == other.__dict__
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.__dict__.values()))
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """Notes and warnings on the file that the experiment was read from."""
+        return self._notices
+
+    def with_notices(self, notices: Iterable[Notice]) -> ExperimentConfig:
+        """Return this experiment with notes and warnings added."""
+        copy = self.model_copy()
+        copy._notices = (*self._notices, *notices)
+        return copy
 
     def resolved(self, folder: Path) -> ExperimentConfig:
         """Return this experiment with the content of the files it names, so free of them."""
@@ -44,7 +83,11 @@ class ExperimentConfig(Section):
         if isinstance(detector, DetectorFromFile):
             detector = detector.read(folder)
         return self.model_copy(
-            update={"detector": detector, "aperture": self.aperture.read(folder)}
+            update={
+                "detector": detector,
+                "aperture": self.aperture.read(folder),
+                "selection": self.selection.read(folder, detector.to_core()),
+            }
         )
 
     def to_core(self) -> core.Experiment:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from lauedepth.config import ExperimentConfig, dump_experiment, load_experiment
 from lauedepth.config.schema import experiment_schema, schema_path
-from lauedepth.config.sections import Selection
+from lauedepth.config.selection import Selection
 from lauedepth.core.errors import ConfigurationError
 from lauedepth.core.instrument.aperture import prefer_same_code
 from lauedepth.core.instrument.experiment import Depths, Frames, Pose, Region
@@ -69,7 +69,7 @@ def published(folder: Path) -> Data:
                     "cenz": 0.9,
                 },
             },
-            "scanner": {"step": 1, "rot": [0.1, 0.2, 0.3], "axis": [0.7, 0.7, 0]},
+            "scanner": {"step": 1, "rot": [0.1, 0.2, 0.3], "axis": [0.8, 0.6, 0]},
             "detector": {
                 "shape": [2048, 2048],
                 "size": [409.6, 409.6],
@@ -111,7 +111,8 @@ def test_published_layout_and_its_traps(tmp_path: Path) -> None:
     config = load_experiment(write(tmp_path, published(tmp_path)))
     core, options = config.to_core(), config.decode_options()
     assert core.frames == Frames(1, 261, 2)
-    assert core.motion.shift_mm == 0.22
+    assert core.motion.step_um == 0.5  # frames are used one in two, 1 µm apart
+    assert core.motion.shift_mm == 0.2195  # where frame 0 would be: frame 1 is at 0.22
     assert core.motion.rotation_rad == (0.1, 0.2, 0.3)
     assert core.depths == Depths(-100.0, 300.0, 1.0)
     assert len(core.depths) == 400

@@ -16,7 +16,7 @@ from lauedepth.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from lauedepth.config import ExperimentConfig
-    from lauedepth.core.decoding.registry import Backend
+    from lauedepth.core.decoding.decoder import Decoder
     from lauedepth.io import Point
     from lauedepth.tasks.reconstruct import Estimate
 
@@ -91,7 +91,7 @@ def _check_points(
     """Tell what reconstructing points would take and, if asked, whether the pose holds."""
     import numpy as np  # noqa: PLC0415
 
-    from lauedepth.core.decoding.registry import choose_backend  # noqa: PLC0415
+    from lauedepth.core.decoding.registry import choose_decoder  # noqa: PLC0415
     from lauedepth.tasks.parallel.memory import rank_memory  # noqa: PLC0415
     from lauedepth.tasks.reconstruct import (  # noqa: PLC0415
         estimate_point,
@@ -100,7 +100,9 @@ def _check_points(
         with_threshold,
     )
 
-    chosen, decoder = options.pixels_of(pixels, config), choose_backend(backend)
+    chosen = options.pixels_of(pixels, config)
+    choice = choose_decoder(backend, config.decode.method)
+    decoder = choice.decoder
     mask = chosen if isinstance(chosen, np.ndarray) else None
     config = with_threshold(config, chosen)
     with reporter.progress("decoder") as tell:
@@ -110,7 +112,7 @@ def _check_points(
             config.decode_options(),
             lambda done, total: tell("compile", done, total),
         )
-    tell_decoder(reporter, decoder, config)
+    tell_decoder(reporter, choice, config)
     for path in points:
         with open_for(config, path) as point:
             estimate = estimate_point(point, config, decoder, mask, memory_bytes)
@@ -137,7 +139,7 @@ def _tell_experiment(reporter: Reporter, path: Path, config: ExperimentConfig) -
 
 
 def _tell_point(
-    reporter: Reporter, point: Point, estimate: Estimate, decoder: Backend, rank_bytes: int
+    reporter: Reporter, point: Point, estimate: Estimate, decoder: Decoder, rank_bytes: int
 ) -> None:
     frames, rows, columns = point.shape
     lost = int((~point.usable).sum())

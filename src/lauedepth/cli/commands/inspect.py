@@ -43,7 +43,7 @@ def inspect(
     as_json: options.AsJson = False,
 ) -> None:
     """Look at one pixel: its trace, the fit, its footprint."""
-    from lauedepth.core.decoding.registry import choose_backend  # noqa: PLC0415
+    from lauedepth.core.decoding.registry import choose_decoder  # noqa: PLC0415
     from lauedepth.tasks.reconstruct import inspect_pixel, open_for  # noqa: PLC0415
 
     row, column = _place(pixel)
@@ -51,8 +51,9 @@ def inspect(
         options.refuse_format(output)
     reporter = reporter_for(as_json)
     config = options.load(experiment, method, energy)
+    decoder = choose_decoder(backend, config.decode.method).decoder
     with open_for(config, point) as opened:
-        found = inspect_pixel(opened, config, choose_backend(backend), row, column)
+        found = inspect_pixel(opened, config, decoder, row, column)
     if output is not None:
         from lauedepth.figures.pixel import plot_pixel  # noqa: PLC0415
         from lauedepth.figures.style import save_figure  # noqa: PLC0415

@@ -108,18 +108,18 @@ def _runner(
 ) -> tuple[str, Callable[..., Summary]]:
     """Return the backend's name and what reconstructs one point, alone or with other ranks."""
     if team is None:
-        from lauedepth.core.decoding.registry import choose_backend  # noqa: PLC0415
+        from lauedepth.core.decoding.registry import choose_decoder  # noqa: PLC0415
         from lauedepth.tasks.reconstruct import reconstruct_point  # noqa: PLC0415
 
-        chosen = choose_backend(backend)
+        chosen = choose_decoder(backend, config.decode.method)
         tell_passed_over(reporter, [one for one in chosen.passed_over if one.installed])
-        return chosen.name, partial(reconstruct_point, config=config, backend=chosen)
+        decoder = chosen.decoder
+        return decoder.name, partial(reconstruct_point, config=config, backend=decoder)
     from lauedepth.tasks.parallel.equipment import equip_ranks  # noqa: PLC0415
     from lauedepth.tasks.parallel.ranks import reconstruct_together  # noqa: PLC0415
 
-    equipment = equip_ranks(team, backend)
-    passed = equipment.backend.passed_over
-    tell_passed_over(reporter, [one for one in passed if one.installed])
+    equipment = equip_ranks(team, backend, config.decode.method)
+    tell_passed_over(reporter, [one for one in equipment.passed_over if one.installed])
     return equipment.backends, partial(reconstruct_together, team, equipment, config=config)
 
 

@@ -2,30 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from lauedepth.core.decoding.answers import Traces, collect
+from lauedepth.core.arrays import Flags, Floats
+from lauedepth.core.decoding.answers import Answers, Traces, collect
+from lauedepth.core.decoding.decoder import Decoder
 from lauedepth.core.decoding.pixels import DecodedPixels, DecodeOptions
-from lauedepth.core.decoding.registry import Backend, choose_backend
+from lauedepth.core.decoding.registry import choose_decoder
 from lauedepth.core.instrument.experiment import Experiment
 from lauedepth.core.instrument.raymap import RayMap
 
 
+@dataclass(frozen=True)
+class Solved:
+    """Traces that a decoder has solved, not yet a table.
+
+    Attributes
+    ----------
+    experiment : Experiment
+    rays : RayMap
+    answers : Answers
+    options : DecodeOptions
+    """
+
+    experiment: Experiment
+    rays: RayMap
+    answers: Answers
+    options: DecodeOptions
+
+    def collect(self) -> DecodedPixels:
+        """Return the table of results; in any thread, the decoder is not needed for it."""
+        return collect(self.experiment, self.rays, self.answers, self.options)
+
+
 def decode(
     experiment: Experiment,
-    row: npt.NDArray[np.float64],
-    column: npt.NDArray[np.float64],
+    row: Floats,
+    column: Floats,
     counts: npt.NDArray[np.generic],
     *,
-    backend: str | Backend = "auto",
+    backend: str | Decoder = "auto",
     options: DecodeOptions | None = None,
-    usable: npt.NDArray[np.bool_] | None = None,
+    usable: Flags | None = None,
 ) -> DecodedPixels:
-    """Find from which depths the light of each trace came.
+    """Find the depths from which the light of each trace came.
 
     Parameters
     ----------
@@ -33,10 +56,10 @@ def decode(
     row, column : (n_pixels,) arrays
         Unbinned detector coordinates of the traces (`Region.unbinned`).
     counts : (n_pixels, n_frames) array of uint16 or float32
-        One trace a pixel, the experiment's frames in order. Negative values, NaN and
+        One trace per pixel, the experiment's frames in order. Negative values, NaN and
         readings of 65535 or more are not measurements.
-    backend : str or Backend
-        "auto", "reference", "cpu" or "cuda", or what `choose_backend` returned.
+    backend : str or Decoder
+        "auto", "reference", "cpu" or "cuda", or the decoder that `choose_decoder` returned.
     options : DecodeOptions, optional
     usable : (n_frames,) bool array, optional
         False for frames that were lost.
@@ -50,29 +73,26 @@ def decode(
     BackendUnavailableError
         The backend asked for cannot run here; says why.
     ValueError
-        Shapes that do not fit each other or the experiment.
+        Shapes that do not fit each other or the experiment, or a decoder of another method.
     """
-    return decode_in_two(
+    return solve(
         experiment, row, column, counts, backend=backend, options=options, usable=usable
-    )()
+    ).collect()
 
 
-def decode_in_two(
+def solve(
     experiment: Experiment,
-    row: npt.NDArray[np.float64],
-    column: npt.NDArray[np.float64],
+    row: Floats,
+    column: Floats,
     counts: npt.NDArray[np.generic],
     *,
-    backend: str | Backend = "auto",
+    backend: str | Decoder = "auto",
     options: DecodeOptions | None = None,
-    usable: npt.NDArray[np.bool_] | None = None,
-) -> Callable[[], DecodedPixels]:
-    """Do what `decode` does up to where the backend is free for other traces.
+    usable: Flags | None = None,
+) -> Solved:
+    """Do what needs the decoder; parameters and errors are those of `decode`.
 
-    Returns
-    -------
-    callable
-        Does the rest, in any thread, and returns what `decode` does.
+    What remains, `Solved.collect`, may run while the decoder solves other traces.
     """
     options = options or DecodeOptions()
     frames = len(experiment.frames)
@@ -82,12 +102,13 @@ def decode_in_two(
             f"counts {counts.shape} and usable {usable.shape} do not fit "
             f"{len(row)} pixels of {frames} frames"
         )
-    chosen = choose_backend(backend) if isinstance(backend, str) else backend
-    if options.method == "published":
-        from lauedepth.core.decoding.published.decoder import decode_published  # noqa: PLC0415
-
-        published = decode_published(experiment, row, column, counts, usable, options)
-        return lambda: published
+    if isinstance(backend, str):
+        backend = choose_decoder(backend, options.method).decoder
+    if backend.method != options.method:
+        raise ValueError(
+            f"the decoder '{backend.name}' implements the method '{backend.method}', "
+            f"not '{options.method}'; choose_decoder(method=...) returns one that does"
+        )
     rays = RayMap.of(experiment, row, column)
-    answers = chosen.decode(experiment, rays, Traces(counts, usable), options)
-    return partial(collect, experiment, rays, answers, options)
+    answers = backend.solve(experiment, rays, Traces(counts, usable), options)
+    return Solved(experiment, rays, answers, options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from typing import Literal
 
@@ -63,6 +63,57 @@ class EnergySearch:
 
 
 @dataclass(frozen=True)
+class PublishedNumbers:
+    """The numbers of the published method; the defaults are those of its own examples.
+
+    Attributes
+    ----------
+    resolution_um : float
+        Spacing of the code's samples.
+    pad_um : float
+        Open stretch added before and after the code.
+    signal_um : float
+        Length of code over which a signal is recovered.
+    nominal_um : float
+        Stretch of depth that the search takes to be lit.
+    spline_order : int
+        Degree of the splines that a signal is made of.
+    knot_spacing : int
+        Samples of the code from one knot to the next.
+    regularisation : float
+        Weight of the squared position, in samples, in the search's sum of differences.
+    """
+
+    resolution_um: float = 0.5
+    pad_um: float = 300.0
+    signal_um: float = 64.0
+    nominal_um: float = 10.0
+    spline_order: int = 5
+    knot_spacing: int = 1
+    regularisation: float = 0.0
+
+    @property
+    def pad_samples(self) -> int:
+        """Samples of the open stretch at either end, whole ones."""
+        return int(self.pad_um / self.resolution_um)
+
+    @property
+    def signal_samples(self) -> int:
+        """Number of samples of a signal."""
+        return round(self.signal_um / self.resolution_um)
+
+    @property
+    def signal_centre(self) -> int:
+        """Sample of a signal that stands at the position found by the search."""
+        return (self.signal_samples - 1) // 2
+
+    @property
+    def spline_count(self) -> int:
+        """Number of splines that fit into a signal; none where it is not positive."""
+        return self.signal_samples // self.knot_spacing - self.spline_order
+
+
+@dataclass(frozen=True)
 class DecodeOptions:
     """How to decode.
 
@@ -74,11 +125,14 @@ class DecodeOptions:
         Search for photon energies, or not.
     difference : {"squared", "absolute"}
         What the published method's search averages.
+    published : PublishedNumbers
+        Numbers of the published method.
     """
 
     method: Method = "footprint"
     energy: EnergySearch | None = None
     difference: Literal["squared", "absolute"] = "squared"
+    published: PublishedNumbers = field(default_factory=PublishedNumbers)
 
 
 @dataclass(frozen=True)

@@ -1,30 +1,44 @@
-"""The backends by name, and the choice among them."""
+"""The decoders by name, and the choice among them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
-from types import ModuleType
+from typing import Final, NamedTuple
 
-from lauedepth.core.decoding.answers import Answers, Traces
-from lauedepth.core.decoding.pixels import DecodeOptions
+from lauedepth.core.decoding.decoder import Decoder
+from lauedepth.core.decoding.pixels import Method
 from lauedepth.core.errors import BackendUnavailableError
-from lauedepth.core.instrument.experiment import Experiment
-from lauedepth.core.instrument.raymap import RayMap
 
-DecodeFunction = Callable[[Experiment, RayMap, Traces, DecodeOptions], Answers]
+_ROOM: Final = "lauedepth.core.decoding"
+
+
+class _Home(NamedTuple):
+    """Where a decoder is found: what it implements is known before it is imported."""
+
+    method: Method
+    module: str
+    decoder: str
+
+
+DECODERS: Final = {
+    "cuda": _Home("footprint", "cuda.decoder", "CudaDecoder"),
+    "cpu": _Home("footprint", "cpu.decoder", "CpuDecoder"),
+    "reference": _Home("footprint", "reference.decoder", "ReferenceDecoder"),
+    "published": _Home("published", "published.decoder", "PublishedDecoder"),
+}
+"""The decoders of each method, in the order in which "auto" tries them."""
 
 
 @dataclass(frozen=True)
 class PassedOver:
-    """A backend that cannot run here.
+    """A decoder that cannot run here.
 
     Attributes
     ----------
     name, reason : str
     installed : bool
-        Whether what it needs of Python packages is there: if so, somebody expects it to run.
+        Whether the Python packages that it needs are there: if so, somebody expects it to run.
     """
 
     name: str
@@ -33,119 +47,74 @@ class PassedOver:
 
 
 @dataclass(frozen=True)
-class DeviceMemory:
-    """What a decode takes of a device's own memory.
+class Choice:
+    """The decoder chosen.
 
     Attributes
     ----------
-    needed_bytes, free_bytes : int
-    batch_pixels, streams : int
-        Pixels in a batch, and batches under way at once.
-    """
-
-    needed_bytes: int
-    free_bytes: int
-    batch_pixels: int
-    streams: int
-
-
-@dataclass(frozen=True)
-class Backend:
-    """A decoder that works on this machine.
-
-    Attributes
-    ----------
-    name : str
-    decode : callable
-        (experiment, rays, traces, options) -> Answers
+    decoder : Decoder
     passed_over : tuple of PassedOver
-        The backends that "auto" would rather have taken, and why they cannot run here.
-    batch_pixels : int or None
-        How many pixels it likes in a call; None where that does not matter.
-    as_frames : bool
-        Whether it likes traces as a transposed view of frames, (n_frames, n_pixels) in memory.
-    is_compiled : callable or None
-        Tells whether it is compiled for this machine; None where there is nothing to compile.
-    device_memory : callable or None
-        (experiment, options) -> DeviceMemory of a call with `batch_pixels` pixels; None for a
-        backend without a device.
+        The decoders that "auto" would have preferred, and why they cannot run here.
     """
 
-    name: str
-    decode: DecodeFunction
+    decoder: Decoder
     passed_over: tuple[PassedOver, ...] = ()
-    batch_pixels: int | None = None
-    as_frames: bool = False
-    is_compiled: Callable[[], bool] | None = None
-    device_memory: Callable[[Experiment, DecodeOptions], DeviceMemory] | None = None
 
 
-BACKENDS = {
-    "reference": ("lauedepth.core.decoding.reference.pixel", "decode_reference"),
-    "cpu": ("lauedepth.core.decoding.cpu", "decode_cpu"),
-    "cuda": ("lauedepth.core.decoding.cuda", "decode_cuda"),
-}
-"""Module and function of each backend.
+def choose_decoder(backend: str = "auto", method: Method = "footprint") -> Choice:
+    """Return a method's decoder by name, or for "auto" the best that works here.
 
-A module may have the functions `why_unavailable` (why it cannot run here, None where it can),
-`is_installed`, `new_decoder` (instead of the function named, for one that keeps something between
-calls), `is_compiled` and `device_memory`, and the constants BATCH_PIXELS and AS_FRAMES.
-"""
-
-PREFERENCE = ("cuda", "cpu", "reference")
-"""The order in which "auto" tries them."""
-
-
-def choose_backend(name: str = "auto") -> Backend:
-    """Return a backend by name, or the best that works here for "auto".
+    Parameters
+    ----------
+    backend : str
+        "auto" or the name of a decoder of the footprint method. A method with one decoder
+        only takes that whatever is named.
+    method : {"footprint", "published"}
 
     Raises
     ------
     BackendUnavailableError
-        The name is unknown, or that backend cannot run here.
+        The name is unknown, or that decoder cannot run here.
     """
-    if name != "auto":
-        return _load(name)
+    names = [name for name, home in DECODERS.items() if home.method == method]
+    if backend != "auto":
+        _check_name(backend)
+        return Choice(_load(backend if backend in names else names[0]))
     passed: list[PassedOver] = []
-    for candidate in PREFERENCE:
-        module, reason = _look_at(candidate)
-        if reason is None:
-            return replace(_load(candidate), passed_over=tuple(passed))
-        passed.append(PassedOver(candidate, reason, _is_installed(module)))
+    for name in names:
+        decoder, reason = _look_at(name)
+        if decoder is not None and reason is None:
+            return Choice(decoder, tuple(passed))
+        installed = decoder is None or decoder.is_installed()
+        passed.append(PassedOver(name, str(reason), installed))
     reasons = "; ".join(f"{one.name}: {one.reason}" for one in passed)
     raise BackendUnavailableError("no backend works here", "", reasons)
 
 
-def _load(name: str) -> Backend:
-    if name not in BACKENDS:
+def _check_name(backend: str) -> None:
+    """Refuse what is no name of a decoder among which users choose."""
+    choices = [name for name, home in DECODERS.items() if home.method == "footprint"]
+    if backend not in choices:
         raise BackendUnavailableError(
-            f"there is no backend '{name}'", "--backend", f"choose from {', '.join(BACKENDS)}"
+            f"there is no backend '{backend}'", "--backend", f"choose from {', '.join(choices)}"
         )
-    module, reason = _look_at(name)
-    if module is None or reason is not None:
+
+
+def _load(name: str) -> Decoder:
+    decoder, reason = _look_at(name)
+    if decoder is None or reason is not None:
         raise BackendUnavailableError(
             f"backend '{name}' cannot run: {reason}", "--backend", "use another, or 'auto'"
         )
-    new_decoder = getattr(module, "new_decoder", None)
-    return Backend(
-        name,
-        new_decoder() if new_decoder else getattr(module, BACKENDS[name][1]),
-        batch_pixels=getattr(module, "BATCH_PIXELS", None),
-        as_frames=getattr(module, "AS_FRAMES", False),
-        is_compiled=getattr(module, "is_compiled", None),
-        device_memory=getattr(module, "device_memory", None),
-    )
+    return decoder
 
 
-def _look_at(name: str) -> tuple[ModuleType | None, str | None]:
-    """Return a backend's module, and why it cannot run here."""
+def _look_at(name: str) -> tuple[Decoder | None, str | None]:
+    """Return a decoder, and why it cannot run here."""
+    home = DECODERS[name]
     try:
-        module = import_module(BACKENDS[name][0])
+        module = import_module(f"{_ROOM}.{home.module}")
     except ImportError as error:
         return None, str(error)
-    return module, module.why_unavailable() if hasattr(module, "why_unavailable") else None
-
-
-def _is_installed(module: ModuleType | None) -> bool:
-    asked = getattr(module, "is_installed", None)
-    return asked is None or bool(asked())
+    decoder: Decoder = getattr(module, home.decoder)()
+    return decoder, decoder.why_unavailable()

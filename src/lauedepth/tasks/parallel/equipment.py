@@ -10,7 +10,9 @@ from typing import Final
 
 import psutil
 
-from lauedepth.core.decoding.registry import Backend, choose_backend
+from lauedepth.core.decoding.decoder import Decoder
+from lauedepth.core.decoding.pixels import Method
+from lauedepth.core.decoding.registry import Choice, PassedOver, choose_decoder
 from lauedepth.core.errors import BackendUnavailableError
 from lauedepth.tasks.parallel.devices import (
     VISIBLE,
@@ -30,24 +32,30 @@ class Equipment:
 
     Attributes
     ----------
-    backend : Backend
+    backend : Decoder
     gpu : str or None
         As CUDA_VISIBLE_DEVICES names it.
     threads : int
     started_s : float
         How long this process took until the ranks had met.
+    passed_over : tuple of PassedOver
+        The decoders that "auto" would have preferred on this rank.
     backends : str
         The names of all ranks' backends, each once: "cpu", "cpu+cuda".
+    is_slow : bool
+        Whether any rank's decoder is.
     """
 
-    backend: Backend
+    backend: Decoder
     gpu: str | None
     threads: int
     started_s: float
+    passed_over: tuple[PassedOver, ...]
     backends: str
+    is_slow: bool
 
 
-def equip_ranks(team: Team, wanted: str = "auto") -> Equipment:
+def equip_ranks(team: Team, wanted: str = "auto", method: Method = "footprint") -> Equipment:
     """Choose what each rank decodes with, once in a process; called by every rank.
 
     The environment then tells the choice to whatever asks: CUDA sees the GPUs that
@@ -59,6 +67,8 @@ def equip_ranks(team: Team, wanted: str = "auto") -> Equipment:
     team : Team
     wanted : str
         Name of a backend.
+    method : {"footprint", "published"}
+        What is to be decoded with.
 
     Raises
     ------
@@ -69,19 +79,21 @@ def equip_ranks(team: Team, wanted: str = "auto") -> Equipment:
     """
     started_s = time() - psutil.Process().create_time()
 
-    def choose() -> tuple[str | None, int, Backend]:
+    def choose() -> tuple[str | None, int, Choice]:
         gpu = _take_gpu(team)
         spare = wanted == "cuda" and gpu is None
-        return gpu, _take_threads(team), choose_backend("cpu" if spare else wanted)
+        return gpu, _take_threads(team), choose_decoder("cpu" if spare else wanted, method)
 
     def equip() -> Equipment:
-        gpu, threads, backend = team.work(choose)
-        names = team.exchange(backend.name)
-        if wanted == "cuda" and "cuda" not in names:
+        gpu, threads, choice = team.work(choose)
+        names = team.exchange(choice.decoder.name)
+        if wanted == "cuda" and not any(team.exchange(gpu)):
             raise BackendUnavailableError(
                 "no rank found a GPU", "--backend", "ask the scheduler for GPUs, or use 'cpu'"
             )
-        return Equipment(backend, gpu, threads, started_s, "+".join(sorted(set(names))))
+        joined = "+".join(sorted(set(names)))
+        slow = any(team.exchange(choice.decoder.is_slow))
+        return Equipment(choice.decoder, gpu, threads, started_s, choice.passed_over, joined, slow)
 
     return team.together(equip)
 

@@ -35,7 +35,6 @@ from lauedepth.tasks.reconstruct import (
     Summary,
     is_finished,
     is_packed,
-    needs_compiling,
     open_for,
     plan_blocks,
     publish_result,
@@ -288,7 +287,7 @@ def _plan(run: _Run, checkpoint: Checkpoint, lit: Mask | None) -> tuple[Mask, Bl
     """Return what rank 0 tells all: the pixels, the size of blocks, and which are finished."""
     if lit is None:
         return np.zeros((0, 0), np.bool_), BlockSize(), set()
-    slow = run.config.decode.method == "published" or "reference" in run.equipment.backends
+    slow = run.equipment.is_slow
     most = _largest_block(run)
     pixels = block_size(int(lit.sum()), run.team.size, most.pixels, slow=slow)
     size = BlockSize(**checkpoint.block_size({"pixels": pixels, "rows": most.rows}))
@@ -300,8 +299,7 @@ def _largest_block(run: _Run) -> BlockSize:
     own = run.equipment.backend
     if run.equipment.backends != own.name:
         return BlockSize()
-    options = run.config.decode_options()
-    return largest_block(run.point, own, options, run.memory_bytes)
+    return largest_block(run.point, own, run.memory_bytes)
 
 
 def _start_backends(run: _Run) -> None:
@@ -312,7 +310,7 @@ def _start_backends(run: _Run) -> None:
         core = run.config.to_core()
         start_backend(backend, core, options, lambda done, total: run.tell("compile", done, total))
 
-    in_turn = any(run.team.exchange(needs_compiling(backend, options)))
+    in_turn = any(run.team.exchange(not backend.is_compiled()))
     at_first = run.team.is_first or not in_turn
     for its_turn in (at_first, not at_first):
         if its_turn:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy.typing as npt
 
 from lauedepth.config import ExperimentConfig
-from lauedepth.core.decoding.registry import Backend
+from lauedepth.core.decoding.decoder import Decoder
 from lauedepth.io import Point
 from lauedepth.tasks.parallel.team import Handler, Team
 from lauedepth.tasks.parallel.work import WorkQueue
@@ -21,8 +21,7 @@ from lauedepth.tasks.reconstruct import (
     Block,
     Progress,
     Reading,
-    decode_block_in_two,
-    takes_frames,
+    solve_block,
     traces_of,
 )
 from lauedepth.tasks.reconstruct.checkpoint import Checkpoint
@@ -104,7 +103,7 @@ class Share:
     team : Team
     point : Point
     config : ExperimentConfig
-    backend : Backend
+    backend : Decoder
     checkpoint : Checkpoint
     left : list of Block
         Blocks that are not finished, the same on all ranks.
@@ -116,7 +115,7 @@ class Share:
     team: Team
     point: Point
     config: ExperimentConfig
-    backend: Backend
+    backend: Decoder
     checkpoint: Checkpoint
     left: list[Block]
     work_done: WorkDone
@@ -152,11 +151,12 @@ class Share:
     def _decode(self, number: int, block: Block, reading: Reading, band: npt.NDArray[Any]) -> None:
         begin, options = perf_counter(), self.config.decode_options()
         with self.work_done.timed("cut"):
-            as_frames = takes_frames(self.backend, options)
-            traces = traces_of(band, reading.row_start, block, as_frames=as_frames)
+            traces = traces_of(
+                band, reading.row_start, block, as_frames=self.backend.prefers_frames
+            )
         begin_cpu = process_time()
         with self.work_done.timed("decode"):
-            decoded = decode_block_in_two(
+            solved = solve_block(
                 self.config.to_core(),
                 self.point.region,
                 block,
@@ -167,7 +167,7 @@ class Share:
             )
         self.work_done.add("cpu", process_time() - begin_cpu)
         with self.work_done.timed("keep"):
-            self.checkpoint.save(block.number, decoded())
+            self.checkpoint.save(block.number, solved.collect())
         self.work_done.blocks += 1
         self.work_done.pixels += len(block)
         self.team.post("done", (number, perf_counter() - begin))

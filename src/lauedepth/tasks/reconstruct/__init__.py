@@ -9,14 +9,13 @@ from lauedepth.tasks.reconstruct.blocks import (
     Reading,
     bands_at_once,
     decode_block,
-    decode_block_in_two,
     join_decoded,
     plan_blocks,
     plan_readings,
-    takes_frames,
+    solve_block,
     traces_of,
 )
-from lauedepth.tasks.reconstruct.compiling import needs_compiling, start_backend
+from lauedepth.tasks.reconstruct.compiling import start_backend
 from lauedepth.tasks.reconstruct.estimate import Estimate, estimate_point, is_packed
 from lauedepth.tasks.reconstruct.identity import POINT_ATTRIBUTE, is_finished, run_identity
 from lauedepth.tasks.reconstruct.inspect import FoundDepth, InspectedPixel, inspect_pixel
@@ -60,13 +59,11 @@ __all__ = [
     "bands_at_once",
     "bright_pixels",
     "decode_block",
-    "decode_block_in_two",
     "estimate_point",
     "inspect_pixel",
     "is_finished",
     "is_packed",
     "join_decoded",
-    "needs_compiling",
     "open_for",
     "plan_blocks",
     "plan_readings",
@@ -76,9 +73,9 @@ __all__ = [
     "refuse_to_overwrite",
     "run_identity",
     "select_pixels",
+    "solve_block",
     "start_backend",
     "summary_of_finished",
-    "takes_frames",
     "traces_of",
     "warnings_of",
     "with_threshold",

@@ -6,16 +6,16 @@ that likes many at once all pixels of some; blocks are decoded in any order and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from lauedepth.core.decoding.decode import decode_in_two
+from lauedepth.core.decoding.decode import Solved, solve
+from lauedepth.core.decoding.decoder import Decoder
 from lauedepth.core.decoding.pixels import DecodedPixels, DecodeOptions
-from lauedepth.core.decoding.registry import Backend
 from lauedepth.core.instrument.experiment import Experiment, Region
 from lauedepth.io import BAND_ROWS
 
@@ -43,22 +43,18 @@ class BlockSize:
     rows: int = BAND_ROWS
 
     @classmethod
-    def for_backend(
-        cls, backend: Backend, options: DecodeOptions, row_bytes: int, memory_bytes: int
-    ) -> BlockSize:
+    def for_backend(cls, backend: Decoder, row_bytes: int, memory_bytes: int) -> BlockSize:
         """Return what suits a backend.
 
         Parameters
         ----------
-        backend : Backend
-        options : DecodeOptions
-            The published method runs on no backend.
+        backend : Decoder
         row_bytes : int
             Size of one image row in all frames.
         memory_bytes : int
             For the rows of a block.
         """
-        if backend.batch_pixels is None or options.method == "published":
+        if backend.batch_pixels is None:
             return cls()
         strips = max(1, memory_bytes // row_bytes // BAND_ROWS)
         return cls(backend.batch_pixels, strips * BAND_ROWS)
@@ -170,14 +166,9 @@ def _reading(blocks: list[Block]) -> Reading:
     return Reading(int(blocks[0].rows[0]), int(blocks[-1].rows[-1]) + 1, tuple(blocks))
 
 
-def takes_frames(backend: Backend, options: DecodeOptions) -> bool:
-    """Tell whether traces are best given as a view of frames (the published method has its own)."""
-    return backend.as_frames and options.method != "published"
-
-
-def bands_at_once(backend: Backend) -> int:
+def bands_at_once(backend: Decoder) -> int:
     """Return how many bands of rows are in memory: one read, one cut up, views of one decoded."""
-    return 3 if backend.as_frames else 2
+    return 3 if backend.prefers_frames else 2
 
 
 def traces_of(
@@ -217,31 +208,29 @@ def decode_block(
     block: Block,
     traces: npt.NDArray[Any],
     *,
-    backend: Backend,
+    backend: Decoder,
     options: DecodeOptions,
     usable: npt.NDArray[np.bool_],
 ) -> DecodedPixels:
-    """Decode the pixels of a block; see `core.decode.decode`."""
-    return decode_block_in_two(
+    """Decode the pixels of a block; see `decode`."""
+    return solve_block(
         experiment, region, block, traces, backend=backend, options=options, usable=usable
-    )()
+    ).collect()
 
 
-def decode_block_in_two(
+def solve_block(
     experiment: Experiment,
     region: Region,
     block: Block,
     traces: npt.NDArray[Any],
     *,
-    backend: Backend,
+    backend: Decoder,
     options: DecodeOptions,
     usable: npt.NDArray[np.bool_],
-) -> Callable[[], DecodedPixels]:
-    """Decode the pixels of a block but for the last step; see `core.decode.decode_in_two`."""
+) -> Solved:
+    """Do what needs the decoder for the pixels of a block; see `solve`."""
     row, column = region.unbinned(block.rows, block.columns)
-    return decode_in_two(
-        experiment, row, column, traces, backend=backend, options=options, usable=usable
-    )
+    return solve(experiment, row, column, traces, backend=backend, options=options, usable=usable)
 
 
 def join_decoded(parts: Sequence[DecodedPixels], sizes: Sequence[int]) -> DecodedPixels:

@@ -8,23 +8,16 @@ from typing import Final
 import numpy as np
 
 from lauedepth.core.decoding.decode import decode
+from lauedepth.core.decoding.decoder import Decoder
 from lauedepth.core.decoding.pixels import DecodeOptions
-from lauedepth.core.decoding.registry import Backend
 from lauedepth.core.instrument.experiment import Experiment
 
 DARK: Final = 2
 """Pixels that are decoded to start: of one alone, frames and traces look the same."""
 
 
-def needs_compiling(backend: Backend, options: DecodeOptions) -> bool:
-    """Tell whether a backend was never used on this machine and will compile itself."""
-    if backend.is_compiled is None or options.method == "published":
-        return False
-    return not backend.is_compiled()
-
-
 def start_backend(
-    backend: Backend,
+    backend: Decoder,
     experiment: Experiment,
     options: DecodeOptions,
     progress: Callable[[int, int], None],
@@ -33,20 +26,20 @@ def start_backend(
 
     Parameters
     ----------
-    backend : Backend
+    backend : Decoder
     experiment : Experiment
     options : DecodeOptions
     progress : callable
         Called with (0, 1) before and (1, 1) after, if there is anything to compile.
     """
-    if backend.is_compiled is None or options.method == "published":
-        return
-    compiles = needs_compiling(backend, options)
+    compiles = not backend.is_compiled()
     if compiles:
         progress(0, 1)
     frames = len(experiment.frames)
     traces = np.zeros((DARK, frames), np.uint16)
-    layouts = [traces, np.zeros((frames, DARK), np.uint16).T] if backend.as_frames else [traces]
+    layouts = [traces]
+    if backend.prefers_frames:
+        layouts.append(np.zeros((frames, DARK), np.uint16).T)
     for counts in layouts:
         decode(experiment, np.zeros(DARK), np.zeros(DARK), counts, backend=backend, options=options)
     if compiles:

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from lauedepth.config import ExperimentConfig
-from lauedepth.core.decoding.registry import Backend
+from lauedepth.core.decoding.decoder import Decoder
 from lauedepth.core.instrument.experiment import Frames
 from lauedepth.io import Point
 from lauedepth.tasks.reconstruct.blocks import (
@@ -20,7 +20,6 @@ from lauedepth.tasks.reconstruct.blocks import (
     decode_block,
     plan_blocks,
     plan_readings,
-    takes_frames,
     traces_of,
 )
 from lauedepth.tasks.reconstruct.identity import input_files
@@ -64,7 +63,7 @@ class Estimate:
 def estimate_point(
     point: Point,
     config: ExperimentConfig,
-    backend: Backend,
+    backend: Decoder,
     mask: Mask | None = None,
     memory_bytes: int = MEMORY_BYTES,
 ) -> Estimate:
@@ -77,7 +76,7 @@ def estimate_point(
     row_bytes = len(frames) * point.shape[2] * point.dtype.itemsize
     at_once = bands_at_once(backend)
     band_bytes = (memory_bytes - BASE_BYTES) // at_once
-    size = BlockSize.for_backend(backend, config.decode_options(), row_bytes, band_bytes)
+    size = BlockSize.for_backend(backend, row_bytes, band_bytes)
     blocks = plan_blocks(lit, size)
     readings = plan_readings(blocks, row_bytes, band_bytes)
     tallest = max((r.row_stop - r.row_start for r in readings), default=0)
@@ -116,21 +115,21 @@ def is_packed(point: Point) -> bool:
 
 
 def _pixels_per_second(
-    point: Point, config: ExperimentConfig, backend: Backend, blocks: list[Block]
+    point: Point, config: ExperimentConfig, backend: Decoder, blocks: list[Block]
 ) -> float:
     """Decode some lit pixels of the largest block and return the speed."""
     if not blocks:
         return 0.0
     full = max(blocks, key=len)
     experiment, options = config.to_core(), config.decode_options()
-    many = backend.batch_pixels is not None and options.method != "published"
-    most = SLOW_SAMPLE_PIXELS if backend.name == "reference" else SAMPLE_PIXELS
+    many = backend.batch_pixels is not None
+    most = SLOW_SAMPLE_PIXELS if backend.is_slow else SAMPLE_PIXELS
     count = len(full) if many else min(most, len(full), BLOCK_PIXELS)
     chosen = np.linspace(0, len(full) - 1, count).astype(np.int64)
     block = Block(0, full.strip, full.rows[chosen], full.columns[chosen])
     rows = int(block.rows[0]), int(block.rows[-1]) + 1
-    as_frames = takes_frames(backend, options)
-    traces = traces_of(point.read_rows(*rows), rows[0], block, as_frames=as_frames)
+    band = point.read_rows(*rows)
+    traces = traces_of(band, rows[0], block, as_frames=backend.prefers_frames)
     for _ in range(1 + many):  # the first call takes the memory that the next ones use
         begin = perf_counter()
         decode_block(

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from lauedepth.config import ExperimentConfig
 from lauedepth.core.arrays import Floats
+from lauedepth.core.decoding.decoder import Decoder
 from lauedepth.core.decoding.limits import ABSORPTION_RANGE
 from lauedepth.core.decoding.pixels import DecodedPixels, PixelFlag, PixelStatus
-from lauedepth.core.decoding.registry import Backend
 from lauedepth.core.errors import InputError
 from lauedepth.core.instrument.aperture import BarTable
 from lauedepth.core.instrument.experiment import Experiment
@@ -92,7 +92,7 @@ class InspectedPixel:
 
 
 def inspect_pixel(
-    point: Point, config: ExperimentConfig, backend: Backend, row: int, column: int
+    point: Point, config: ExperimentConfig, backend: Decoder, row: int, column: int
 ) -> InspectedPixel:
     """Read and decode one pixel of a point.
 
@@ -100,7 +100,7 @@ def inspect_pixel(
     ----------
     point : Point
     config : ExperimentConfig
-    backend : Backend
+    backend : Decoder
     row, column : int
         Image pixel.
 

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lauedepth.config import ExperimentConfig
-from lauedepth.core.decoding.pixels import DecodedPixels
-from lauedepth.core.decoding.registry import Backend, choose_backend
+from lauedepth.core.decoding.decode import Solved
+from lauedepth.core.decoding.decoder import Decoder
+from lauedepth.core.decoding.registry import choose_decoder
 from lauedepth.core.errors import LaueDepthError, OutputError
 from lauedepth.core.instrument.experiment import Experiment
 from lauedepth.io import Point, read_result
@@ -24,10 +25,9 @@ from lauedepth.tasks.reconstruct.blocks import (
     BlockSize,
     Reading,
     bands_at_once,
-    decode_block_in_two,
     plan_blocks,
     plan_readings,
-    takes_frames,
+    solve_block,
     traces_of,
 )
 from lauedepth.tasks.reconstruct.checkpoint import (
@@ -97,7 +97,7 @@ class _Run:
     point: Point
     config: ExperimentConfig
     experiment: Experiment
-    backend: Backend
+    backend: Decoder
     output: Path
     identity: RunIdentity
     checkpoint: Checkpoint
@@ -140,13 +140,13 @@ class _Run:
 
     def traces(self, block: Block, reading: Reading, band: Band) -> npt.NDArray[Any]:
         """Take a block's traces out of a band, as the backend likes them."""
-        as_frames = takes_frames(self.backend, self.config.decode_options())
+        as_frames = self.backend.prefers_frames
         return traces_of(band, reading.row_start, block, as_frames=as_frames)
 
-    def decode(self, block: Block, traces: npt.NDArray[Any]) -> Callable[[], DecodedPixels]:
-        """Decode a block, but for the last step."""
+    def decode(self, block: Block, traces: npt.NDArray[Any]) -> Solved:
+        """Do what needs the decoder for a block."""
         with self.timed("decode"):
-            return decode_block_in_two(
+            return solve_block(
                 self.experiment,
                 self.point.region,
                 block,
@@ -156,10 +156,10 @@ class _Run:
                 usable=self.point.usable,
             )
 
-    def keep(self, block: Block, decoded: Callable[[], DecodedPixels]) -> None:
+    def keep(self, block: Block, solved: Solved) -> None:
         """Finish a block and put it beside the output."""
         with self.timed("write"):
-            self.checkpoint.save(block.number, decoded())
+            self.checkpoint.save(block.number, solved.collect())
 
 
 def reconstruct_point(
@@ -167,7 +167,7 @@ def reconstruct_point(
     config: ExperimentConfig,
     output: Path | str,
     *,
-    backend: str | Backend = "auto",
+    backend: str | Decoder = "auto",
     pixels: Pixels | None = None,
     resume: bool = False,
     progress: Progress | None = None,
@@ -186,8 +186,8 @@ def reconstruct_point(
         How to decode is in it too.
     output : Path or str
         The result. An older result there is replaced, any other file is not.
-    backend : str or Backend
-        Its name, or what `choose_backend` returned: it keeps its memory from point to point.
+    backend : str or Decoder
+        Its name, or a decoder (`choose_decoder`), which keeps its memory from point to point.
     pixels : float or (ny, nx) bool array, optional
         Least mean count a frame, or a mask of the whole detector; the experiment's
         threshold by default.
@@ -210,7 +210,11 @@ def reconstruct_point(
     begin, output = perf_counter(), Path(output)
     config = with_threshold(config, pixels)
     mask = pixels if isinstance(pixels, np.ndarray) else None
-    chosen = choose_backend(backend) if isinstance(backend, str) else backend
+    chosen = (
+        choose_decoder(backend, config.decode.method).decoder
+        if isinstance(backend, str)
+        else backend
+    )
     experiment = config.to_core()
     refuse_to_overwrite(output)
     with open_for(config, point_path) as point:
@@ -232,8 +236,7 @@ def reconstruct_point(
 def _reconstruct(run: _Run, mask: Mask | None, band_bytes: int) -> Summary:
     lit = run.select(mask)
     row_bytes = len(run.experiment.frames) * run.point.shape[2] * run.point.dtype.itemsize
-    options = run.config.decode_options()
-    wanted = BlockSize.for_backend(run.backend, options, row_bytes, band_bytes)
+    wanted = BlockSize.for_backend(run.backend, row_bytes, band_bytes)
     blocks = plan_blocks(lit, BlockSize(**run.checkpoint.block_size(vars(wanted))))
     finished = run.checkpoint.finished()
     run.compile()

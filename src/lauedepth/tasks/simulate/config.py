@@ -8,9 +8,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lauedepth.config.checking import read_yaml, validated
+from lauedepth.config.checking import validated
 from lauedepth.config.crystal_xml import read_crystal
-from lauedepth.config.sections import Positive, Section
+from lauedepth.config.section import Positive, Section
+from lauedepth.config.yaml_text import read_yaml
 from lauedepth.core.errors import ConfigurationError
 from lauedepth.core.instrument.experiment import Detector, Region
 from lauedepth.simulation import (

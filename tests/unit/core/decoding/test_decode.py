@@ -17,7 +17,7 @@ from lauedepth.core.decoding.pixels import (
     PixelFlag,
     PixelStatus,
 )
-from lauedepth.core.decoding.registry import choose_backend
+from lauedepth.core.decoding.registry import choose_decoder
 from lauedepth.core.errors import BackendUnavailableError
 from lauedepth.core.instrument.aperture import BarTable
 from lauedepth.core.instrument.experiment import Depths, Experiment, Frames
@@ -301,6 +301,6 @@ def test_shapes_that_do_not_fit_are_refused(twin: Experiment) -> None:
 
 
 def test_backends_by_name() -> None:
-    assert choose_backend("auto").name in {"cuda", "cpu"}
+    assert choose_decoder().decoder.name in {"cuda", "cpu"}
     with pytest.raises(BackendUnavailableError, match=r"no backend 'gpu'.*choose from"):
-        choose_backend("gpu")
+        choose_decoder("gpu")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from lauedepth.core.decoding.pixels import DecodeOptions
-from lauedepth.core.decoding.registry import Backend, choose_backend
+from lauedepth.core.decoding.cpu.decoder import CpuDecoder
+from lauedepth.core.decoding.decoder import Decoder
+from lauedepth.core.decoding.registry import choose_decoder
 from lauedepth.core.instrument.experiment import Detector, Frames, Region
 from lauedepth.io import BAND_ROWS, open_point, write_point
 from lauedepth.tasks.parallel.memory import READ_BYTES, largest_block, rank_memory, rows_at_once
@@ -41,27 +41,29 @@ def point(tmp_path: Path) -> Iterator[Point]:
         yield opened
 
 
+class Device(CpuDecoder):
+    batch_pixels = 100_000
+    prefers_frames = True
+
+
 @pytest.fixture
-def device() -> Backend:
-    return replace(choose_backend("cpu"), batch_pixels=100_000, as_frames=True)
+def device() -> Decoder:
+    return Device()
 
 
-def test_a_device_gets_all_strips_that_memory_holds(point: Point, device: Backend) -> None:
-    options = DecodeOptions()
+def test_a_device_gets_all_strips_that_memory_holds(point: Point, device: Decoder) -> None:
     for strips in (1, 2, 3):
         memory = BASE_BYTES + 3 * strips * BAND_ROWS * ROW_BYTES
         assert rows_at_once(point, memory, device) == strips * BAND_ROWS
-        assert largest_block(point, device, options, memory) == BlockSize(
-            100_000, strips * BAND_ROWS
-        )
+        assert largest_block(point, device, memory) == BlockSize(100_000, strips * BAND_ROWS)
         assert rank_memory(point, memory, device) == memory
     tiny = BASE_BYTES + ROW_BYTES
-    assert largest_block(point, device, options, tiny) == BlockSize(100_000, BAND_ROWS)
+    assert largest_block(point, device, tiny) == BlockSize(100_000, BAND_ROWS)
 
 
-def test_a_cpu_and_the_published_method_keep_to_one_strip(point: Point, device: Backend) -> None:
-    published = DecodeOptions(method="published")
+def test_a_cpu_and_the_published_method_keep_to_one_strip(point: Point) -> None:
+    published = choose_decoder("auto", "published").decoder
     plain = BlockSize(BLOCK_PIXELS, BAND_ROWS)
     much = BASE_BYTES + 100 * READ_BYTES
-    assert largest_block(point, choose_backend("cpu"), DecodeOptions(), much) == plain
-    assert largest_block(point, device, published, much) == plain
+    assert largest_block(point, CpuDecoder(), much) == plain
+    assert largest_block(point, published, much) == plain

@@ -10,7 +10,8 @@ import pytest
 
 from lauedepth.config import load_experiment
 from lauedepth.core.decoding.answers import Answers
-from lauedepth.core.decoding.registry import Backend, choose_backend
+from lauedepth.core.decoding.cpu.decoder import CpuDecoder
+from lauedepth.core.decoding.decoder import Decoder
 from lauedepth.core.instrument.experiment import Region
 from lauedepth.io import open_point, write_point
 from lauedepth.tasks.parallel.sharing import Share, WorkDone
@@ -61,7 +62,7 @@ def point(tmp_path: Path) -> Iterator[Point]:
         yield opened
 
 
-def share_of(point: Point, backend: Backend, team: OneRank, checkpoint: Checkpoint) -> Share:
+def share_of(point: Point, backend: Decoder, team: OneRank, checkpoint: Checkpoint) -> Share:
     blocks = plan_blocks(np.ones(REGION.shape, np.bool_), BlockSize(32))
     assert len(blocks) == 4
     config = load_experiment(ROOT / "examples" / "experiment.yml")
@@ -71,7 +72,7 @@ def share_of(point: Point, backend: Backend, team: OneRank, checkpoint: Checkpoi
 def test_all_that_is_given_is_decoded_and_kept(point: Point, tmp_path: Path) -> None:
     team = OneRank([range(2), range(3, 4), None])
     with open_checkpoint(tmp_path / "r.h5", RunIdentity({}), resume=False) as checkpoint:
-        share = share_of(point, choose_backend("cpu"), team, checkpoint)
+        share = share_of(point, CpuDecoder(), team, checkpoint)
         share.decode_all()
         assert checkpoint.finished() == {0, 1, 3}
     assert team.done == [0, 1, 3]
@@ -81,13 +82,13 @@ def test_all_that_is_given_is_decoded_and_kept(point: Point, tmp_path: Path) -> 
 
 def test_a_block_is_kept_before_the_next_is_begun(point: Point, tmp_path: Path) -> None:
     kept_at_begin = []
-    cpu = choose_backend("cpu")
 
-    def decode(*arguments: Any) -> Answers:
-        kept_at_begin.append(len(list(blocks_folder(tmp_path / "r.h5").glob("block_*.npz"))))
-        return cpu.decode(*arguments)
+    class Watched(CpuDecoder):
+        def solve(self, *arguments: Any) -> Answers:
+            kept_at_begin.append(len(list(blocks_folder(tmp_path / "r.h5").glob("block_*.npz"))))
+            return super().solve(*arguments)
 
     with open_checkpoint(tmp_path / "r.h5", RunIdentity({}), resume=False) as checkpoint:
         team = OneRank([range(4), None])
-        share_of(point, Backend("cpu", decode), team, checkpoint).decode_all()
+        share_of(point, Watched(), team, checkpoint).decode_all()
     assert kept_at_begin == [0, 1, 2, 3]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from lauedepth.core.decoding.pixels import DecodedPixels, DecodeOptions
-from lauedepth.core.decoding.registry import choose_backend
+from lauedepth.core.decoding.registry import choose_decoder
 from lauedepth.io import BAND_ROWS, open_point
 from lauedepth.tasks.reconstruct import (
     Block,
@@ -136,7 +136,7 @@ def test_decoded_blocks_joined_are_the_pixels_decoded_at_once(small_point: Small
                     point.region,
                     block,
                     traces_of(band, 0, block),
-                    backend=choose_backend("auto"),
+                    backend=choose_decoder().decoder,
                     options=DecodeOptions(),
                     usable=point.usable,
                 )

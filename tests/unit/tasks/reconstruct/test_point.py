@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +11,10 @@ import numpy as np
 import pytest
 
 from lauedepth.core.decoding.answers import Answers, Traces
+from lauedepth.core.decoding.cpu.decoder import CpuDecoder
+from lauedepth.core.decoding.decoder import Decoder
 from lauedepth.core.decoding.pixels import DecodeOptions
-from lauedepth.core.decoding.registry import Backend, choose_backend
+from lauedepth.core.decoding.registry import choose_decoder
 from lauedepth.core.errors import LaueDepthError, OutputError
 from lauedepth.core.instrument.experiment import Experiment
 from lauedepth.core.instrument.raymap import RayMap
@@ -109,17 +109,23 @@ def test_little_memory_gives_the_same_bytes(
     assert digests(output) == digests(undisturbed.output)
 
 
-@pytest.fixture
-def batched() -> Backend:
+class Batched(CpuDecoder):
     """The CPU's decoder as a device would be used: many pixels a call, as frames."""
-    return replace(choose_backend("cpu"), batch_pixels=100_000, as_frames=True)
+
+    batch_pixels = 100_000
+    prefers_frames = True
+
+
+@pytest.fixture
+def batched() -> Decoder:
+    return Batched()
 
 
 @pytest.mark.parametrize("memory_bytes", [MEMORY_BYTES, BASE_BYTES + 3 * 261 * 2 * 48 * 130])
 def test_large_batches_of_frames_give_the_same_bytes(
     small_point: SmallPoint,
     undisturbed: Summary,
-    batched: Backend,
+    batched: Decoder,
     tmp_path: Path,
     memory_bytes: int,
 ) -> None:
@@ -135,7 +141,7 @@ def test_large_batches_of_frames_give_the_same_bytes(
 
 
 def test_a_stopped_run_of_large_batches_repeats_no_finished_block(
-    small_point: SmallPoint, undisturbed: Summary, batched: Backend, tmp_path: Path
+    small_point: SmallPoint, undisturbed: Summary, batched: Decoder, tmp_path: Path
 ) -> None:
     def stop(stage: str, done: int, total: int) -> None:
         if stage == "decode" and done:
@@ -151,21 +157,27 @@ def test_a_stopped_run_of_large_batches_repeats_no_finished_block(
 
 
 def test_a_device_starts_for_frames_and_traces_and_says_when_it_compiles(
-    small_point: SmallPoint, batched: Backend
+    small_point: SmallPoint,
 ) -> None:
     told: list[tuple[int, int]] = []
     layouts: list[bool] = []
 
-    def decode(
-        experiment: Experiment, rays: RayMap, traces: Traces, options: DecodeOptions
-    ) -> Answers:
-        layouts.append(traces.counts.flags.c_contiguous)
-        return batched.decode(experiment, rays, traces, options)
+    class Fresh(Batched):
+        def __init__(self, ready: bool) -> None:
+            self.ready = ready
+
+        def solve(
+            self, experiment: Experiment, rays: RayMap, traces: Traces, options: DecodeOptions
+        ) -> Answers:
+            layouts.append(traces.counts.flags.c_contiguous)
+            return super().solve(experiment, rays, traces, options)
+
+        def is_compiled(self) -> bool:
+            return self.ready
 
     core, options = small_point.config.to_core(), DecodeOptions()
     for ready in (True, False):
-        fresh = replace(batched, decode=decode, is_compiled=partial(bool, ready))
-        start_backend(fresh, core, options, lambda *progress: told.append(progress))
+        start_backend(Fresh(ready), core, options, lambda *progress: told.append(progress))
     assert told == [(0, 1), (1, 1)]
     assert layouts == [True, False] * 2
 
@@ -254,7 +266,7 @@ def test_the_input_s_metadata_is_in_the_result(undisturbed: Summary) -> None:
 def test_the_estimate_is_near_what_is_needed(small_point: SmallPoint, undisturbed: Summary) -> None:
     config = small_point.config
     with open_point(small_point.path, config.data.key, config.to_core().frames) as point:
-        estimate = estimate_point(point, config, choose_backend("auto"))
+        estimate = estimate_point(point, config, choose_decoder().decoder)
     assert estimate.pixels == pytest.approx(undisturbed.pixels, rel=0.1)
     assert estimate.input_bytes == 261 * 200 * 48 * 2
     assert BASE_BYTES < estimate.memory_bytes < BASE_BYTES + 2 * estimate.input_bytes
@@ -269,10 +281,10 @@ def test_one_pixel_looked_at_has_a_fit_within_its_noise(
     config, truth = chosen.config, chosen.truth[0]
     with open_point(chosen.path, config.data.key, config.to_core().frames) as point:
         pixel = inspect_pixel(
-            point, config, choose_backend("auto"), int(truth["row"]), int(truth["column"])
+            point, config, choose_decoder().decoder, int(truth["row"]), int(truth["column"])
         )
         with pytest.raises(LaueDepthError, match="not in the image"):
-            inspect_pixel(point, config, choose_backend("auto"), 200, 0)
+            inspect_pixel(point, config, choose_decoder().decoder, 200, 0)
     assert pixel.fit is not None
     chi_square = float(((pixel.counts - pixel.fit) ** 2 / np.maximum(pixel.fit, 1)).mean())
     assert 0.7 < chi_square < 1.4

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from numba import cuda
 
 from lauedepth.core.decoding.answers import Answers, Traces, footprint_bins
-from lauedepth.core.decoding.cpu import problem_of
 from lauedepth.core.decoding.cpu._batch import Problem
+from lauedepth.core.decoding.cpu.decoder import problem_of
 from lauedepth.core.decoding.cuda._memory import (
     MOST_PIXELS,
     Plan,
@@ -26,8 +26,8 @@ from lauedepth.core.decoding.cuda._memory import (
 )
 from lauedepth.core.decoding.cuda._search import OUTSIDE
 from lauedepth.core.decoding.cuda._stream import Lane
+from lauedepth.core.decoding.decoder import DeviceMemory
 from lauedepth.core.decoding.pixels import DecodeOptions
-from lauedepth.core.decoding.registry import DeviceMemory
 from lauedepth.core.errors import BackendUnavailableError
 from lauedepth.core.instrument.experiment import Experiment
 from lauedepth.core.instrument.raymap import RayMap

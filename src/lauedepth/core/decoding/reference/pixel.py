@@ -1,4 +1,4 @@
-"""The definition of right: the decoder pixel by pixel in NumPy, float64."""
+"""The definition of right: one pixel in NumPy, float64."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from lauedepth.core.arrays import Floats
 from lauedepth.core.decoding import limits
-from lauedepth.core.decoding.answers import Answers, Traces, footprint_bins
+from lauedepth.core.decoding.answers import footprint_bins
 from lauedepth.core.decoding.bins import Bins, Support
 from lauedepth.core.decoding.code_search import Candidate, search
-from lauedepth.core.decoding.pixels import DecodeOptions, EnergySearch, PixelStatus
+from lauedepth.core.decoding.pixels import EnergySearch, PixelStatus
 from lauedepth.core.decoding.reference.box_fit import Box, BoxFit, fit_boxes
 from lauedepth.core.decoding.reference.footprint_bins import (
     centroid_of,
@@ -21,7 +21,7 @@ from lauedepth.core.decoding.reference.footprint_bins import (
     widened,
 )
 from lauedepth.core.instrument.aperture import BarTable
-from lauedepth.core.instrument.experiment import Depths, Experiment
+from lauedepth.core.instrument.experiment import Depths
 from lauedepth.core.instrument.pixel_view import PixelView, poisson_weights
 from lauedepth.core.instrument.raymap import RayMap
 from lauedepth.core.instrument.shadow import Shadow
@@ -48,50 +48,6 @@ class PixelAnswer:
     found: tuple[Found, ...] = ()
     absorption: float = float("nan")
     absorption_error: float = float("nan")
-
-
-def decode_reference(
-    experiment: Experiment, rays: RayMap, traces: Traces, options: DecodeOptions
-) -> Answers:
-    """Decode traces one after the other.
-
-    Parameters
-    ----------
-    experiment : Experiment
-    rays : RayMap
-        Of the pixels of the traces.
-    traces : Traces
-    options : DecodeOptions
-    """
-    table = BarTable.of(experiment.aperture)
-    bins = footprint_bins(experiment.depths)
-    answers = Answers.pending(len(traces), bins.count)
-    for index in range(len(traces)):
-        answer = decode_pixel(
-            table,
-            rays.pick(index),
-            experiment.frames.indices,
-            experiment.depths,
-            traces.counts[index].astype(np.float64),
-            traces.usable(index),
-            options.energy,
-        )
-        _record(answers, index, answer)
-    return answers
-
-
-def _record(answers: Answers, index: int, answer: PixelAnswer) -> None:
-    answers.status[index] = answer.status
-    answers.background[index] = answer.background
-    answers.residual[index] = answer.residual
-    answers.absorption[index] = answer.absorption
-    answers.absorption_error[index] = answer.absorption_error
-    for number, found in enumerate(answer.found):
-        answers.depth_um[index, number] = found.depth_um
-        answers.depth_error_um[index, number] = found.depth_error_um
-        answers.width_um[index, number] = found.width_um
-        answers.bins[index, number] = found.support.first, found.support.count
-        answers.footprint[index, found.support.first : found.support.stop] = found.footprint
 
 
 @dataclass(frozen=True)

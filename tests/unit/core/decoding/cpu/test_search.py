@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from lauedepth.core.decoding.code_search import LEAST_CONTRAST
-from lauedepth.core.decoding.cpu import problem_of
 from lauedepth.core.decoding.cpu._batch import _set_search
 from lauedepth.core.decoding.cpu._search import OUTSIDE, WIDTHS
 from lauedepth.core.decoding.cpu._shadow import OPAQUE, build_integral, build_knots, window_of
 from lauedepth.core.decoding.cpu._types import View, new_space
+from lauedepth.core.decoding.cpu.decoder import problem_of
 from lauedepth.core.decoding.pixels import DecodeOptions
 from lauedepth.core.instrument.experiment import Experiment
 from lauedepth.core.instrument.raymap import RayMap

@@ -26,7 +26,7 @@ from numba import cuda
 
 from lauedepth.core.decoding.answers import Answers, Traces
 from lauedepth.core.decoding.code_search import frames_per_step, search
-from lauedepth.core.decoding.cpu import problem_of
+from lauedepth.core.decoding.cpu.decoder import problem_of
 from lauedepth.core.decoding.cuda._batches import (
     Card,
     Lanes,
@@ -40,7 +40,7 @@ from lauedepth.core.decoding.cuda._stream import Lane
 from lauedepth.core.decoding.cuda._types import LANES
 from lauedepth.core.decoding.limits import CANDIDATES
 from lauedepth.core.decoding.pixels import DecodeOptions, EnergySearch
-from lauedepth.core.decoding.reference.pixel import decode_reference
+from lauedepth.core.decoding.reference.decoder import ReferenceDecoder
 from lauedepth.core.instrument.aperture import BarTable, prefer_same_code
 from lauedepth.core.instrument.experiment import (
     Aperture,
@@ -173,7 +173,7 @@ def compare(
 def agreement(
     ours: Answers, experiment: Experiment, rays: RayMap, traces: Traces, options: DecodeOptions
 ) -> dict[str, Any]:
-    wanted = decode_reference(experiment, rays, traces, options)
+    wanted = ReferenceDecoder().solve(experiment, rays, traces, options)
     return {
         "status": ours.status.tolist(),
         "reference_status": wanted.status.tolist(),

@@ -20,7 +20,7 @@ from lauedepth.cli.ranks import SilentReporter
 from lauedepth.cli.reporting import Reporter
 from lauedepth.config import load_experiment
 from lauedepth.core.decoding.answers import Traces
-from lauedepth.core.decoding.cuda import _driver, decode_cuda, why_unavailable
+from lauedepth.core.decoding.cuda import _driver
 from lauedepth.core.decoding.cuda._memory import (
     LEAST_PIXELS,
     MOST_PIXELS,
@@ -29,9 +29,11 @@ from lauedepth.core.decoding.cuda._memory import (
     memory_bytes,
     plan_batches,
 )
+from lauedepth.core.decoding.cuda.decoder import CudaDecoder
 from lauedepth.core.decoding.decode import decode
+from lauedepth.core.decoding.decoder import DeviceMemory
 from lauedepth.core.decoding.pixels import DecodeOptions
-from lauedepth.core.decoding.registry import DeviceMemory, choose_backend
+from lauedepth.core.decoding.registry import Choice, choose_decoder
 from lauedepth.core.errors import BackendUnavailableError
 from lauedepth.core.instrument.experiment import Experiment
 from lauedepth.core.instrument.raymap import RayMap
@@ -78,18 +80,18 @@ def with_driver(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 @pytest.mark.usefixtures("no_card")
 def test_without_a_driver_the_error_says_so(twin: Experiment) -> None:
     with pytest.raises(BackendUnavailableError, match=r"'cuda' cannot run: no NVIDIA driver.*auto"):
-        choose_backend("cuda")
+        choose_decoder("cuda")
     traces = Traces(np.zeros((1, 261), np.uint16), np.ones(261, bool))
     with pytest.raises(BackendUnavailableError, match="no NVIDIA driver"):
-        decode_cuda(twin, RayMap.of(twin, [9.0], [9.0]), traces, DecodeOptions())
+        CudaDecoder().solve(twin, RayMap.of(twin, [9.0], [9.0]), traces, DecodeOptions())
     with pytest.raises(BackendUnavailableError, match="no NVIDIA driver"):
         decode(twin, np.zeros(1), np.zeros(1), traces.counts, backend="cuda")
 
 
 @pytest.mark.usefixtures("no_card")
 def test_auto_falls_back_and_says_why() -> None:
-    chosen = choose_backend("auto")
-    assert chosen.name == "cpu"
+    chosen = choose_decoder()
+    assert chosen.decoder.name == "cpu"
     assert len(chosen.passed_over) == 1
     assert chosen.passed_over[0].name == "cuda"
     assert "no NVIDIA driver" in chosen.passed_over[0].reason
@@ -111,13 +113,13 @@ def test_only_who_installed_the_extra_is_told_by_reconstruct(
     monkeypatch: pytest.MonkeyPatch, installed: bool
 ) -> None:
     monkeypatch.setattr(_driver, "find_spec", lambda name: object() if installed else None)
-    (passed,) = choose_backend("auto").passed_over
+    (passed,) = choose_decoder().passed_over
     assert passed.installed is installed
     shown: list[tuple[str, dict[str, Any]]] = []
     config = load_experiment(EXAMPLE)
     _runner(None, "auto", config, told(shown))
     assert [event for event, _ in shown] == ["passed_over"] * installed
-    tell_decoder(told(shown), choose_backend("auto"), config)
+    tell_decoder(told(shown), choose_decoder(), config)
     event, values = shown[-1]
     assert (event, values["backend"]) == ("passed_over", "cuda")
     assert "no NVIDIA driver" in values["reason"]
@@ -126,8 +128,12 @@ def test_only_who_installed_the_extra_is_told_by_reconstruct(
 def test_check_shows_the_memory_of_the_card() -> None:
     shown: list[tuple[str, dict[str, Any]]] = []
     memory = DeviceMemory(2 * 2**30, 70 * 2**30, MOST_PIXELS, 2)
-    card = replace(choose_backend("cpu"), device_memory=lambda experiment, options: memory)
-    tell_decoder(told(shown), card, load_experiment(EXAMPLE))
+
+    class Card(CudaDecoder):
+        def device_memory(self, experiment: Experiment, options: DecodeOptions) -> DeviceMemory:
+            return memory
+
+    tell_decoder(told(shown), Choice(Card()), load_experiment(EXAMPLE))
     assert shown == [("device", vars(memory))]
 
 
@@ -146,22 +152,22 @@ def test_what_is_wrong_with_a_driver(
 ) -> None:
     with_driver(**answers)
     with pytest.raises(BackendUnavailableError, match=reason):
-        choose_backend("cuda")
+        choose_decoder("cuda")
 
 
 @pytest.mark.parametrize("toolkit", [12, 13, None])
 def test_a_good_driver_is_taken(with_driver: Callable[..., None], toolkit: int | None) -> None:
     with_driver(toolkit=toolkit)
-    assert why_unavailable() is None
-    assert choose_backend("auto").name == "cuda"
-    assert choose_backend("auto").passed_over == ()
+    assert CudaDecoder().why_unavailable() is None
+    assert choose_decoder().decoder.name == "cuda"
+    assert choose_decoder().passed_over == ()
 
 
 def test_the_simulator_is_not_taken_for_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NUMBA_ENABLE_CUDASIM", "1")
-    assert choose_backend("auto").name == "cpu"
+    assert choose_decoder().decoder.name == "cpu"
     with pytest.raises(BackendUnavailableError, match="simulator is for tests"):
-        choose_backend("cuda")
+        choose_decoder("cuda")
 
 
 def failing(module: str) -> Callable[[], None]:
@@ -211,7 +217,7 @@ def test_a_large_card_gets_the_largest_batches() -> None:
 def test_kernels_count_as_compiled_when_all_are_in_the_cache(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from lauedepth.core.decoding.cuda import _kernels, is_compiled
+    from lauedepth.core.decoding.cuda import _kernels
 
     names = ("transpose", "clean", "search", "place", "second", "clear", "solve")
     for name in names:
@@ -222,9 +228,9 @@ def test_kernels_count_as_compiled_when_all_are_in_the_cache(
         )
         monkeypatch.setattr(_kernels, name, kernel)
     for name in names:
-        assert not is_compiled()
+        assert not CudaDecoder().is_compiled()
         (tmp_path / f"_kernels.{name}-95.py311.nbi").touch()
-    assert is_compiled()
+    assert CudaDecoder().is_compiled()
 
 
 def test_lanes_hold_shorter_searches_of_the_same_frames() -> None:
@@ -250,16 +256,16 @@ def test_traces_of_frames_are_told_from_traces() -> None:
 def test_check_is_told_what_the_card_must_hold(
     twin: Experiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lauedepth.core.decoding.cuda import _batches, device_memory
+    from lauedepth.core.decoding.cuda import _batches
 
     monkeypatch.setattr(_batches.Card, "room", lambda card: (10**10, H100_PROCESSORS))
-    told = device_memory(twin, DecodeOptions())
+    told = CudaDecoder().device_memory(twin, DecodeOptions())
     assert (told.free_bytes, told.batch_pixels, told.streams) == (10**10, MOST_PIXELS, 2)
     per_pixel = told.needed_bytes / (2 * MOST_PIXELS)
     assert 261 * 6 + 400 * 4 < per_pixel < 30_000
     monkeypatch.setattr(_batches.Card, "room", lambda card: (10**7, H100_PROCESSORS))
     with pytest.raises(BackendUnavailableError, match="10 MB free"):
-        device_memory(twin, DecodeOptions())
+        CudaDecoder().device_memory(twin, DecodeOptions())
 
 
 @given(

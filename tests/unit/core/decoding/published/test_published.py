@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lauedepth.core.decoding.bins import Bins
+from lauedepth.core.decoding.decode import decode as decode_traces
 from lauedepth.core.decoding.pixels import DecodedPixels, DecodeOptions, EnergySearch, PixelStatus
-from lauedepth.core.decoding.published.decoder import (
-    PublishedDecoder,
-    decode_published,
+from lauedepth.core.decoding.published.pixel import (
+    PublishedMethod,
     stretch_factor,
 )
 from lauedepth.core.decoding.published.steps import (
@@ -91,7 +91,7 @@ def decode(
     counts = np.stack(traces)
     usable = np.ones(counts.shape[1], bool) if usable is None else usable
     row, column = np.repeat(ROW, len(traces)), np.repeat(COLUMN, len(traces))
-    return decode_published(experiment, row, column, counts, usable, options)
+    return decode_traces(experiment, row, column, counts, options=options, usable=usable)
 
 
 # ---- steps ------------------------------------------------------------------------------
@@ -351,7 +351,7 @@ class Comparison:
 def comparison(request: pytest.FixtureRequest, reference_set: Callable[[str], Any]) -> Comparison:
     experiment, data = reference_set(request.param)
     kept = np.flatnonzero(np.isin(data.kind, ["clean", "faint", "absorbing", "dark"]))[::2]
-    decoder = PublishedDecoder.of(experiment, OPTIONS)
+    decoder = PublishedMethod.of(experiment, OPTIONS)
     rays = RayMap.of(experiment, data.row[kept], data.column[kept])
     counts = data.counts[kept].astype(np.float64)
     everywhere = np.ones(counts.shape[1], bool)
