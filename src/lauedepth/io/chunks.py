@@ -179,7 +179,8 @@ def _filter_codes(data: h5py.Dataset) -> list[int]:
 
 
 def _chunk_bytes(data: h5py.Dataset) -> int:
-    return math.prod(data.chunks) * int(data.dtype.itemsize)
+    chunks: tuple[int, ...] = data.chunks
+    return math.prod(chunks) * int(data.dtype.itemsize)
 
 
 def _big_endian(head: bytes) -> int | None:

@@ -55,6 +55,13 @@ class Sums:
         """Return these sums without some frames that were added before, taken off in place."""
         return self._changed(images, -1)
 
+    def among(self, rows: slice, n_rows: int) -> Sums:
+        """Return sums of some rows as those of a whole image, zero elsewhere."""
+        shape = n_rows, self.total.shape[1]
+        whole = Sums(np.zeros(shape), self.frames, np.zeros(shape))
+        whole.total[rows], whole.nothing[rows] = self.total, self.nothing
+        return whole
+
     def mean(self) -> Floats:
         """Return the mean of each pixel; NaN where nothing was measured."""
         measured = self.frames - self.nothing
@@ -67,10 +74,9 @@ class Sums:
             _add_whole(images, self.total, self.nothing, sign)
         else:
             nothing = np.isnan(images)
-            self.total += sign * np.add.reduce(
-                np.where(nothing, 0, images), axis=0, dtype=np.float64
-            )
-            self.nothing += sign * np.count_nonzero(nothing, axis=0)
+            added = np.add.reduce(np.where(nothing, 0, images), axis=0, dtype=np.float64)
+            np.add(self.total, sign * added, out=self.total)
+            np.add(self.nothing, sign * np.count_nonzero(nothing, axis=0), out=self.nothing)
         return Sums(self.total, self.frames + sign * len(images), self.nothing)
 
 

@@ -93,7 +93,7 @@ class Levels:
 
     def known(self, numbers: npt.NDArray[np.int64]) -> Flags:
         """Return which of some frames were looked at."""
-        return ~np.isnan(self.counts[numbers, 0])
+        return np.asarray(~np.isnan(self.counts[numbers, 0]))
 
 
 def sample_rows(rows: int) -> slice:

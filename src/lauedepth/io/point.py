@@ -1,4 +1,4 @@
-"""One scan point, open for reading: its frames as counts, band by band, and what is known of them."""
+"""One scan point, open for reading: its frames as counts, and what is known of them."""
 
 from __future__ import annotations
 

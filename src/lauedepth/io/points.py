@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +19,7 @@ from lauedepth.io.metadata import read_with_gaps
 from lauedepth.io.opening import open_file
 from lauedepth.io.point import Point
 from lauedepth.io.readings import Readings, conversion
-from lauedepth.io.region import GivenRegion, region_metadata, region_of, stated_region
+from lauedepth.io.region import region_metadata, region_of, stated_region
 from lauedepth.io.series import SeriesSource
 from lauedepth.io.stacks import FrameSource, MappedSource, StackSource
 
@@ -32,7 +33,7 @@ def open_point(
     *,
     detector: Detector | None = None,
     first_number: int | None = None,
-    region: GivenRegion | None = None,
+    region: Region | None = None,
     scan: FrameList | None = None,
     readings: Readings | None = None,
 ) -> Point:
@@ -51,8 +52,8 @@ def open_point(
     first_number : int, optional
         Number of a series' first file; the smallest there is by default. Numbers that are
         missing after it are lost frames.
-    region : GivenRegion, optional
-        What the experiment says of the image's region.
+    region : Region, optional
+        What the experiment says of images whose file does not say their region.
     scan : FrameList, optional
         Frames that were lost, and images that are none of the scan's.
     readings : Readings, optional
@@ -92,7 +93,11 @@ def open_point(
             frames,
             conversion(source.dtype, settings),
             ignored=numbers_of(scan.ignored),
-            notices=_noticed(stated, detector, found, gaps, where),
+            notices=[
+                *_about_gaps(gaps, where),
+                *_about_region(found, region, where),
+                *_about_detector(stated, detector, where),
+            ],
         )
     except BaseException:
         source.close()
@@ -136,37 +141,43 @@ def _need_frames(
     )
 
 
-def _noticed(
-    stated: dict[str, int],
-    detector: Detector | None,
-    region: Region,
-    gaps: list[str],
-    where: Path,
-) -> list[Notice]:
-    notices = []
+def _about_gaps(gaps: list[str], where: Path) -> Iterator[Notice]:
     if gaps:
         more = f" and {len(gaps) - _SHOWN} more" if len(gaps) > _SHOWN else ""
-        notices.append(
-            note(
-                "metadata-unread",
-                f"cannot be read and are not copied: {', '.join(gaps[:_SHOWN])}{more}",
-                str(where),
-                "nothing to do if the result does not need them",
-            )
+        yield note(
+            "metadata-unread",
+            f"cannot be read and are not copied: {', '.join(gaps[:_SHOWN])}{more}",
+            str(where),
+            "nothing to do if the result does not need them",
         )
+
+
+def _about_region(found: Region, given: Region | None, where: Path) -> Iterator[Notice]:
+    if given is not None and given.shape == found.shape and given != found:
+        yield warning(
+            "region-differs",
+            f"the file says that the image begins at column {found.start[0]}, row "
+            f"{found.start[1]}, binned {found.binning[0]} × {found.binning[1]}; data.region says "
+            f"column {given.start[0]}, row {given.start[1]}, binned {given.binning[0]} × "
+            f"{given.binning[1]}; the file's is taken",
+            f"{where}: {DETECTOR}",
+            "mend the one that is wrong",
+        )
+
+
+def _about_detector(
+    stated: dict[str, int], detector: Detector | None, where: Path
+) -> Iterator[Notice]:
     for axis, total in zip("xy", detector.shape if detector else (), strict=False):
         own = stated.get(f"N{axis}")
         if own is not None and own != total:
-            notices.append(
-                warning(
-                    "detector-size-differs",
-                    f"the file says that the detector has {own} pixels along {axis}, the "
-                    f"experiment says {total}",
-                    f"{where}: {DETECTOR}/N{axis}",
-                    "check that the experiment's detector is the one that measured",
-                )
+            yield warning(
+                "detector-size-differs",
+                f"the file says that the detector has {own} pixels along {axis}, the "
+                f"experiment says {total}",
+                f"{where}: {DETECTOR}/N{axis}",
+                "check that the experiment's detector is the one that measured",
             )
-    return notices
 
 
 def _as_arrays(values: dict[str, int]) -> dict[str, Array]:

@@ -118,7 +118,7 @@ def conversion(stored: np.dtype[np.generic], readings: Readings) -> Conversion:
     plain = small and readings.are_counts
     full = readings.saturation
     if full is None:
-        full = float(np.iinfo(stored).max) if stored.kind in "iu" else float(FULL_16_BIT)
+        full = float(np.iinfo(stored.str).max) if stored.kind in "iu" else float(FULL_16_BIT)
     # A float32 rounds up to the number that a 32-bit counter stops at.
     full = float(np.float32(full))
     return Conversion(np.dtype(np.uint16 if plain else np.float32), full, readings)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -22,26 +21,7 @@ NAMES: Final = tuple(
 )
 """Entries of the detector group that tell the region."""
 
-STATE_IT: Final = "state data.region (start_px and binning) in the experiment"
-
-
-@dataclass(frozen=True)
-class GivenRegion:
-    """A region that the experiment states.
-
-    Attributes
-    ----------
-    start : (int, int)
-        First unbinned (column, row) of the image.
-    binning : (int, int)
-        Unbinned pixels per image pixel along (columns, rows).
-    only_if_missing : bool
-        What a file says of itself counts more; otherwise the two must agree.
-    """
-
-    start: tuple[int, int]
-    binning: tuple[int, int] = (1, 1)
-    only_if_missing: bool = False
+STATE_IT: Final = "state data.region (start_px, size_px and binning) in the experiment"
 
 
 def stated_region(file: h5py.File) -> dict[str, int]:
@@ -84,7 +64,7 @@ def region_of(
     shape: tuple[int, int],
     detector: Detector | None,
     path: Path,
-    given: GivenRegion | None = None,
+    given: Region | None = None,
 ) -> Region:
     """Return the region of an image.
 
@@ -98,8 +78,8 @@ def region_of(
         What the region must lie in; without it, what the file says of its detector.
     path : Path
         The file, named in errors.
-    given : GivenRegion, optional
-        What the experiment says.
+    given : Region, optional
+        What the experiment says of images whose file does not.
 
     Returns
     -------
@@ -115,8 +95,9 @@ def region_of(
     size_x = detector.shape[0] if detector else stated.get("Nx")
     size_y = detector.shape[1] if detector else stated.get("Ny")
     needed = detector is not None
-    start_x, bin_x = _axis(stated, "x", columns, size_x, path, given, needed=needed)
-    start_y, bin_y = _axis(stated, "y", rows, size_y, path, given, needed=needed)
+    fallback = (given.start, given.binning) if given and given.shape == shape else ((), ())
+    start_x, bin_x = _axis(stated, 0, columns, size_x, path, fallback, needed=needed)
+    start_y, bin_y = _axis(stated, 1, rows, size_y, path, fallback, needed=needed)
     return Region(shape=shape, start=(start_x, start_y), binning=(bin_x, bin_y))
 
 
@@ -140,31 +121,22 @@ _MEND: Final = f"mend it in the file, or take it out and {STATE_IT}"
 
 def _axis(
     stated: Mapping[str, int],
-    axis: str,
+    number: int,
     size: int,
     total: int | None,
     path: Path,
-    given: GivenRegion | None,
+    fallback: tuple[tuple[int, ...], tuple[int, ...]],
     *,
     needed: bool,
 ) -> tuple[int, int]:
-    """Return (start, binning) along one axis."""
-    where = f"{path}: {DETECTOR}"
+    """Return (start, binning) along one axis, of the file or else of the experiment."""
+    axis, where = "xy"[number], f"{path}: {DETECTOR}"
     own = _own_axis(stated, axis, size, total, where)
-    if given is not None:
-        number = "xy".index(axis)
-        wanted = given.start[number], given.binning[number]
-        if own is None:
-            return _inside(wanted, size, total, axis, str(path))
-        if own != wanted and not given.only_if_missing:
-            raise InputError(
-                f"the file says that the image begins at {axis} {own[0]}, binned by {own[1]}, "
-                f"data.region says {wanted[0]}, binned by {wanted[1]}",
-                where,
-                "take data.region out of the experiment if the file is right",
-            )
     if own is not None:
         return own
+    starts, binnings = fallback
+    if starts:
+        return _inside((starts[number], binnings[number]), size, total, axis, str(path))
     if needed and (size != total or not _bins(stated, axis) <= {1}):
         raise InputError(
             f"no ROI along {axis} is given, and the image's {size} pixels are not the "

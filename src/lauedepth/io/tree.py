@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import h5py
 
@@ -21,7 +21,7 @@ DEEPEST: Final = 64
 MOST_LINKS: Final = 32
 """Links from one to the next that are followed for one name."""
 
-Item = h5py.Group | h5py.Dataset
+Item: TypeAlias = h5py.Group | h5py.Dataset
 
 _COPY_IN: Final = "copy the data into the file, or the other file beside it"
 

@@ -19,6 +19,7 @@ from lauedepth.core.decoding.decoder import Decoder
 from lauedepth.core.decoding.registry import choose_decoder
 from lauedepth.core.errors import LaueDepthError, OutputError
 from lauedepth.core.instrument.experiment import Experiment
+from lauedepth.core.notices import Level
 from lauedepth.io import Point, read_result
 from lauedepth.tasks.reconstruct.blocks import (
     Block,
@@ -337,10 +338,7 @@ def refuse_to_overwrite(output: Path) -> None:
 
 def warnings_of(point: Point, lit: Mask) -> tuple[str, ...]:
     """Return what a user should know of a point's frames and pixels."""
-    found = []
-    lost = int((~point.usable).sum())
-    if lost:
-        found.append(f"{lost} of {point.usable.size} frames are lost")
+    found = [notice.message for notice in point.notices if notice.level is Level.WARNING]
     if not lit.any():
         found.append("no pixel is bright enough; lower --pixels or selection.min_mean_counts")
     return tuple(found)
