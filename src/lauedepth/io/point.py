@@ -30,7 +30,7 @@ from lauedepth.io.metadata import Metadata
 from lauedepth.io.readings import Conversion
 from lauedepth.io.stacks import FrameSource, even_runs
 
-_BLOCK_BYTES: Final = 64 * 2**20
+_BLOCK_BYTES: Final = 32 * 2**20
 
 Numbers = npt.NDArray[np.int64]
 

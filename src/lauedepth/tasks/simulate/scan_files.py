@@ -15,6 +15,7 @@ from lauedepth.config import ExperimentConfig, dump_experiment
 from lauedepth.core.errors import InputError, OutputError
 from lauedepth.core.instrument.experiment import Experiment, Region
 from lauedepth.io import publish, publish_hdf5, read_image, write_point, write_series
+from lauedepth.io.hdf5 import put_attribute
 from lauedepth.simulation import (
     TRUTH,
     ScanPoint,
@@ -25,12 +26,17 @@ from lauedepth.simulation import (
     sources_from_image,
 )
 from lauedepth.tasks.simulate.config import SimulationConfig
+from lauedepth.tasks.simulate.earlier import (
+    CREATOR,
+    EXPERIMENT_FILE,
+    TRUTH_FOLDER,
+    refuse_foreign,
+    remove_frames,
+)
 
 Layout = Literal["stack", "series"]
 Progress = Callable[[str, int, int], None]
 
-EXPERIMENT_FILE: Final = "experiment.yml"
-TRUTH_FOLDER: Final = "truth"
 TRUTH_UNITS: Final = {
     "depth_um": "micron",
     "width_um": "micron",
@@ -165,8 +171,14 @@ def write_scan(
     -------
     list of Path
         The points.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written, or would replace a file that was not simulated.
     """
     folder = Path(folder)
+    refuse_foreign(folder, name)
     try:
         (folder / TRUTH_FOLDER).mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -174,7 +186,7 @@ def write_scan(
             f"cannot be created: {(error.strerror or str(error)).lower()}", str(folder)
         ) from error
     with publish(folder / EXPERIMENT_FILE) as unfinished:
-        unfinished.write_text(dump_experiment(config), encoding="utf-8")
+        unfinished.write_text(dump_experiment(config, CREATOR), encoding="utf-8")
     written = []
     for one in points:
         title = f"{name}_{one.number + 1:04d}"
@@ -202,6 +214,7 @@ def _write(
             if progress:
                 progress(path.name, number + 1, n_frames)
 
+    remove_frames(path)
     write = partial(write_series, path, path.name)
     if layout == "stack":
         path = path.with_name(f"{path.name}.h5")
@@ -212,6 +225,7 @@ def _write(
         region=point.region,
         detector=point.experiment.detector,
         sample_xyz=(*one.position_um, 0.0),
+        metadata={"@creator": CREATOR},
         compression=compression,
     )
     return path
@@ -220,6 +234,7 @@ def _write(
 def write_truth(path: Path | str, truth: npt.NDArray[np.void]) -> None:
     """Write what a decoder should find (`simulation.TRUTH`): ``truth/COLUMN`` each."""
     with publish_hdf5(path) as file:
+        put_attribute(file, "creator", CREATOR)
         group = file.create_group("truth")
         for name in TRUTH.names or ():
             column = group.create_dataset(name, data=truth[name])
