@@ -24,6 +24,7 @@ from lauedepth.io.hdf5 import Array
 
 _SHUFFLE: Final = h5py.h5z.FILTER_SHUFFLE
 _DEFLATE: Final = h5py.h5z.FILTER_DEFLATE
+_BITSHUFFLE: Final = 32008
 _HEAD: Final = 16
 
 
@@ -59,24 +60,29 @@ def refuse_wrong_lengths(data: h5py.Dataset, chunks: list[StoredChunk], where: s
     InputError
         Names the first of them.
     """
-    codes = _filter_codes(data)
-    expected = _chunk_bytes(data)
-    for chunk in chunks if not codes else [one for one in chunks if one.skipped]:
-        unpacked = not codes or chunk.skipped == (1 << len(codes)) - 1
-        if unpacked and chunk.size != expected:
-            raise wrong_length(where, chunk.corner, chunk.size, expected)
-    reader = _LENGTHS.get(codes[-1]) if codes else None
-    if reader is None:
-        return
+    codes, expected = _filter_codes(data), _chunk_bytes(data)
+    bare = _has_no_head(data, codes)
+    reader = None if bare else _LENGTHS.get(codes[-1] if codes else -1)
+    if any(code != _SHUFFLE for code in codes[:-1]):
+        reader = None  # what they add is not known
     start = data.file.userblock_size
     with Path(data.file.filename).open("rb") as stream:
         for chunk in chunks:
-            if chunk.skipped:
-                continue
-            head = os.pread(stream.fileno(), _HEAD, start + chunk.place)
-            length = reader(head)
+            length: int | None = None
+            if bare or chunk.skipped == (1 << len(codes)) - 1:
+                length = chunk.size
+            elif reader is not None and not chunk.skipped:
+                length = reader(os.pread(stream.fileno(), _HEAD, start + chunk.place))
             if length is not None and length != expected:
                 raise wrong_length(where, chunk.corner, length, expected)
+
+
+def _has_no_head(data: h5py.Dataset, codes: list[int]) -> bool:
+    """Return whether chunks are bitshuffled, but not packed."""
+    if codes != [_BITSHUFFLE]:
+        return False
+    values = data.id.get_create_plist().get_filter(0)[2]
+    return len(values) < 5 or values[4] == 0
 
 
 def wrong_length(where: str, corner: tuple[int, ...], found: int, expected: int) -> InputError:
@@ -208,7 +214,7 @@ def _zstd(head: bytes) -> int | None:
 _LENGTHS: Final[dict[int, Any]] = {
     32001: _blosc,
     32004: _big_endian,
-    32008: _big_endian,
+    _BITSHUFFLE: _big_endian,
     32015: _zstd,
 }
 """What reads a chunk's unpacked length from its head, by number of the filter that packed it."""

@@ -2,7 +2,7 @@
 
 A frame's total hardly tells: where a few spots are all that is seen, bars darken them together.
 So a frame is judged in parts of the image, each against its own level over the scan, and a scan
-whose level swings by itself loses only what begins and ends at once.
+whose level swings down to nothing by itself loses only what begins and ends at once.
 """
 
 from __future__ import annotations
@@ -28,8 +28,18 @@ EMPTY: Final = 0.1
 LEAST_COUNTS: Final = 25.0
 """A part with fewer counts in a lit frame says nothing."""
 
-STEADY: Final = 0.5
-"""Part of the usual level that a steady scan keeps in nine of ten frames that are not empty."""
+GAP: Final = 0.25
+"""Part of the usual level below which a scan hardly comes that is not about to go dark."""
+
+ABRUPT: Final = 0.5
+"""Part of the usual level beside frames that are lost from a scan that does come below."""
+
+EVERYWHERE: Final = 0.9
+"""Part of the image whose parts tell something where there is a background."""
+
+FEW_RUNS: Final = 2
+FEW_FRAMES: Final = 0.1
+"""More runs that hold more of the frames than this are the bars' doing, where no background is."""
 
 LEAST_READINGS: Final = 0.5
 """Part of a frame's readings that must be measurements."""
@@ -125,33 +135,47 @@ def empty_frames(levels: Levels, candidates: Flags) -> Flags:
     numbers = np.flatnonzero(candidates)
     if numbers.size < 3:
         return lost
-    flat = levels.lowest[numbers] == levels.highest[numbers]
-    lost[numbers] = flat & (np.count_nonzero(flat) < flat.size / 2) & (levels.lowest[numbers] > 0)
+    flat = (levels.lowest[numbers] == levels.highest[numbers]) & (levels.lowest[numbers] > 0)
+    if np.count_nonzero(flat) < flat.size / 2:
+        lost[numbers[flat]] = True
+        numbers = numbers[~flat]
     mean = levels.counts[numbers] / np.maximum(levels.readings[numbers], 1.0)
     usual = np.percentile(mean, 75, axis=0)
     telling = usual * levels.readings[numbers].max(axis=0) >= LEAST_COUNTS
     if telling.any():
         share = mean[:, telling] / usual[telling]
         part = mean[:, telling].sum(axis=1) / usual[telling].sum()
-        lost[numbers] |= _believed((share < EMPTY).all(axis=1), part)
+        everywhere = bool(telling.mean() >= EVERYWHERE)
+        lost[numbers] = _believed((share < EMPTY).all(axis=1), part, everywhere=everywhere)
     return lost
 
 
-def _believed(empty: Flags, part: Floats) -> Flags:
-    """Return which empty frames are lost, not behind bars, from the parts of the usual level."""
-    lit = part[~empty]
-    if not lit.size or empty.sum() > 0.9 * empty.size:
-        return np.zeros_like(empty)
-    if np.percentile(lit, 10) >= STEADY:
-        return empty
+def _believed(empty: Flags, part: Floats, *, everywhere: bool) -> Flags:
+    """Return which empty frames are lost, not behind bars.
+
+    Parameters
+    ----------
+    empty : (n,) bool array
+    part : (n,) array
+        Each frame's part of the usual level.
+    everywhere : bool
+        All of the image is lit, more than spots light.
+    """
     lost = np.zeros_like(empty)
+    lit = part[~empty]
+    if not lit.size or np.count_nonzero(empty) > 0.9 * empty.size:
+        return lost
     edges = np.flatnonzero(np.diff(np.concatenate([[0], empty.astype(np.int8), [0]])))
-    for start, stop in edges.reshape(-1, 2):
-        before, after = part[max(0, start - 2) : start], part[stop : stop + 2]
-        lost[start:stop] = all(
-            side.max(initial=1.0) >= STEADY for side in (before, after) if side.size
-        )
-    return lost if lost.sum() < empty.size / 2 else np.zeros_like(empty)
+    runs = edges.reshape(-1, 2)
+    few = len(runs) <= FEW_RUNS or np.count_nonzero(empty) <= FEW_FRAMES * empty.size
+    if (everywhere or few) and np.percentile(lit, 2) >= GAP:
+        return empty
+    if not few:
+        return lost
+    for start, stop in runs:
+        sides = part[max(0, start - 2) : start], part[stop : stop + 2]
+        lost[start:stop] = all(side.max() >= ABRUPT for side in sides if side.size)
+    return lost
 
 
 def _sample(rows: int) -> tuple[int, int, int]:

@@ -293,7 +293,7 @@ class Point:
         except ValueError:  # a text that is no number
             return float("nan")
         numbers = numbers[np.isfinite(numbers)]
-        return float(numbers.mean()) if numbers.size else float("nan")
+        return float(np.mean(numbers)) if numbers.size else float("nan")
 
     def _to_add(self, frames: Frames | None) -> Numbers:
         """Return the frames that go into a sum."""

@@ -124,6 +124,8 @@ def _need_frames(
     source: FrameSource, frames: Frames | None, path: Path, *, known_start: bool
 ) -> None:
     """Refuse a point with fewer frames than needed."""
+    if not source.present.any():
+        raise InputError("all frames are lost: none was stored", str(path), "copy the point again")
     if frames is None or frames.stop <= source.shape[0]:
         return
     if isinstance(source, SeriesSource) and known_start:
