@@ -4,8 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 2
+# Pythons that `make test-newest` installs under; the first compiles
+NEWEST_PYTHONS ?= $(PYTHON)
 
-.PHONY: test lint unit demo bench bench-scaling bench-gpu lock clean
+.PHONY: test lint unit docs test-newest demo bench bench-scaling bench-gpu lock clean
 
 $(READY): pyproject.toml requirements.lock tools/make_venv.sh
 	bash tools/make_venv.sh "$(PYTHON)" "$(VENV)"
@@ -16,11 +18,19 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/deptry .
 
 unit: $(READY)
 	$(BIN)/pytest -n $(WORKERS)
+	$(BIN)/pytest -q --doctest-modules src
 
 test: lint unit
+
+docs: $(READY)
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
+
+test-newest: $(READY)
+	bash tools/test_newest.sh $(BIN)/uv $(NEWEST_PYTHONS)
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py demo-output
@@ -36,8 +46,8 @@ bench-gpu: $(READY)
 	$(BIN)/python -m benchmarks.gpu
 
 lock: $(READY)
-	$(BIN)/uv pip compile pyproject.toml --extra dev --extra live --extra mpi --universal --generate-hashes --no-header \
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra docs --extra live --extra mpi --universal --generate-hashes --no-header \
 		--no-annotate --no-emit-index-url --python-version 3.11 -o requirements.lock
 
 clean:
-	rm -rf $(VENV) demo-output bench-output dist build
+	rm -rf $(VENV) demo-output bench-output dist build docs/_build

@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from tests.geometries import NORCADA, TWIN
 
-from benchmarks.geometries import NORCADA, TWIN
-from lauedepth.calibration import Calibration, Scan, calibrate
+from lauedepth.calibration import CalibrationReport, Scan, calibrate
 from lauedepth.core.arrays import Floats
 from lauedepth.core.decoding.decode import decode
 from lauedepth.core.decoding.pixels import DecodeOptions
@@ -27,7 +27,7 @@ NAME = "calibrate"
 
 
 POSES: Final = 60
-"""Of 20, the part of the parameters within their error would itself be uncertain by 7 %."""
+"""With 20, the fraction of parameters within their error would be uncertain by 7 %."""
 PIXELS: Final = 50
 SHIFTS_MM: Final = (0.0, -0.15)
 OFF: Final = np.array([0.2, 0.2, 0.2, 1.0, 1.0, 1.0])
@@ -136,7 +136,7 @@ def campaign(start: Experiment, poses: int, flaws: Flaws | None, seed: int) -> I
 def judged(
     truth: Experiment,
     start: Experiment,
-    found: Calibration,
+    found: CalibrationReport,
     rng: np.random.Generator,
     seconds: float,
 ) -> Outcome:
@@ -144,11 +144,11 @@ def judged(
     right = slid(truth.pose, start.pose, found.experiment.pose)
     rms = depth_rms(truth, found.experiment, rng)
     pulls = (found.fit.values - right) / found.fit.errors
-    return Outcome(rms < 1.0, rms, np.where(found.fit.told, pulls, np.nan), seconds)
+    return Outcome(rms < 1.0, rms, np.where(found.fit.determined, pulls, np.nan), seconds)
 
 
 def within_error(pulls: list[Floats]) -> str:
-    """Tell what part of the parameters lies within its error; those of a pose go together."""
+    """Return what fraction of the parameters lies within its error; those of a pose go together."""
     known = [one[np.isfinite(one)] for one in pulls]
     parts = np.array([np.mean(np.abs(one) < 1) for one in known if one.size])
     return f"{parts.mean():.0%} ± {parts.std() / np.sqrt(parts.size):.0%}"
@@ -172,7 +172,7 @@ def published_seconds(experiment: Experiment) -> float:
 
 def run(console: Console) -> None:
     """Run the campaign and show it."""
-    table = Table(title=f"calibration of {POSES} poses a row, {PIXELS} pixels, two scans")
+    table = Table(title=f"calibration of {POSES} poses per row, {PIXELS} pixels, two scans")
     for head in ("geometry", "flaws", "found", "depth rms µm", "worst", "within 1 σ", "seconds"):
         table.add_column(head, justify="right")
     seconds = []
@@ -193,6 +193,7 @@ def run(console: Console) -> None:
     console.print(table)
     published = published_seconds(NORCADA)
     console.print(
-        f"the published search, {TRIAL_POSES} decodes of {PIXELS} pixels of norcada: about "
-        f"{published:.0f} s on a core ({published / statistics.median(seconds):.0f} times as long)"
+        f"the published search, {TRIAL_POSES} decodes of {PIXELS} pixels of norcada: "
+        f"approximately {published:.0f} s on one core "
+        f"({published / statistics.median(seconds):.0f} times as long)"
     )

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
+from tests.geometries import NORCADA, TWIN
 
-from benchmarks.geometries import NORCADA, TWIN
 from lauedepth.core.arrays import Floats
 from lauedepth.core.decoding.decode import decode
 from lauedepth.core.decoding.pixels import (

@@ -82,13 +82,13 @@ def simulate(console: Console, folder: Path) -> list[Path]:
     with Progress(console=console) as bars:
         tasks = {}
 
-        def tell(point: str, done: int, total: int) -> None:
+        def show_progress(point: str, done: int, total: int) -> None:
             if point not in tasks:
                 tasks[point] = bars.add_task(point, total=total)
             bars.update(tasks[point], completed=done)
 
         points = simulated_points(sample, config.to_core(), folder=HERE)
-        return write_scan(points, folder, config, progress=tell)
+        return write_scan(points, folder, config, progress=show_progress)
 
 
 def reconstruct(console: Console, point: Path, output: Path) -> None:
@@ -97,13 +97,13 @@ def reconstruct(console: Console, point: Path, output: Path) -> None:
     with Progress(console=console) as bars:
         tasks = {}
 
-        def tell(stage: str, done: int, total: int) -> None:
+        def show_progress(stage: str, done: int, total: int) -> None:
             if stage in STAGES and stage not in tasks:
                 tasks[stage] = bars.add_task(f"{point.name}: {STAGES[stage]}", total=total)
             if stage in tasks:
                 bars.update(tasks[stage], completed=done, total=total)
 
-        reconstruct_point(point, config, output, progress=tell)
+        reconstruct_point(point, config, output, progress=show_progress)
 
 
 def compare(scan: Path, output: Path) -> Comparison:

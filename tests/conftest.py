@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import settings
+from tests.geometries import NORCADA, TWIN
 
-from lauedepth.core.instrument.aperture import prefer_same_code
 from lauedepth.core.instrument.experiment import (
     Aperture,
     Depths,
@@ -30,14 +30,6 @@ from lauedepth.core.instrument.experiment import (
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
-DETECTOR = Detector(
-    shape=(2048, 2048),
-    size_mm=(409.6, 409.6),
-    rotation_rad=(-1.20161887, -1.21404493, -1.21852276),
-    translation_mm=(28.828, 2.715, 512.993),
-)
-SCANNER = (0.0045, -0.00684, -3.375e-05)
-
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
@@ -50,26 +42,12 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def norcada() -> Experiment:
-    return Experiment(
-        DETECTOR,
-        Aperture(prefer_same_code()),
-        Pose(0.44223633, 1.60844727, 0.75195312, 0.09179688, -0.47070312, 43.84902344),
-        Motion(step_um=0.5, shift_mm=0.21, rotation_rad=SCANNER),
-        Frames(0, 541),
-        Depths(-200.0, 200.0),
-    )
+    return NORCADA
 
 
 @pytest.fixture(scope="session")
 def twin() -> Experiment:
-    return Experiment(
-        DETECTOR,
-        Aperture(prefer_same_code()),
-        Pose(0.443310547, 1.60405273, 0.935546875, -0.001953125, -0.662109375, 43.3119141),
-        Motion(step_um=1.0, shift_mm=0.22, rotation_rad=SCANNER),
-        Frames(0, 261),
-        Depths(-100.0, 300.0),
-    )
+    return TWIN
 
 
 Array = npt.NDArray[Any]

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 from numba import cuda
+from tests.geometries import NORCADA, TWIN
 
-from benchmarks.geometries import NORCADA, TWIN
 from lauedepth.core.decoding.answers import Traces
-from lauedepth.core.decoding.cpu.decoder import problem_of
+from lauedepth.core.decoding.compiled.problem import problem_of
 from lauedepth.core.decoding.cuda._batches import Card, are_frames, problem_on_card, shape_of
 from lauedepth.core.decoding.cuda._memory import plan_batches
-from lauedepth.core.decoding.cuda._stream import Lane
+from lauedepth.core.decoding.cuda._stream import BatchStream
 from lauedepth.core.decoding.limits import SEARCH_SPACING_UM, SEARCH_WIDTHS
 from lauedepth.core.decoding.pixels import DecodeOptions, EnergySearch
 from lauedepth.core.instrument.experiment import Experiment, Frames
@@ -67,23 +67,23 @@ class Case:
 
 def stage_seconds(case: Case, options: DecodeOptions) -> dict[str, float]:
     """Return the median time of each stage for one batch, copying included."""
-    lane, count = _open_lane(case, options)
+    stream, count = _open_stream(case, options)
     counts, pixels = case.traces.counts[:count], case.rays.pixel_mm[:count]
     times: dict[str, list[float]] = {}
     for _ in range(REPEATS + 1):
-        marks = [("", _mark(lane.stream))]
-        batch = lane.upload(counts, pixels)
-        marks.append(("copy in", _mark(lane.stream)))
-        for name, stage in lane.stages(batch):
+        marks = [("", _mark(stream.stream))]
+        batch = stream.upload(counts, pixels)
+        marks.append(("copy in", _mark(stream.stream)))
+        for name, stage in stream.stages(batch):
             stage()
-            marks.append((name, _mark(lane.stream)))
-        lane.stream.synchronize()
+            marks.append((name, _mark(stream.stream)))
+        stream.stream.synchronize()
         for (_, before), (name, after) in pairwise(marks):
             times.setdefault(name, []).append(before.elapsed_time(after) * 1e-3 / count)
     return {name: median(values[1:]) for name, values in times.items()}
 
 
-def _open_lane(case: Case, options: DecodeOptions) -> tuple[Lane, int]:
+def _open_stream(case: Case, options: DecodeOptions) -> tuple[BatchStream, int]:
     problem = problem_of(case.experiment, case.rays, options)
     shape = shape_of(case.experiment, case.traces, problem)
     card = cuda.get_current_device()
@@ -92,9 +92,9 @@ def _open_lane(case: Case, options: DecodeOptions) -> tuple[Lane, int]:
     on_card = problem_on_card(problem)
     usable = cuda.to_device(case.traces.frames_usable)
     reading = case.traces.counts.dtype
-    lane = Lane(shape, plan, reading)
-    lane.prepare(on_card, usable, as_frames=are_frames(case.traces.counts))
-    return lane, min(plan.pixels, len(case.traces))
+    stream = BatchStream(shape, plan, reading)
+    stream.prepare(on_card, usable, as_frames=are_frames(case.traces.counts))
+    return stream, min(plan.pixels, len(case.traces))
 
 
 def _mark(stream: Any) -> Any:

@@ -26,7 +26,7 @@ import h5py
 import numpy as np
 import yaml
 
-STANDIN = Path(__file__).resolve().parents[1] / "unit" / "pipeline" / "standin.py"
+STANDIN = Path(__file__).resolve().with_name("standin.py")
 PROGRAM = (sys.executable, "-m", "lauedepth")
 TRUNCATED, REWRITTEN, SLOW = 3, 5, 7
 """Which point suffers which fate."""

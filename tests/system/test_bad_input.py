@@ -165,10 +165,10 @@ def test_a_code_that_does_not_fit_its_widths(stack: Path, refused: Refused) -> N
         (["reconstruct"], "see 'lauedepth reconstruct --help'"),
         (["recontruct"], "recontruct"),
         (["reconstruct", "p.h5", "-e", EXPERIMENT, "-o", "r.h5", "--backend", "gpu"], "no backend"),
-        (["inspect", "p.h5", "-e", EXPERIMENT, "--pixel", "here"], "'here' is no pixel"),
-        (["plot", "r.h5", "-o", "r.jpeg2000"], "cannot draw '.jpeg2000'"),
-        (["export", "r.h5", "-o", "out", "--name", "../up"], "is no plain name"),
-        (["simulate", "-e", EXPERIMENT, "-o", "out", "--name", "a/b"], "is no plain name"),
+        (["inspect", "p.h5", "-e", EXPERIMENT, "--pixel", "here"], "'here' is not a pixel"),
+        (["plot", "r.h5", "-o", "r.jpeg2000"], "format '.jpeg2000' is not supported"),
+        (["export", "r.h5", "-o", "out", "--name", "../up"], "is not a plain name"),
+        (["simulate", "-e", EXPERIMENT, "-o", "out", "--name", "a/b"], "is not a plain name"),
     ],
 )
 def test_wrong_usage(refused: Refused, words: list[object], told: str) -> None:

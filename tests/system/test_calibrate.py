@@ -12,44 +12,23 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from tests.geometries import TWIN
 
 from lauedepth.cli.app import run
 from lauedepth.config import ExperimentConfig, dump_experiment, load_experiment
-from lauedepth.core.instrument.aperture import prefer_same_code
-from lauedepth.core.instrument.experiment import (
-    Aperture,
-    Depths,
-    Detector,
-    Experiment,
-    Frames,
-    Motion,
-    Pose,
-    Region,
-)
+from lauedepth.core.instrument.experiment import Experiment, Pose, Region
 from lauedepth.core.instrument.raymap import RayMap
+from lauedepth.crystals import crystal_by_name
 from lauedepth.io import write_point
 from lauedepth.simulation import (
     Exposure,
     LightSources,
     SimulatedPoint,
-    crystal_by_name,
     membrane,
     sources_from_grains,
 )
 
-START = Experiment(
-    Detector(
-        shape=(2048, 2048),
-        size_mm=(409.6, 409.6),
-        rotation_rad=(-1.20161887, -1.21404493, -1.21852276),
-        translation_mm=(28.828, 2.715, 512.993),
-    ),
-    Aperture(prefer_same_code()),
-    Pose(0.443310547, 1.60405273, 0.935546875, -0.001953125, -0.662109375, 43.3119141),
-    Motion(step_um=1.0, shift_mm=0.22, rotation_rad=(0.0045, -0.00684, -3.375e-05)),
-    Frames(0, 261),
-    Depths(-100.0, 300.0),
-)
+START = TWIN
 TRUTH = replace(START, pose=Pose(0.53, 1.5, 0.85, 0.7, -1.5, 44.1))
 REGION = Region((256, 256), (0, 0), (8, 8))
 SHIFTS = (0.0, -0.15)
@@ -229,11 +208,11 @@ def test_a_dry_run_needs_no_point(scans: Path, command: Command) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["scan0.h5", "scan1.h5"], "2 points and 0 times --shift-mm"),
+        (["scan0.h5", "scan1.h5"], "2 POINT and 0 times --shift-mm"),
         (["scan0.h5"], "needs at least one POINT and --output"),
         (["scan0.h5", "--fit", "poze", "-o", "new.yml"], "did you mean pose?"),
         (["scan0.h5", "-o", "scan0.h5"], "would be overwritten"),
-        (["scan0.h5", "--figure", "a.gif", "-o", "new.yml"], "cannot draw '.gif'"),
+        (["scan0.h5", "--figure", "a.gif", "-o", "new.yml"], "format '.gif' is not supported"),
         (["scan0.h5", "--pixels", "1e6", "-o", "new.yml"], "no pixel to calibrate with"),
     ],
 )

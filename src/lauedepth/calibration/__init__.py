@@ -3,42 +3,42 @@
 from __future__ import annotations
 
 from lauedepth.calibration.calibrate import calibrate
-from lauedepth.calibration.consistency import LEAST_PIXELS
+from lauedepth.calibration.consistency import MINIMUM_PIXELS
 from lauedepth.calibration.drift import PoseCheck, check_pose
-from lauedepth.calibration.parameters import KNOWN, parameters_named
+from lauedepth.calibration.parameters import FITTABLE, parameters_named
 from lauedepth.calibration.pixel_choice import (
-    LEAST_CONTRAST,
-    bright_pixels,
+    MINIMUM_CONTRAST,
     coded_contrast,
+    spot_pixels,
     spread_choice,
 )
-from lauedepth.calibration.planning import Outlook, plan
-from lauedepth.calibration.pose_fit import Held, PoseFit
-from lauedepth.calibration.positions import Measured, Scan, measure
+from lauedepth.calibration.planning import Forecast, forecast
+from lauedepth.calibration.pose_fit import FittedParameter, Held, PoseFit
+from lauedepth.calibration.positions import MeasuredTraces, Scan
+from lauedepth.calibration.report import CalibrationReport, ScanPixels
 from lauedepth.calibration.residuals import DecodedTable, ResultCheck, check_residuals
-from lauedepth.calibration.result import Calibration, ScanPixels
 
 __all__ = [
-    "KNOWN",
-    "LEAST_CONTRAST",
-    "LEAST_PIXELS",
-    "Calibration",
+    "FITTABLE",
+    "MINIMUM_CONTRAST",
+    "MINIMUM_PIXELS",
+    "CalibrationReport",
     "DecodedTable",
+    "FittedParameter",
+    "Forecast",
     "Held",
-    "Measured",
-    "Outlook",
+    "MeasuredTraces",
     "PoseCheck",
     "PoseFit",
     "ResultCheck",
     "Scan",
     "ScanPixels",
-    "bright_pixels",
     "calibrate",
     "check_pose",
     "check_residuals",
     "coded_contrast",
-    "measure",
+    "forecast",
     "parameters_named",
-    "plan",
+    "spot_pixels",
     "spread_choice",
 ]

@@ -14,22 +14,19 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from lauedepth.core.arrays import Floats
-
-Mask = npt.NDArray[np.bool_]
+from lauedepth.core.arrays import Flags, Floats
 
 TRIALS: Final = 600
 """Random sets of five pixels; even of 30 % wrong pixels a hundred sets are right."""
 TOLERANCE_UM: Final = 3.0
 ROUNDS: Final = 5
 SAMPLE: Final = 5
-LEAST_PIXELS: Final = 8
-"""Fewest consistent pixels of a scan: three more than any five would be."""
+MINIMUM_PIXELS: Final = 8
+"""Minimum number of consistent pixels of a scan: three more than any five would be."""
 
 
-def consistent(row: Floats, column: Floats, position_um: Floats, found: Mask) -> Mask:
+def consistent(row: Floats, column: Floats, position_um: Floats, found: Flags) -> Flags:
     """Return the largest set of pixels found whose positions belong to one projection.
 
     Parameters
@@ -43,11 +40,11 @@ def consistent(row: Floats, column: Floats, position_um: Floats, found: Mask) ->
     Returns
     -------
     (n,) bool array
-        All False where no `LEAST_PIXELS` go together.
+        All False where no `MINIMUM_PIXELS` go together.
     """
     nothing = np.zeros(found.size, bool)
     pixels = np.flatnonzero(found)
-    if pixels.size < LEAST_PIXELS:
+    if pixels.size < MINIMUM_PIXELS:
         return nothing
     points = np.stack(
         [_standard(column[pixels]), _standard(row[pixels]), np.ones(pixels.size)], axis=1
@@ -62,14 +59,14 @@ def consistent(row: Floats, column: Floats, position_um: Floats, found: Mask) ->
     good = _near(maps, points, u, tolerance)
     inside = good[np.argmax(good.sum(axis=1))]
     for _ in range(ROUNDS):
-        if inside.sum() < LEAST_PIXELS:
+        if inside.sum() < MINIMUM_PIXELS:
             return nothing
         refined = np.linalg.svd(equations[inside])[2][-1:]
         again = _near(refined, points, u, tolerance)[0]
         if np.array_equal(again, inside):
             break
         inside = again
-    if inside.sum() < LEAST_PIXELS:
+    if inside.sum() < MINIMUM_PIXELS:
         return nothing
     whole = nothing.copy()
     whole[pixels[inside]] = True
@@ -80,8 +77,8 @@ def _standard(values: Floats) -> Floats:
     return np.asarray((values - values.mean()) / max(float(np.std(values)), 1e-9))
 
 
-def _near(maps: Floats, points: Floats, u: Floats, tolerance: float) -> Mask:
-    """Tell which positions each map (n_maps, 6) explains: (n_maps, n) bool."""
+def _near(maps: Floats, points: Floats, u: Floats, tolerance: float) -> Flags:
+    """Return which positions each map (n_maps, 6) explains: (n_maps, n) bool."""
     upper, lower = maps[:, 3:] @ points.T, maps[:, :3] @ points.T
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.abs(upper / lower - u) < tolerance)

@@ -1,4 +1,4 @@
-"""What the pose's uncertainty does to depths."""
+"""What the uncertainty of the pose does to depths."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from lauedepth.calibration.parameters import Parameter, changed
+from lauedepth.calibration.parameters import Parameter, apply_changes
 from lauedepth.calibration.pose_fit import PoseFit, slopes_of
 from lauedepth.calibration.positions import middle_frame
 from lauedepth.core.arrays import Floats
@@ -21,15 +21,15 @@ DEPTHS: Final = 5
 def detector_grid(detector: Detector, number: int) -> tuple[Floats, Floats]:
     """Return (row, column) of number x number pixels spread evenly over a detector."""
     columns, rows = detector.shape
-    part = (np.arange(number) + 0.5) / number
-    row, column = np.meshgrid(part * rows - 0.5, part * columns - 0.5, indexing="ij")
+    fraction = (np.arange(number) + 0.5) / number
+    row, column = np.meshgrid(fraction * rows - 0.5, fraction * columns - 0.5, indexing="ij")
     return row.ravel(), column.ravel()
 
 
 def depth_error_um(fit: PoseFit, parameters: Sequence[Parameter]) -> float:
-    """Return the error of depths by the fitted parameters' own, rms over detector and range.
+    """Return what the errors of the fitted parameters do to depths, rms over detector and range.
 
-    A depth is found from the place on the code; the place stays, the pose changes.
+    A depth is found from the position on the code: that stays, the pose changes.
     """
     experiment = fit.state.experiment
     row, column = detector_grid(experiment.detector, GRID)
@@ -39,7 +39,7 @@ def depth_error_um(fit: PoseFit, parameters: Sequence[Parameter]) -> float:
     place = RayMap.of(experiment, row, column).position_um(depth, frame)
 
     def depths(changes: Floats) -> Floats:
-        turned = changed(fit.state, parameters, changes)
+        turned = apply_changes(fit.state, parameters, changes)
         return RayMap.of(turned.experiment, row, column).depth_um(place, frame).ravel()
 
     scales = np.array([parameter.scale for parameter in parameters])

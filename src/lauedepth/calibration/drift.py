@@ -1,7 +1,7 @@
-"""Does a point agree with the pose in use? Told by how fast its traces advance on the code.
+"""Does a point agree with the pose in use? How fast its traces advance on the code shows it.
 
-The advance a frame is step (d.a - m d.n). It hardly depends on depth, so any sample shows
-it. What differs from the pose's own prediction is a line in m, over the detector:
+The advance per frame is step (d.a - m d.n). It hardly depends on depth, so any sample shows
+it. The difference from the pose's own prediction is a line in m, over the detector:
 
     advance - predicted = step (stretch + m turn).
 
@@ -16,8 +16,8 @@ from typing import Final
 
 import numpy as np
 
-from lauedepth.calibration.consistency import LEAST_PIXELS
-from lauedepth.calibration.positions import Scan, measure, middle_frame
+from lauedepth.calibration.consistency import MINIMUM_PIXELS
+from lauedepth.calibration.positions import Scan, fit_scan, measured_traces, middle_frame
 from lauedepth.core.arrays import Floats
 from lauedepth.core.instrument.experiment import Experiment
 from lauedepth.core.instrument.raymap import RayMap
@@ -26,9 +26,9 @@ ROUNDS: Final = 10
 HUBER: Final = 2.0
 SIGNIFICANT: Final = 5.0
 """Standard errors."""
-LEAST_TURN_DEG: Final = 0.02
-LEAST_STRETCH_PERCENT: Final = 0.05
-MOST_OUTSIDE: Final = 0.2
+MINIMUM_TURN_DEG: Final = 0.02
+MINIMUM_STRETCH_PERCENT: Final = 0.05
+MAXIMUM_OUTSIDE: Final = 0.2
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class PoseCheck:
     pixels : int
         Traces that could be placed on the code.
     turn_deg, turn_error_deg : float
-        Turn of the aperture about its bars that the traces ask for, the step being right; NaN
+        Turn of the aperture about its bars that the traces ask for if the step is right; NaN
         where unknown.
     stretch_percent, stretch_error_percent : float
-        Change of the step that they ask for, the aperture standing right.
+        Change of the step that they ask for if the aperture is not turned.
     outside : float
-        Part of the pixels whose light, by this pose, comes from outside the depths asked for.
+        Fraction of the pixels whose light, by this pose, comes from outside the depths asked for.
     warnings : tuple of str
         Empty where nothing speaks against the pose.
     """
@@ -74,10 +74,10 @@ def check_pose(experiment: Experiment, scan: Scan) -> PoseCheck:
     """
     depths = experiment.depths
     middle = (depths.start_um + depths.stop_um) / 2
-    measured = measure(experiment, scan, depth_um=middle)
+    measured = measured_traces(fit_scan(experiment, scan, depth_um=middle), scan)
     rays = RayMap.of(scan.experiment(experiment), scan.row, scan.column)
     found = measured.found
-    if found.sum() < LEAST_PIXELS:
+    if found.sum() < MINIMUM_PIXELS:
         missing = (
             f"only {int(found.sum())} of {len(scan)} bright traces match the code: "
             "pose, step or code may be wrong"
@@ -87,8 +87,8 @@ def check_pose(experiment: Experiment, scan: Scan) -> PoseCheck:
     step = experiment.motion.step_um
     off = (measured.values[:, 1] - rays.advance_um(middle))[found] / step
     error = np.sqrt(measured.covariance[found, 1, 1]) / abs(step)
-    turn = _part(rays.slope(middle)[found], off, error)
-    stretch = _part(np.ones(off.size), off, error)
+    turn = _amount(rays.slope(middle)[found], off, error)
+    stretch = _amount(np.ones(off.size), off, error)
     depth = rays.depth_um(measured.values[:, 0], middle_frame(experiment.frames))[found]
     outside = float(np.mean((depth < depths.start_um) | (depth > depths.stop_um)))
     return PoseCheck(
@@ -103,7 +103,7 @@ def check_pose(experiment: Experiment, scan: Scan) -> PoseCheck:
 
 
 @dataclass(frozen=True)
-class _Part:
+class _Amount:
     """How much of one pattern the advances hold."""
 
     value: float
@@ -114,7 +114,7 @@ class _Part:
         return abs(self.value) / self.error
 
 
-def _part(pattern: Floats, off: Floats, error: Floats) -> _Part:
+def _amount(pattern: Floats, off: Floats, error: Floats) -> _Amount:
     """Fit off = value x pattern, robustly (Huber's weights)."""
     weight, value, scale = np.ones_like(off), 0.0, 1.0
     for _ in range(ROUNDS):
@@ -123,34 +123,34 @@ def _part(pattern: Floats, off: Floats, error: Floats) -> _Part:
         pull = np.abs(off - value * pattern) / error
         scale = max(1.0, 1.4826 * float(np.median(pull)))
         weight = np.minimum(1.0, HUBER * scale / np.maximum(pull, 1e-9))
-    return _Part(value, scale / float(np.sqrt(information)))
+    return _Amount(value, scale / float(np.sqrt(information)))
 
 
-def _advance_warning(turn: _Part, stretch: _Part) -> list[str]:
-    """Tell what explains the advances better: a turn, or another step."""
-    better = max(turn, stretch, key=lambda part: part.sigma)
+def _advance_warning(turn: _Amount, stretch: _Amount) -> list[str]:
+    """Return what explains the advances better: a turn, or another step."""
+    better = max(turn, stretch, key=lambda amount: amount.sigma)
     if better.sigma < SIGNIFICANT:
         return []
     if better is turn:
         value, error = np.rad2deg(turn.value), np.rad2deg(turn.error)
-        told = f"the aperture were turned by {value:+.3f} ± {error:.3f}° about its bars"
-        if abs(value) < LEAST_TURN_DEG:
+        cause = f"the aperture were turned by {value:+.3f} ± {error:.3f}° about its bars"
+        if abs(value) < MINIMUM_TURN_DEG:
             return []
     else:
         value, error = 100 * stretch.value, 100 * stretch.error
-        told = f"a step were {value:+.2f} ± {error:.2f} % longer"
-        if abs(value) < LEAST_STRETCH_PERCENT:
+        cause = f"a step were {value:+.2f} ± {error:.2f} % longer"
+        if abs(value) < MINIMUM_STRETCH_PERCENT:
             return []
     return [
-        f"traces advance over the detector as if {told}: the pose does not hold, find it anew "
-        "with lauedepth calibrate"
+        f"traces advance over the detector as if {cause}: the pose no longer holds; calibrate "
+        "again with lauedepth calibrate"
     ]
 
 
 def _outside_warning(outside: float) -> list[str]:
-    if outside <= MOST_OUTSIDE:
+    if outside <= MAXIMUM_OUTSIDE:
         return []
     return [
-        f"{outside:.0%} of the bright pixels' light comes, by this pose, from outside the "
-        "depths asked for: widen depths, or find the pose anew with lauedepth calibrate"
+        f"by this pose, the light of {outside:.0%} of the bright pixels comes from outside the "
+        "depths asked for: widen depths, or calibrate again with lauedepth calibrate"
     ]

@@ -1,4 +1,4 @@
-"""What a calibration can fit: names, units, how well each is known before, how to set it."""
+"""What a calibration can fit: names, units, how well each is known beforehand, how to set it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,46 @@ from typing import Any, Final
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from lauedepth.calibration.trace_fit import SHAPES, Shape
 from lauedepth.core.arrays import Floats
 from lauedepth.core.errors import ConfigurationError
-from lauedepth.core.instrument.experiment import Experiment, Motion
+from lauedepth.core.instrument.experiment import Experiment, Motion, Vector
 from lauedepth.core.instrument.geometry import scan_direction
 
 
 @dataclass(frozen=True)
 class State:
-    """What is fitted: an experiment, and the depth of the calibration sample."""
+    """What is fitted.
+
+    Attributes
+    ----------
+    experiment : Experiment
+        As in the first scan, which anchors the others.
+    depth_um : float
+        Depth of the calibration sample.
+    displacements_mm : tuple of (x, y, z)
+        Of the aperture in each scan, beyond what its shift states; beam frame. None: nowhere.
+    """
 
     experiment: Experiment
     depth_um: float
+    displacements_mm: tuple[Vector, ...] = ()
+
+    @classmethod
+    def of(cls, experiment: Experiment, depth_um: float, scans: int) -> State:
+        """Return where a fit of some scans starts: displacements are as stated."""
+        return cls(experiment, depth_um, ((0.0, 0.0, 0.0),) * scans)
+
+    def displaced(self, number: int) -> Experiment:
+        """Return the experiment with the aperture displaced as in a scan."""
+        if not self.displacements_mm:
+            return self.experiment
+        x, y, z = self.displacements_mm[number]
+        pose = self.experiment.pose
+        moved = replace(
+            pose, cenx_mm=pose.cenx_mm + x, dist_mm=pose.dist_mm + y, cenz_mm=pose.cenz_mm + z
+        )
+        return replace(self.experiment, pose=moved)
 
 
 @dataclass(frozen=True)
@@ -33,8 +61,8 @@ class Parameter:
     name : str
         Ends in its unit.
     scale : float
-        How far off a start may well be. A combination of parameters that the data do not fix
-        much better than this is held at its start.
+        How far off a start may well be. A combination of parameters that the data do not
+        determine much better than this is held at its start.
     get : callable
         Its value in a state; turns of the scan direction count from the start, so are 0.
     add : callable
@@ -104,6 +132,20 @@ def _zero(state: State) -> float:
     return 0.0
 
 
+def _of_detector(name: str, field: str, axis: int, scale: float, unit: float) -> Parameter:
+    """Return a change of one component of the detector's translation or rotation."""
+
+    def add(state: State, change: float) -> State:
+        detector = state.experiment.detector
+        values = list(getattr(detector, field))
+        values[axis] += change * unit
+        moved: dict[str, Any] = {field: tuple(values)}
+        experiment = replace(state.experiment, detector=replace(detector, **moved))
+        return replace(state, experiment=experiment)
+
+    return Parameter(name, scale, _zero, add)
+
+
 POSE: Final = tuple(
     _of_pose(name, scale)
     for name, scale in (
@@ -128,7 +170,15 @@ OTHERS: Final = (
         lambda state, change: replace(state, depth_um=state.depth_um + change),
     ),
 )
-KNOWN: Final = {parameter.name: (parameter,) for parameter in (*POSE, *OTHERS)} | {
+DETECTOR: Final = (
+    *(_of_detector(f"detector_{a}_mm", "translation_mm", i, 0.5, 1.0) for i, a in enumerate("xyz")),
+    *(
+        _of_detector(f"detector_turn_{a}_deg", "rotation_rad", i, 0.2, np.pi / 180)
+        for i, a in enumerate("xyz")
+    ),
+)
+"""Components of the detector's translation and rotation vector, to see whether they are right."""
+FITTABLE: Final = {parameter.name: (parameter,) for parameter in (*POSE, *OTHERS)} | {
     "pose": POSE,
     "step": OTHERS[0:1],
     "scan-direction": OTHERS[1:3],
@@ -136,7 +186,7 @@ KNOWN: Final = {parameter.name: (parameter,) for parameter in (*POSE, *OTHERS)} 
     "widening": OTHERS[4:5],
     "sample-depth": OTHERS[5:6],
 }
-"""What can be asked for: single parameters, and groups."""
+"""What can be fitted: single parameters, and groups."""
 
 
 def parameters_named(names: Sequence[str]) -> tuple[Parameter, ...]:
@@ -151,17 +201,50 @@ def parameters_named(names: Sequence[str]) -> tuple[Parameter, ...]:
         raise ConfigurationError("there is nothing to fit", "--fit", "name pose, for example")
     chosen: dict[str, Parameter] = {}
     for name in names:
-        if name not in KNOWN:
-            near = difflib.get_close_matches(name, KNOWN, 1)
+        if name not in FITTABLE:
+            near = difflib.get_close_matches(name, FITTABLE, 1)
             meant = f"did you mean {near[0]}? " if near else ""
             raise ConfigurationError(
-                f"{name!r} cannot be fitted", "--fit", f"{meant}known are {', '.join(KNOWN)}"
+                f"{name!r} cannot be fitted", "--fit", f"{meant}choose from {', '.join(FITTABLE)}"
             )
-        chosen |= {parameter.name: parameter for parameter in KNOWN[name]}
+        chosen |= {parameter.name: parameter for parameter in FITTABLE[name]}
     return tuple(chosen.values())
 
 
-def changed(start: State, parameters: Sequence[Parameter], changes: Floats) -> State:
+STAGE_MM: Final = 0.2
+"""How far a stage may put the aperture from where it was asked to."""
+
+
+def displacement_parameters(asked: Sequence[Parameter], scans: int) -> tuple[Parameter, ...]:
+    """Return displacements (x, y, z) of the aperture in all scans but the first.
+
+    None where the direction of the scan is fitted: it is found from displacements as stated.
+    """
+    if any(parameter in FITTABLE["scan-direction"] for parameter in asked):
+        return ()
+    return tuple(_of_scan(number, axis) for number in range(1, scans) for axis in range(3))
+
+
+def _of_scan(number: int, axis: int) -> Parameter:
+    def get(state: State) -> float:
+        return state.displacements_mm[number][axis]
+
+    def add(state: State, change: float) -> State:
+        rows = [list(row) for row in state.displacements_mm]
+        rows[number][axis] += change
+        return replace(state, displacements_mm=tuple((x, y, z) for x, y, z in rows))
+
+    return Parameter(f"displacement_{number + 1}_{'xyz'[axis]}_mm", STAGE_MM, get, add)
+
+
+def shapes_for(parameters: Sequence[Parameter]) -> tuple[Shape, ...]:
+    """Return what has to be measured besides positions and advances."""
+    names = {parameter.name for parameter in parameters}
+    wanted: dict[Shape, str] = {"window": "thickness_um", "widening": "widening_um"}
+    return tuple(shape for shape in SHAPES if wanted[shape] in names)
+
+
+def apply_changes(start: State, parameters: Sequence[Parameter], changes: Floats) -> State:
     """Return a state with each parameter changed by some amount."""
     state = start
     for parameter, change in zip(parameters, changes, strict=True):

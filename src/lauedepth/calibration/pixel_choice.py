@@ -8,28 +8,28 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from lauedepth.core.arrays import Floats
+from lauedepth.core.arrays import Flags, Floats
 from lauedepth.core.decoding import limits
 
 Ints = npt.NDArray[np.int64]
 
 CELLS: Final = 16
-"""The image is cut into so many cells a side, and each gives its best pixels in turn."""
+"""The image is divided into this many cells per side; each gives its best pixels in turn."""
 STANDS_OUT: Final = 6.0
 """Robust standard deviations by which a pixel is brighter than its cell's background."""
-LEAST_CONTRAST: Final = 100.0
-"""Least excess of chi-square for a trace to place itself on the code well."""
+MINIMUM_CONTRAST: Final = 100.0
+"""Minimum excess of chi-square for a trace to be placed on the code well."""
 
 
-def bright_pixels(mean: Floats, least: float) -> npt.NDArray[np.bool_]:
-    """Return the pixels of a mean image that stand out of the background around them.
+def spot_pixels(mean: Floats, minimum: float) -> Flags:
+    """Return the pixels of a mean image that stand out from the background around them.
 
     Parameters
     ----------
     mean : (rows, columns) array
-        Mean counts a frame.
-    least : float
-        Least mean counts.
+        Mean counts per frame.
+    minimum : float
+        Minimum mean counts per frame.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def bright_pixels(mean: Floats, least: float) -> npt.NDArray[np.bool_]:
                 level = float(np.median(cell))
                 spread = 1.4826 * float(np.median(np.abs(cell - level)))
                 bright[top:bottom, left:right] = cell > level + STANDS_OUT * spread
-    return bright & (mean >= least)
+    return bright & (mean >= minimum)
 
 
 def spread_choice(
@@ -62,14 +62,14 @@ def spread_choice(
         Image pixels.
     worth : (n,) array
     number : int
-        At most so many are chosen.
+        The maximum number to choose.
     image_shape : (int, int)
         Rows, columns.
 
     Returns
     -------
     (m,) int64 array
-        Indices, those chosen first at the front.
+        Indices, in the order in which they were chosen.
     """
     rows, columns = image_shape
     cell = (np.asarray(row) * CELLS // rows) * CELLS + np.asarray(column) * CELLS // columns
@@ -81,7 +81,7 @@ def spread_choice(
     return np.asarray(order[by_turn][:number], np.int64)
 
 
-def coded_contrast(counts: npt.NDArray[np.generic], usable: npt.NDArray[np.bool_]) -> Floats:
+def coded_contrast(counts: npt.NDArray[np.generic], usable: Flags) -> Floats:
     """Return how much each trace varies beyond counting noise; 0 for saturated ones.
 
     Parameters

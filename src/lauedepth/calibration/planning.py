@@ -1,4 +1,4 @@
-"""How well a planned calibration scan would fix the pose, before it is made."""
+"""How well a planned calibration scan would determine the pose, before it is made."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from typing import Final
 
 import numpy as np
 
-from lauedepth.calibration.calibrate import shapes_for
 from lauedepth.calibration.depth_error import depth_error_um, detector_grid
-from lauedepth.calibration.parameters import State, parameters_named
+from lauedepth.calibration.parameters import (
+    State,
+    displacement_parameters,
+    parameters_named,
+    shapes_for,
+)
 from lauedepth.calibration.pose_fit import PoseFit, Problem, evaluate, predicted
-from lauedepth.calibration.positions import Measured, Scan, frames_from_middle, middle_frame
-from lauedepth.calibration.trace_fit import Shape, foreseen
+from lauedepth.calibration.positions import MeasuredTraces, Scan, frames_from_middle, middle_frame
+from lauedepth.calibration.trace_fit import Shape, expected_covariance
 from lauedepth.core.arrays import Floats
 from lauedepth.core.errors import InputError
 from lauedepth.core.instrument.experiment import Experiment
@@ -24,7 +28,7 @@ SAMPLE_WIDTH_UM: Final = 2.0
 
 
 @dataclass(frozen=True)
-class Outlook:
+class Forecast:
     """What a planned calibration would give.
 
     Attributes
@@ -33,19 +37,22 @@ class Outlook:
         Values as planned, errors as expected.
     depth_error_um : float
         Error that they give to depths, rms over detector and range.
+    shifts_mm : tuple of float
+        Displacement of the aperture in each scan.
     pixels : tuple of int
-        Pixels of each scan whose rays cross the code.
+        Number of pixels of each scan whose rays cross the code.
     peak_counts : float
-        Counts a frame that each was taken to have with no bar in the way.
+        Counts per frame that each was assumed to have with no bar in the way.
     """
 
     fit: PoseFit
     depth_error_um: float
+    shifts_mm: tuple[float, ...]
     pixels: tuple[int, ...]
     peak_counts: float
 
 
-def plan(
+def forecast(
     experiment: Experiment,
     shifts_mm: Sequence[float] = (0.0,),
     *,
@@ -54,8 +61,8 @@ def plan(
     peak_counts: float = 1000.0,
     background: float = 20.0,
     pixels: tuple[Floats, Floats] | None = None,
-) -> Outlook:
-    """Tell how well scans of a thin sample would fix the pose.
+) -> Forecast:
+    """Return how well scans of a thin sample would determine the pose.
 
     Parameters
     ----------
@@ -67,17 +74,19 @@ def plan(
         Names of parameters or groups.
     sample_depth_um : float
     peak_counts, background : float
-        Counts a frame of each pixel with no bar in the way, and those that pass no aperture.
+        Counts per frame of each pixel with no bar in the way, and of light that passes no
+        aperture.
     pixels : (row, column), optional
         Unbinned detector coordinates; a grid of 7 x 7 by default.
 
     Raises
     ------
     InputError
-        Hardly a ray crosses the code.
+        Hardly any ray crosses the code.
     """
-    state = State(experiment, sample_depth_um)
-    parameters = parameters_named(fit)
+    state = State.of(experiment, sample_depth_um, len(shifts_mm))
+    asked = parameters_named(fit)
+    parameters = (*asked, *displacement_parameters(asked, len(shifts_mm)))
     shapes = shapes_for(parameters)
     row, column = pixels or detector_grid(experiment.detector, GRID)
     nothing = np.zeros((0, 0), np.uint16)
@@ -86,7 +95,9 @@ def plan(
         Scan(row, column, nothing, usable, shift, f"planned scan {number + 1}")
         for number, shift in enumerate(shifts_mm)
     )
-    measured = tuple(_foreseen(state, scan, shapes, peak_counts, background) for scan in scans)
+    measured = tuple(
+        _expected_traces(state, scan, shapes, peak_counts, background) for scan in scans
+    )
     seen = tuple(int(one.found.sum()) for one in measured)
     if 2 * sum(seen) < len(parameters):
         raise InputError(
@@ -95,12 +106,13 @@ def plan(
         )
     problem = Problem(state, parameters, scans, measured, shapes)
     found = evaluate(problem, [one.found for one in measured], np.zeros(len(parameters)))
-    return Outlook(found, depth_error_um(found, parameters), seen, peak_counts)
+    error_um = depth_error_um(found, parameters)
+    return Forecast(found, error_um, tuple(shifts_mm), seen, peak_counts)
 
 
-def _foreseen(
+def _expected_traces(
     state: State, scan: Scan, shapes: tuple[Shape, ...], peak: float, background: float
-) -> Measured:
+) -> MeasuredTraces:
     """Return what would be measured: the values expected, with their errors."""
     experiment = scan.experiment(state.experiment)
     aperture = experiment.aperture
@@ -119,7 +131,7 @@ def _foreseen(
     theta = np.full((len(scan), 9), np.nan)
     found = (values[:, 0] > 0) & (values[:, 0] < aperture.length_um)
     for index in np.flatnonzero(found):
-        covariance[index] = foreseen(
+        covariance[index] = expected_covariance(
             aperture,
             frames,
             position_um=values[index, 0],
@@ -131,4 +143,4 @@ def _foreseen(
             shapes=shapes,
         )
     residual = np.where(found, 1.0, np.nan)
-    return Measured(found, values, covariance, extent, residual, theta, ~found)
+    return MeasuredTraces(found, values, covariance, extent, residual, theta, ~found)

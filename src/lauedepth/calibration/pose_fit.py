@@ -1,4 +1,4 @@
-"""Least squares for the pose: what the data fix is fitted, what they do not is held."""
+"""Least squares for the pose: what the data determine is fitted, the rest is held."""
 
 from __future__ import annotations
 
@@ -7,36 +7,33 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import least_squares
 from scipy.stats import chi2
 
-from lauedepth.calibration.parameters import Parameter, State, changed
-from lauedepth.calibration.positions import Measured, Scan, middle_frame
+from lauedepth.calibration.parameters import Parameter, State, apply_changes
+from lauedepth.calibration.positions import MeasuredTraces, Scan, middle_frame
 from lauedepth.calibration.trace_fit import Shape
-from lauedepth.core.arrays import Floats
+from lauedepth.core.arrays import Flags, Floats
 from lauedepth.core.instrument.geometry import pose_matrix
 from lauedepth.core.instrument.raymap import RayMap
 
-Mask = npt.NDArray[np.bool_]
-
 HELD_PART: Final = 0.3
-"""A direction is held where its error would exceed this part of how far off a start may be."""
+"""A direction is held where its error would exceed this fraction of how far off a start may be."""
 HOLDING_ROUNDS: Final = 8
 CLIP_ROUNDS: Final = 20
 CLIP_SIGMA: Final = 5.0
 DIFFERENCE: Final = 1e-5
-"""Step of numerical slopes, as a part of the parameters' scales."""
+"""Step of numerical slopes, as a fraction of the parameters' scales."""
 NAMED_PART: Final = 0.1
-"""Components of a direction at least so large are told."""
+"""Components of a direction at least this large are named."""
 SLIDING: Final = "sliding along the bars"
-"""What no scan can tell, and no depth depends on."""
+"""What no scan can determine, and no depth depends on."""
 SLIDING_PART: Final = 0.99
 
 
 @dataclass(frozen=True)
 class Held:
-    """A direction that the data do not fix.
+    """A direction that the data do not determine.
 
     Attributes
     ----------
@@ -51,6 +48,27 @@ class Held:
 
 
 @dataclass(frozen=True)
+class FittedParameter:
+    """One parameter of a fit.
+
+    Attributes
+    ----------
+    name : str
+        Ends in its unit.
+    start, value, error : float
+        Before and after the fit; its standard error.
+    determined : bool
+        False where the data do not determine it, and it is held.
+    """
+
+    name: str
+    start: float
+    value: float
+    error: float
+    determined: bool
+
+
+@dataclass(frozen=True)
 class PoseFit:
     """Parameters that fit the measured positions best.
 
@@ -60,22 +78,24 @@ class PoseFit:
     names : tuple of str
     values, errors : (n,) arrays
         Fitted values and their standard errors; directions that are held add nothing to them.
+    start : (n,) array
+        Values before.
     covariance : (n, n) array
-        Of the fitted directions, the jitter that the pixels of a scan share included; scaled by
+        Of the fitted directions, including the jitter that the pixels of a scan share; scaled by
         the reduced chi-square where that is above one.
     singular_values : (n,) array
         Of the weighted slopes, parameters in units of their scales: the inverse of each is
         the error of a combination of parameters.
     directions : (n, n) array
-        Those combinations, one a row.
-    told : (n,) bool array
-        False for parameters that lie, for the most part, along directions that are held:
-        their errors are of what little of them is fitted.
+        Those combinations, one per row.
+    determined : (n,) bool array
+        False for parameters that lie mostly along directions that are held: their errors are
+        those of the small part that is fitted.
     held : tuple of Held
     used : tuple of (n_pixels,) bool arrays
         Pixels of each scan that were fitted.
     pulls : tuple of (n_pixels, n_measured) arrays
-        (Measured - fitted) / error of each position, advance ... before any scaling.
+        (MeasuredTraces - fitted) / error of each position, advance ... before any scaling.
     reduced_chi_square : float
     freedom : int
     """
@@ -84,15 +104,30 @@ class PoseFit:
     names: tuple[str, ...]
     values: Floats
     errors: Floats
+    start: Floats
     covariance: Floats
     singular_values: Floats
     directions: Floats
-    told: Mask
+    determined: Flags
     held: tuple[Held, ...]
-    used: tuple[Mask, ...]
+    used: tuple[Flags, ...]
     pulls: tuple[Floats, ...]
     reduced_chi_square: float
     freedom: int
+
+    @property
+    def parameters(self) -> tuple[FittedParameter, ...]:
+        """The parameters one by one."""
+        columns = (self.names, self.start, self.values, self.errors, self.determined)
+        return tuple(
+            FittedParameter(name, float(start), float(value), float(error), bool(determined))
+            for name, start, value, error, determined in zip(*columns, strict=True)
+        )
+
+    @property
+    def pixels(self) -> int:
+        """Number of pixels that were fitted."""
+        return sum(int(mask.sum()) for mask in self.used)
 
     @property
     def correlation(self) -> Floats:
@@ -103,14 +138,14 @@ class PoseFit:
 
 @dataclass(frozen=True)
 class Problem:
-    """Measured positions against the exact geometry.
+    """MeasuredTraces positions against the exact geometry.
 
     Attributes
     ----------
     start : State
     parameters : tuple of Parameter
     scans : tuple of Scan
-    measured : tuple of Measured
+    measured : tuple of MeasuredTraces
     shapes : tuple of {"window", "widening"}
         What was measured besides positions and advances.
     """
@@ -118,7 +153,7 @@ class Problem:
     start: State
     parameters: tuple[Parameter, ...]
     scans: tuple[Scan, ...]
-    measured: tuple[Measured, ...]
+    measured: tuple[MeasuredTraces, ...]
     shapes: tuple[Shape, ...] = ()
 
     @property
@@ -128,7 +163,7 @@ class Problem:
 
     def state(self, changes: Floats) -> State:
         """Return the state after changes of the parameters."""
-        return changed(self.start, self.parameters, changes)
+        return apply_changes(self.start, self.parameters, changes)
 
     def pulls(self, state: State, number: int) -> Floats:
         """Return what is left of a scan's measurements in units of their errors.
@@ -136,7 +171,7 @@ class Problem:
         Correlations are taken out: the squares of a row sum up to its chi-square.
         """
         scan, measured = self.scans[number], self.measured[number]
-        left = measured.values - predicted(state, scan, self.shapes)
+        left = measured.values - predicted(state, scan, self.shapes, number)
         whole = np.full(left.shape, np.nan)
         ok = measured.found
         factor = np.linalg.cholesky(measured.covariance[ok])
@@ -144,9 +179,18 @@ class Problem:
         return whole
 
 
-def predicted(state: State, scan: Scan, shapes: tuple[Shape, ...] = ()) -> Floats:
-    """Return what the exact geometry gives: (n_pixels, 2 + n_shapes), columns as measured."""
-    experiment = scan.experiment(state.experiment)
+def predicted(state: State, scan: Scan, shapes: tuple[Shape, ...] = (), number: int = 0) -> Floats:
+    """Return what the exact geometry gives: (n_pixels, 2 + n_shapes), columns as measured.
+
+    Parameters
+    ----------
+    state : State
+    scan : Scan
+    shapes : tuple of {"window", "widening"}
+    number : int
+        Of the scan among those that are fitted: 0 for the first.
+    """
+    experiment = scan.experiment(state.displaced(number))
     rays = RayMap.of(experiment, scan.row, scan.column)
     columns = [
         rays.position_um(state.depth_um, middle_frame(experiment.frames)),
@@ -160,7 +204,7 @@ def predicted(state: State, scan: Scan, shapes: tuple[Shape, ...] = ()) -> Float
     return np.stack(columns, axis=1)
 
 
-def fit_pose(problem: Problem, used: Sequence[Mask]) -> PoseFit:
+def fit_pose(problem: Problem, used: Sequence[Flags]) -> PoseFit:
     """Fit, leaving out pixels that do not agree with the others.
 
     Parameters
@@ -181,7 +225,7 @@ def fit_pose(problem: Problem, used: Sequence[Mask]) -> PoseFit:
     return evaluate(problem, masks, changes)
 
 
-def slopes(problem: Problem, used: Sequence[Mask], changes: Floats) -> Floats:
+def slopes(problem: Problem, used: Sequence[Flags], changes: Floats) -> Floats:
     """Return slopes of all pulls by the parameters in units of their scales (central)."""
 
     def residual(part: Floats) -> Floats:
@@ -199,7 +243,7 @@ def slopes_of(residual: Callable[[Floats], Floats], changes: Floats, scales: Flo
     return np.stack(columns, axis=1)
 
 
-def _residuals(problem: Problem, used: Sequence[Mask], changes: Floats) -> Floats:
+def _residuals(problem: Problem, used: Sequence[Flags], changes: Floats) -> Floats:
     state = problem.state(changes)
     return np.concatenate(
         [problem.pulls(state, number)[mask].ravel() for number, mask in enumerate(used)]
@@ -208,11 +252,11 @@ def _residuals(problem: Problem, used: Sequence[Mask], changes: Floats) -> Float
 
 def _solve(
     problem: Problem,
-    used: Sequence[Mask],
+    used: Sequence[Flags],
     changes: Floats,
     loss: Literal["linear", "soft_l1"],
 ) -> Floats:
-    """Minimise within the directions that the data fix, as they are at the solution."""
+    """Minimise within the directions that the data determine, as they are at the solution."""
     scales = problem.scales
     for _ in range(HOLDING_ROUNDS):
         _, sizes, rows = np.linalg.svd(slopes(problem, used, changes), full_matrices=False)
@@ -240,7 +284,7 @@ def _solve(
     return changes
 
 
-def _agreeing(problem: Problem, used: Sequence[Mask], changes: Floats) -> list[Mask]:
+def _agreeing(problem: Problem, used: Sequence[Flags], changes: Floats) -> list[Flags]:
     """Return the pixels whose pulls are not much larger than those of the others."""
     state = problem.state(changes)
     squares = [(problem.pulls(state, number) ** 2).sum(axis=1) for number in range(len(used))]
@@ -252,8 +296,8 @@ def _agreeing(problem: Problem, used: Sequence[Mask], changes: Floats) -> list[M
         return [np.asarray(square < limit) for square in squares]
 
 
-def evaluate(problem: Problem, used: Sequence[Mask], changes: Floats) -> PoseFit:
-    """Return errors, correlations and what is held, for changes from the start."""
+def evaluate(problem: Problem, used: Sequence[Flags], changes: Floats) -> PoseFit:
+    """Return errors, correlations and what is held, for given changes from the start."""
     scales = problem.scales
     names = tuple(parameter.name for parameter in problem.parameters)
     left, sizes, rows = np.linalg.svd(slopes(problem, used, changes), full_matrices=False)
@@ -271,10 +315,11 @@ def evaluate(problem: Problem, used: Sequence[Mask], changes: Floats) -> PoseFit
         names=names,
         values=start + changes,
         errors=np.sqrt(np.diag(covariance)),
+        start=start,
         covariance=covariance,
         singular_values=sizes,
         directions=rows,
-        told=(rows[kept] ** 2).sum(axis=0) > 0.5,
+        determined=(rows[kept] ** 2).sum(axis=0) > 0.5,
         held=_held(state, names, scales, rows[~kept]),
         used=tuple(used),
         pulls=tuple(problem.pulls(state, number) for number in range(len(used))),
@@ -283,7 +328,7 @@ def evaluate(problem: Problem, used: Sequence[Mask], changes: Floats) -> PoseFit
     )
 
 
-def _shared(problem: Problem, used: Sequence[Mask], left: Floats) -> Floats:
+def _shared(problem: Problem, used: Sequence[Flags], left: Floats) -> Floats:
     """Return what the pixels' common jitter adds to the covariance of the pulls' combinations.
 
     Parameters
@@ -294,7 +339,7 @@ def _shared(problem: Problem, used: Sequence[Mask], left: Floats) -> Floats:
     Returns
     -------
     (n_kept, n_kept) array
-        What each pixel's own pulls have of it already is left out.
+        Without what each pixel's own pulls have of it already.
     """
     added = np.zeros((left.shape[1], left.shape[1]))
     begin = 0
@@ -302,9 +347,9 @@ def _shared(problem: Problem, used: Sequence[Mask], left: Floats) -> Floats:
         size = measured.values.shape[1]
         mine = left[begin : begin + size * int(mask.sum())]
         begin += len(mine)
-        if measured.common is not None:
+        if measured.shared_jitter is not None:
             factor = np.linalg.cholesky(measured.covariance[mask])
-            shaken = np.linalg.solve(factor, measured.common[mask])
+            shaken = np.linalg.solve(factor, measured.shared_jitter[mask])
             each = mine.reshape(-1, size, mine.shape[1]).transpose(0, 2, 1) @ shaken
             together = each.sum(axis=0)
             added += together @ together.T - np.einsum("pkf,plf->kl", each, each)
@@ -313,21 +358,36 @@ def _shared(problem: Problem, used: Sequence[Mask], left: Floats) -> Floats:
 
 def _held(state: State, names: tuple[str, ...], scales: Floats, rows: Floats) -> tuple[Held, ...]:
     """Name the directions that are held, (n_held, n); sliding along the bars apart from others."""
-    bars = pose_matrix(state.experiment.pose)[:, 2]
-    along = dict(zip(("cenx_mm", "dist_mm", "cenz_mm"), bars, strict=True))
-    sliding = np.array([along.get(name, 0.0) for name in names]) / scales
-    length = float(np.linalg.norm(sliding))
-    inside = rows.T @ (rows @ sliding)
-    if not len(rows) or np.linalg.norm(inside) < SLIDING_PART * length or not length:
+    slides = _slides(state, names, scales)
+    inside = slides @ rows.T @ rows
+    inside = inside[np.linalg.norm(inside, axis=1) > SLIDING_PART]
+    if not len(inside):
         return tuple(_named(names, scales, row) for row in rows)
-    unit = inside / np.linalg.norm(inside)
-    others = np.linalg.svd(rows - np.outer(rows @ unit, unit), full_matrices=False)[2][:-1]
-    slide = Held(_components(names, scales, unit), SLIDING)
+    units = np.linalg.qr(inside.T)[0].T
+    others = np.linalg.svd(rows - rows @ units.T @ units, full_matrices=False)[2]
+    others = others[: len(rows) - len(units)]
+    slide = Held(_components(names, scales, inside[0]), SLIDING)
     return (slide, *(_named(names, scales, row) for row in others))
 
 
+def _slides(state: State, names: tuple[str, ...], scales: Floats) -> Floats:
+    """Return unit directions in which the aperture slides along its bars, one per row.
+
+    In all scans, or in one of the later ones alone.
+    """
+    bars = pose_matrix(state.experiment.pose)[:, 2]
+    groups = [("cenx_mm", "dist_mm", "cenz_mm")]
+    for number in range(2, len(state.displacements_mm) + 1):
+        x, y, z = (f"displacement_{number}_{axis}_mm" for axis in "xyz")
+        groups.append((x, y, z))
+    along = [dict(zip(group, bars, strict=True)) for group in groups]
+    slides = np.array([[one.get(name, 0.0) for name in names] for one in along]) / scales
+    lengths = np.linalg.norm(slides, axis=1)
+    return np.asarray(slides[lengths > 0] / lengths[lengths > 0, None])
+
+
 def _components(names: tuple[str, ...], scales: Floats, row: Floats) -> dict[str, float]:
-    """Return a direction in the parameters' units, as much as their scales at most."""
+    """Return a direction in the parameters' units, at most as large as their scales."""
     change = scales * row / row[np.argmax(np.abs(row))]
     return {name: float(part) for name, part in zip(names, change, strict=True)}
 
@@ -335,7 +395,7 @@ def _components(names: tuple[str, ...], scales: Floats, row: Floats) -> dict[str
 def _named(names: tuple[str, ...], scales: Floats, row: Floats) -> Held:
     direction = _components(names, scales, row)
     large = np.abs(row) > NAMED_PART * np.abs(row).max()
-    told = [name for name, told in zip(names, large, strict=True) if told]
-    if len(told) == 1:
-        return Held(direction, told[0])
-    return Held(direction, " ".join(f"{direction[name]:+.2g} {name}" for name in told))
+    involved = [name for name, is_large in zip(names, large, strict=True) if is_large]
+    if len(involved) == 1:
+        return Held(direction, involved[0])
+    return Held(direction, " ".join(f"{direction[name]:+.2g} {name}" for name in involved))

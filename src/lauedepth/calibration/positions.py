@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lauedepth.calibration.trace_fit import Shape, TraceFit, extra_noise, fit_trace, start_theta
-from lauedepth.core.arrays import Floats
+from lauedepth.core.arrays import Flags, Floats
 from lauedepth.core.decoding import limits
 from lauedepth.core.decoding.code_search import search
 from lauedepth.core.instrument.aperture import BarTable
@@ -18,12 +18,10 @@ from lauedepth.core.instrument.experiment import Experiment, Frames
 from lauedepth.core.instrument.raymap import RayMap
 from lauedepth.core.instrument.shadow import Shadow
 
-Progress = Callable[[int, int], None]
-
 TILT_REACH: Final = 0.035
 """Tilt of the aperture, in rad, that the search for the advance allows for: 2°."""
 STEP_REACH: Final = 0.01
-"""Error of the step, as a part of it, that the search allows for."""
+"""Relative error of the step that the search allows for."""
 END_ERROR_UM: Final = 3.0
 """Largest error of a tried advance at the ends of the scan: less than half a bar."""
 PLACES: Final = 3
@@ -53,7 +51,7 @@ class Scan:
     row: Floats
     column: Floats
     counts: npt.NDArray[np.generic]
-    usable: npt.NDArray[np.bool_]
+    usable: Flags
     shift_mm: float = 0.0
     name: str = "scan"
 
@@ -68,7 +66,7 @@ class Scan:
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredTraces:
     """Where on the code each trace of a scan lies.
 
     Attributes
@@ -87,19 +85,19 @@ class Measured:
         All parameters of the fits.
     opaque : (n,) bool array
         Whether bars that stop everything explain the trace better than absorbing ones.
-    common : (n, 2 + n_shapes, n_frames) array, optional
-        What one standard deviation of the aperture's jitter in each frame changes the values
-        by. It is in the covariance too, but here is what the pixels have in common.
+    shared_jitter : (n, 2 + n_shapes, n_frames) array, optional
+        How much one standard deviation of the aperture's jitter in each frame changes the
+        values. It is in the covariance too; here it shows what the pixels have in common.
     """
 
-    found: npt.NDArray[np.bool_]
+    found: Flags
     values: Floats
     covariance: Floats
     extent_um: Floats
     residual: Floats
     theta: Floats
-    opaque: npt.NDArray[np.bool_]
-    common: Floats | None = None
+    opaque: Flags
+    shared_jitter: Floats | None = None
 
 
 def middle_frame(frames: Frames) -> float:
@@ -108,7 +106,7 @@ def middle_frame(frames: Frames) -> float:
     return float(numbers[0] + numbers[-1]) / 2
 
 
-def usable_frames(scan: Scan, index: int) -> npt.NDArray[np.bool_]:
+def usable_frames(scan: Scan, index: int) -> Flags:
     """Return where one trace of a scan holds measurements: (n_frames,) bool."""
     counts = scan.counts[index].astype(np.float64)
     with np.errstate(invalid="ignore"):
@@ -120,50 +118,48 @@ def frames_from_middle(frames: Frames) -> Floats:
     return np.asarray(frames.indices - middle_frame(frames), np.float64)
 
 
-def measure(
+def fit_scan(
     experiment: Experiment,
     scan: Scan,
     *,
     depth_um: float = 0.0,
     shapes: tuple[Shape, ...] = (),
-    near: Measured | None = None,
-    progress: Progress | None = None,
-) -> Measured:
-    """Measure where on the code the traces of a scan lie.
+    near: MeasuredTraces | None = None,
+) -> Iterator[TraceFit | None]:
+    """Measure where on the code the traces of a scan lie, one after the other.
 
     Parameters
     ----------
     experiment : Experiment
-        Its pose tells the size of the window and about how fast the traces advance; the place
+        Its pose gives the size of the window and roughly how fast the traces advance; the place
         is looked for on the whole code.
     scan : Scan
     depth_um : float
         Where the light comes from.
     shapes : tuple of {"window", "widening"}
         What else to measure.
-    near : Measured, optional
+    near : MeasuredTraces, optional
         An earlier measurement: it is refined, nothing is searched.
-    progress : callable, optional
-        Called with the numbers of traces done and in all.
+
+    Yields
+    ------
+    TraceFit or None
+        None where no place on the code explains the trace better than others.
     """
     moved = scan.experiment(experiment)
     rays = RayMap.of(moved, scan.row, scan.column)
     window, advance = rays.window_um(depth_um), rays.advance_um(depth_um)
     slope = np.abs(rays.slope(depth_um))
-    fits: list[TraceFit | None] = []
     for index in range(len(scan)):
         trace = _Trace.of(moved, scan, index)
         if trace is None or (near is not None and not near.found[index]):
-            fits.append(None)
+            yield None
         elif near is None:
             starts = trace.starts(advance[index], slope[index], window[index])
-            fits.append(trace.best(starts, shapes))
+            yield trace.best(starts, shapes)
         else:
-            start = _again(near.theta[index], window[index], moved.aperture.widening_um)
-            fits.append(_usable(trace.fit(start, shapes, opaque=bool(near.opaque[index]))))
-        if progress:
-            progress(index + 1, len(scan))
-    return _table(fits, scan, 2 + len(shapes))
+            start = _restarted(near.theta[index], window[index], moved.aperture.widening_um)
+            yield _with_errors(trace.fit(start, shapes, opaque=bool(near.opaque[index])))
 
 
 def advances_to_try(advance_um: float, slope: float, step_um: float, n_frames: int) -> Floats:
@@ -183,7 +179,7 @@ class _Trace:
 
     experiment: Experiment
     counts: Floats
-    usable: npt.NDArray[np.bool_]
+    usable: Flags
     frames: Floats
 
     @classmethod
@@ -197,9 +193,8 @@ class _Trace:
         return cls(experiment, counts, usable, frames)
 
     def starts(self, advance_um: float, slope: float, window_um: float) -> list[Floats]:
-        """Search the whole code for advances about the expected one; the best places first."""
+        """Search the whole code for advances around the expected one; the best places first."""
         measured = self.counts[self.usable]
-        filled = np.interp(self.frames, self.frames[self.usable], measured)
         aperture = self.experiment.aperture
         shadow = Shadow.of(BarTable.of(aperture), window_um)
         stride = float(self.frames[1] - self.frames[0])
@@ -209,7 +204,8 @@ class _Trace:
             to_middle = -advance * self.frames[0]
             for place in search(
                 shadow,
-                filled,
+                self.counts,
+                self.usable,
                 -to_middle,
                 aperture.length_um - to_middle,
                 advance * stride,
@@ -242,7 +238,7 @@ class _Trace:
         )
 
     def best(self, starts: list[Floats], shapes: tuple[Shape, ...]) -> TraceFit | None:
-        """Fit from each start; None where nothing fits, or two places fit about as well."""
+        """Fit from each start; None where nothing fits, or two places fit nearly as well."""
         fits = [self.fit(start, shapes) for start in starts]
         if not fits:
             return None
@@ -252,37 +248,42 @@ class _Trace:
             return None
         absorbing = self.fit(fits[0].theta, shapes, opaque=False)
         best = min(fits[0], absorbing, key=lambda fit: fit.chi_square)
-        return None if self._unexplained(best) else _usable(best)
+        return None if self._is_unexplained(best) else _with_errors(best)
 
-    def _unexplained(self, fit: TraceFit) -> bool:
-        """Tell whether the trace varies much more than the fit says."""
+    def _is_unexplained(self, fit: TraceFit) -> bool:
+        """Return whether the trace varies much more than the fit says."""
         counts = self.counts[self.usable]
         flat = float(((counts - counts.mean()) ** 2).sum() / counts.mean())
         return flat - fit.chi_square < limits.EXPLAINED * (flat - counts.size)
 
 
-def _usable(fit: TraceFit) -> TraceFit | None:
+def _with_errors(fit: TraceFit) -> TraceFit | None:
     """Return a fit that has errors; a position at the end of its reach has none."""
     return fit if np.all(np.diag(fit.covariance) > 0) else None
 
 
-def _again(theta: Floats, window_um: float, widening_um: float) -> Floats:
-    again = theta.copy()
-    again[-2:] = window_um, widening_um
-    return again
+def _restarted(theta: Floats, window_um: float, widening_um: float) -> Floats:
+    """Return fitted parameters as a start, with another window and widening."""
+    start = theta.copy()
+    start[-2:] = window_um, widening_um
+    return start
 
 
-def _table(fits: list[TraceFit | None], scan: Scan, size: int) -> Measured:
+def measured_traces(
+    fitted: Iterable[TraceFit | None], scan: Scan, shapes: tuple[Shape, ...] = ()
+) -> MeasuredTraces:
+    """Put the fits of a scan's traces together, with errors that hold what they share."""
+    fits, size = list(fitted), 2 + len(shapes)
     values = np.full((len(fits), size), np.nan)
     covariance = np.full((len(fits), size, size), np.nan)
-    common = np.zeros((len(fits), size, scan.usable.size))
+    shared = np.zeros((len(fits), size, scan.usable.size))
     extent, residual = np.full(len(fits), np.nan), np.full(len(fits), np.nan)
     theta = np.full((len(fits), 9), np.nan)
     jitter = _jitter_um(fits, scan)
     for index, fit in enumerate(fits):
         if fit is not None:
             shaken = fit.influence * jitter
-            common[index][:, usable_frames(scan, index)] = shaken
+            shared[index][:, usable_frames(scan, index)] = shaken
             explained = 1.0 + jitter**2 * float(fit.firmness.sum()) / fit.freedom
             noise = extra_noise(fit.chi_square / explained, fit.freedom)
             values[index], covariance[index] = (
@@ -293,7 +294,7 @@ def _table(fits: list[TraceFit | None], scan: Scan, size: int) -> Measured:
             theta[index] = fit.theta
     found = np.array([fit is not None for fit in fits], bool)
     opaque = np.array([fit is not None and fit.opaque for fit in fits], bool)
-    return Measured(found, values, covariance, extent, residual, theta, opaque, common)
+    return MeasuredTraces(found, values, covariance, extent, residual, theta, opaque, shared)
 
 
 def _jitter_um(fits: list[TraceFit | None], scan: Scan) -> float:

@@ -1,8 +1,8 @@
-"""Does a result agree with the pose it was made with? Told by what its fits left over.
+"""Does a result agree with the pose it was made with? What its fits left over shows it.
 
-An aperture turned by an angle makes each trace advance on the code by step x m x angle more a
-frame than the decoder's model has it. Depth and width take up what they can; what is left adds
-to chi-square
+An aperture turned by an angle makes each trace advance on the code by step x m x angle more per
+frame than the decoder's model allows. Depth and width absorb what they can; the rest adds to
+chi-square
 
     (step m angle / sigma)^2,
 
@@ -12,8 +12,8 @@ that grows towards an edge. Other things add to chi-square as well, each in its 
 as a trace knows its position, a drifting beam as its counts, and the decoder's own degrees of
 freedom by their number. All are fitted together.
 
-The sign of the turn is lost in the square. A wrong step cannot be told from jitter, and a shift
-of the aperture leaves nothing: it moves every depth.
+The sign of the turn is lost in the square. A wrong step cannot be distinguished from jitter, and
+a shift of the aperture leaves nothing: it moves every depth.
 """
 
 from __future__ import annotations
@@ -24,16 +24,14 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from lauedepth.calibration.consistency import LEAST_PIXELS
+from lauedepth.calibration.consistency import MINIMUM_PIXELS
 from lauedepth.calibration.pixel_choice import spread_choice
 from lauedepth.calibration.positions import frames_from_middle, middle_frame
-from lauedepth.calibration.trace_fit import LEAST_EXTENT_UM, foreseen
+from lauedepth.calibration.trace_fit import MINIMUM_EXTENT_UM, expected_covariance
 from lauedepth.core.arrays import Floats
 from lauedepth.core.decoding.pixels import PixelFlag, PixelStatus
 from lauedepth.core.instrument.experiment import Experiment
 from lauedepth.core.instrument.raymap import RayMap
-
-Mask = npt.NDArray[np.bool_]
 
 PIXELS: Final = 1000
 """Decoded pixels that are looked at; each takes a millisecond."""
@@ -41,10 +39,10 @@ ROUNDS: Final = 20
 HUBER: Final = 2.0
 SIGNIFICANT: Final = 5.0
 """Standard errors."""
-LEAST_TURN_DEG: Final = 0.05
-MOST_LOST: Final = 0.3
-"""Part of the pixels with coded light that may lack a whole footprint."""
-LEAST_LIT: Final = 50
+MINIMUM_TURN_DEG: Final = 0.05
+MAXIMUM_LOST: Final = 0.3
+"""Fraction of the pixels with coded light that may lack a whole footprint."""
+MINIMUM_LIT: Final = 50
 """Fewest pixels with coded light to judge that by."""
 CELL_PX: Final = 32
 """Pixels within such a square, of one spot, err together."""
@@ -52,7 +50,7 @@ CELL_PX: Final = 32
 
 @dataclass(frozen=True)
 class DecodedTable:
-    """What a result says of its pixels, one row a pixel: second depths are left out.
+    """What a result says of its pixels, one row per pixel: second depths are left out.
 
     Attributes
     ----------
@@ -93,7 +91,7 @@ class ResultCheck:
         Mean residual, weighted by intensity, of the third of the pixels whose rays cross the
         aperture least, and most, obliquely.
     lost : float
-        Part of the pixels with coded light that match no place on the code, or whose footprint
+        Fraction of the pixels with coded light that match no place on the code, or whose footprint
         runs into the end of the depths asked for.
     warnings : tuple of str
         Empty where nothing speaks against the pose.
@@ -123,7 +121,7 @@ def check_residuals(experiment: Experiment, table: DecodedTable) -> ResultCheck:
     """
     chosen = _chosen(experiment, table)
     turn = _Turn()
-    if chosen.size >= LEAST_PIXELS:
+    if chosen.size >= MINIMUM_PIXELS:
         turn = _turn(_left_over(experiment, table, chosen))
     flat, steep = _residuals_of_thirds(experiment, table, chosen)
     lost = _lost(table)
@@ -164,7 +162,7 @@ class _LeftOver:
         What a turn of one radian would add to it, a jitter of 1 µm, a relative error of the
         model of 1, one degree of freedom, and one for each micron of the footprint.
     cell : (n,) array
-        Number of the part of the detector.
+        Number of the square of the detector.
     """
 
     excess: Floats
@@ -211,11 +209,11 @@ def _information(
     middle, frames = middle_frame(experiment.frames), frames_from_middle(experiment.frames)
     ends = [rays.position_um(depth + side * width, middle) for side in (-0.5, 0.5)]
     place = (ends[0] + ends[1]) / 2
-    extent = np.maximum(np.abs(ends[1] - ends[0]), LEAST_EXTENT_UM)
+    extent = np.maximum(np.abs(ends[1] - ends[0]), MINIMUM_EXTENT_UM)
     advance, window = rays.advance_um(depth), rays.window_um(depth)
     background = _background(table, chosen)
     variance = [
-        foreseen(
+        expected_covariance(
             experiment.aperture,
             frames,
             position_um=place[number],
@@ -250,7 +248,7 @@ class _Turn:
 
     @property
     def is_seen(self) -> bool:
-        return self.square > SIGNIFICANT * self.error and self.angle_deg > LEAST_TURN_DEG
+        return self.square > SIGNIFICANT * self.error and self.angle_deg > MINIMUM_TURN_DEG
 
 
 def _turn(left: _LeftOver) -> _Turn:
@@ -271,9 +269,9 @@ def _turn(left: _LeftOver) -> _Turn:
 
 
 def _without_each_cell(causes: Floats, excess: Floats, cell: npt.NDArray[np.int64]) -> Floats:
-    """Fit anew without each cell in turn (jackknife): (n_cells, n_causes).
+    """Fit again without each cell in turn (jackknife): (n_cells, n_causes).
 
-    One bright spot may outweigh all others; then this, and no other error, tells.
+    One bright spot may outweigh all others; only this kind of error shows it.
     """
     cells, number = np.unique(cell, return_inverse=True)
     size = causes.shape[1]
@@ -302,12 +300,12 @@ def _residuals_of_thirds(
 
 
 def _lost(table: DecodedTable) -> float:
-    """Return the part of the pixels with coded light that have no whole footprint."""
+    """Return the fraction of the pixels with coded light that have no whole footprint."""
     decoded = table.status == PixelStatus.DECODED
     unmatched = table.status == PixelStatus.NO_MATCH
     lit = int((decoded | unmatched).sum())
     cut = decoded & (table.flags & PixelFlag.AT_RANGE_END > 0)
-    return float((unmatched | cut).sum()) / lit if lit >= LEAST_LIT else float("nan")
+    return float((unmatched | cut).sum()) / lit if lit >= MINIMUM_LIT else float("nan")
 
 
 def _turn_warning(turn: _Turn, flat: float, steep: float) -> list[str]:
@@ -316,15 +314,15 @@ def _turn_warning(turn: _Turn, flat: float, steep: float) -> list[str]:
     return [
         f"residuals grow over the detector, from {flat:.2f} to {steep:.2f} where rays cross the "
         f"aperture most obliquely, as if it were turned by {turn.angle_deg:.2f} ± "
-        f"{turn.angle_error_deg:.2f}° about its bars: the pose does not hold, find it anew with "
-        "lauedepth calibrate"
+        f"{turn.angle_error_deg:.2f}° about its bars: the pose no longer holds; calibrate again "
+        "with lauedepth calibrate"
     ]
 
 
 def _lost_warning(lost: float) -> list[str]:
-    if not lost > MOST_LOST:
+    if not lost > MAXIMUM_LOST:
         return []
     return [
         f"{lost:.0%} of the pixels with coded light match no place on the code or run into the "
-        "end of the depths: widen depths, or find the pose anew with lauedepth calibrate"
+        "end of the depths: widen depths, or calibrate again with lauedepth calibrate"
     ]

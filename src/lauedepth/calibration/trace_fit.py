@@ -1,4 +1,4 @@
-"""One trace: where on the code it lies at the middle frame, and how far it moves a frame.
+"""One trace: where on the code it lies at the middle frame, and how far it moves per frame.
 
 The model needs no pose. A source of small extent seen through the aperture gives
 
@@ -35,20 +35,20 @@ SHAPES: Final[dict[Shape, int]] = {"window": WINDOW, "widening": WIDENING}
 POSITION_REACH_UM: Final = 12.0
 """How far a fit may move from where the search put it."""
 ADVANCE_REACH: Final = 0.06
-"""The same for the advance, as a part of it."""
-LEAST_EXTENT_UM: Final = 0.2
-WIDEST_EXTENT_UM: Final = 150.0
+"""The same for the advance, as a fraction of it."""
+MINIMUM_EXTENT_UM: Final = 0.2
+MAXIMUM_EXTENT_UM: Final = 150.0
 DIFFERENCE_UM: Final = 1e-3
 DIFFERENCE_LOG: Final = 1e-3
 NOISE_SIGMA: Final = 2.0
 """Chi-square this many of its standard deviations above its expectation is no accident."""
 WEIGHTINGS: Final = 2
-"""How often the weights are taken anew from the model."""
+"""How often the weights are computed from the model."""
 
 
 @dataclass(frozen=True)
 class TraceFit:
-    """What one trace says.
+    """What a fit of one trace gives.
 
     Attributes
     ----------
@@ -65,9 +65,9 @@ class TraceFit:
         Whether bars that stop everything explain the trace better than absorbing ones.
     chi_square, freedom : float, int
     influence : (2 + n_shapes, n_frames) array
-        What a displacement of the aperture in one frame changes each value by, per µm.
+        How much a displacement of the aperture in one frame changes each value, per µm.
     push, firmness : (n_frames,) arrays
-        Slope of the log-likelihood by a displacement in each frame, and its information on it.
+        Slope of the log-likelihood by a displacement in each frame, and the information on it.
     """
 
     values: Floats
@@ -160,7 +160,7 @@ def start_theta(
     """Return parameters to start from; intensity and background follow in the fit."""
     theta = np.zeros(9)
     theta[[POSITION, ADVANCE]] = position_um, advance_um
-    theta[EXTENT] = np.clip(extent_um, 2 * LEAST_EXTENT_UM, WIDEST_EXTENT_UM / 2)
+    theta[EXTENT] = np.clip(extent_um, 2 * MINIMUM_EXTENT_UM, MAXIMUM_EXTENT_UM / 2)
     theta[ABSORPTION] = np.log(limits.ABSORPTION_START)
     theta[[WINDOW, WIDENING]] = window_um, widening_um
     return theta
@@ -241,7 +241,7 @@ def _fit(model: TraceModel, counts: Floats, start: Floats, extra: tuple[int, ...
             max_nfev=60,
         )
         theta = weighted.whole(found.x)
-    return _told(model, counts, theta, (low, high), extra)
+    return _result(model, counts, theta, (low, high), extra)
 
 
 def _with_heights(model: TraceModel, counts: Floats, theta: Floats) -> Floats:
@@ -262,7 +262,7 @@ def _bounds(theta: Floats, counts: Floats) -> tuple[Floats, Floats]:
     reach[ADVANCE] = ADVANCE_REACH * abs(theta[ADVANCE])
     low, high = theta - reach, theta + reach
     top = 20.0 * max(float(counts.max()), 1.0)
-    low[EXTENT], high[EXTENT] = LEAST_EXTENT_UM, WIDEST_EXTENT_UM
+    low[EXTENT], high[EXTENT] = MINIMUM_EXTENT_UM, MAXIMUM_EXTENT_UM
     low[[INTENSITY, BACKGROUND]], high[[INTENSITY, BACKGROUND]] = 0.0, top
     low[DRIFT], high[DRIFT] = -0.9, 0.9
     low[ABSORPTION], high[ABSORPTION] = np.log(limits.ABSORPTION_RANGE)
@@ -285,7 +285,7 @@ def extra_noise(chi_square: float, freedom: int) -> float:
     return chi_square / freedom if stands_out else 1.0
 
 
-def foreseen(
+def expected_covariance(
     aperture: Aperture,
     frames: Floats,
     *,
@@ -303,10 +303,10 @@ def foreseen(
     theta = start_theta(position_um, advance_um, extent_um, window_um, aperture.widening_um)
     theta[[EXTENT, INTENSITY, BACKGROUND]] = extent_um, intensity, background
     counts = model.expected(theta)[0]
-    return _told(model, counts, theta, _bounds(theta, counts), extra).covariance
+    return _result(model, counts, theta, _bounds(theta, counts), extra).covariance
 
 
-def _told(
+def _result(
     model: TraceModel,
     counts: Floats,
     theta: Floats,
@@ -332,16 +332,16 @@ def _told(
     influence[kept] = typical[kept, None] * (inverse @ (scaled.T * by_place))
     chi_square = float(weights @ (counts - expected) ** 2)
     freedom = counts.size - free.size
-    told = np.array([POSITION, ADVANCE, *extra])
+    asked = np.array([POSITION, ADVANCE, *extra])
     return TraceFit(
-        theta[told],
-        wide[np.ix_(told, told)],
+        theta[asked],
+        wide[np.ix_(asked, asked)],
         float(theta[EXTENT]),
         theta,
         model.opaque,
         chi_square,
         freedom,
-        influence[told],
+        influence[asked],
         by_place * (counts - expected),
         by_place**2 / weights,
     )

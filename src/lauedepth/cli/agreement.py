@@ -1,4 +1,4 @@
-"""Whether points and results agree with the aperture's pose, as ``check`` tells it."""
+"""Whether points and results agree with the aperture's pose, as ``check`` reports it."""
 
 from __future__ import annotations
 
@@ -16,39 +16,40 @@ if TYPE_CHECKING:
     from lauedepth.io import Point
 
 
-def tell_pose(
+def report_pose(
     reporter: Reporter, point: Point, config: ExperimentConfig, memory_bytes: int
 ) -> None:
-    """Tell whether a point's traces agree with the pose."""
-    told = _traces_against_pose(reporter, point, config, memory_bytes)
-    for warning in told.warnings:
+    """Report whether the traces of a point agree with the pose."""
+    found = _traces_against_pose(reporter, point, config, memory_bytes)
+    for warning in found.warnings:
         reporter.warn(warning, str(point.path))
-    title = f"{escape(str(point.path))}: the pose {'does not hold' if told.warnings else 'holds'}"
-    reporter.show("pose", vars(told) | {"point": point.path}, facts(_pose_rows(told), title))
+    title = f"{escape(str(point.path))}: the pose {'does not hold' if found.warnings else 'holds'}"
+    reporter.show("pose", vars(found) | {"point": point.path}, facts(_pose_rows(found), title))
 
 
 def _traces_against_pose(
     reporter: Reporter, point: Point, config: ExperimentConfig, memory_bytes: int
 ) -> PoseCheck:
-    """Compare how fast bright traces advance along the code with what the pose foretells."""
+    """Compare how fast bright traces advance along the code with what the pose predicts."""
     from lauedepth.calibration import check_pose  # noqa: PLC0415
     from lauedepth.tasks.calibrate import read_scan  # noqa: PLC0415
 
-    with reporter.progress(point.path.name) as tell:
-        scan = read_scan(point, config, memory_bytes=memory_bytes, progress=tell)
+    with reporter.progress(point.path.name) as progress:
+        scan = read_scan(point, config, memory_bytes=memory_bytes, progress=progress)
     return check_pose(config.to_core(), scan)
 
 
-def _pose_rows(told: PoseCheck) -> dict[str, str]:
+def _pose_rows(found: PoseCheck) -> dict[str, str]:
+    change, error = found.stretch_percent, found.stretch_error_percent
     return {
-        "traces on the code": f"{told.pixels} bright ones",
-        "turn about the bars": f"{told.turn_deg:+.3f} ± {told.turn_error_deg:.3f}°",
-        "change of the step": f"{told.stretch_percent:+.3f} ± {told.stretch_error_percent:.3f} %",
+        "traces on the code": f"{found.pixels} bright ones",
+        "turn about the bars": f"{found.turn_deg:+.3f} ± {found.turn_error_deg:.3f}°",
+        "change of the step": f"{change:+.3f} ± {error:.3f} %",
     }
 
 
-def tell_agreement(reporter: Reporter, path: Path, moved: Path | None, memory_bytes: int) -> None:
-    """Tell whether a result agrees with its pose; the traces of its point decide, if there."""
+def report_agreement(reporter: Reporter, path: Path, moved: Path | None, memory_bytes: int) -> None:
+    """Report whether a result agrees with its pose; the traces of its point decide, if found."""
     from lauedepth.io import read_result  # noqa: PLC0415
     from lauedepth.tasks.check_result import check_result, config_of, point_of  # noqa: PLC0415
     from lauedepth.tasks.reconstruct import open_for  # noqa: PLC0415
@@ -57,13 +58,13 @@ def tell_agreement(reporter: Reporter, path: Path, moved: Path | None, memory_by
     config = config_of(result)
     left_over = check_result(result, config)
     source = moved or point_of(result)
-    where, traces = "not there; --point tells where it is", None
+    where, traces = "not found; give its place with --point", None
     if source is not None:
         where = escape(str(source))
         with open_for(config, source) as point:
             try:
                 traces = _traces_against_pose(reporter, point, config, memory_bytes)
-            except InputError as error:  # then the result alone tells
+            except InputError as error:  # then the result alone decides
                 where = f"{where} {escape(error.what)}"
     warnings = left_over.warnings if traces is None else traces.warnings
     for warning in warnings:
@@ -82,11 +83,11 @@ def tell_agreement(reporter: Reporter, path: Path, moved: Path | None, memory_by
     reporter.show("agreement", values, text)
 
 
-def _residual_rows(told: ResultCheck) -> dict[str, str]:
+def _residual_rows(found: ResultCheck) -> dict[str, str]:
     return {
-        "pixels looked at": f"{told.pixels} decoded ones",
-        "residual": f"{told.residual_flat:.2f}; {told.residual_steep:.2f} where rays cross the "
+        "pixels examined": f"{found.pixels} decoded ones",
+        "residual": f"{found.residual_flat:.2f}; {found.residual_steep:.2f} where rays cross the "
         "aperture most obliquely",
-        "turn that explains it": f"{told.turn_deg:.2f} ± {told.turn_error_deg:.2f}°, either way",
-        "without a whole footprint": f"{told.lost:.0%}",
+        "turn that explains it": f"{found.turn_deg:.2f} ± {found.turn_error_deg:.2f}°, either way",
+        "without a whole footprint": f"{found.lost:.0%}",
     }

@@ -1,7 +1,7 @@
-"""The command line: its commands, and how failures are told.
+"""The command line: its commands, and how failures are reported.
 
-Exit codes: 0 done; 1 a failure (some point, an invalid file); 2 wrong usage or configuration;
-130 stopped by Ctrl-C and 143 by SIGTERM, in both cases to be gone on with by --resume.
+Exit codes: 0 success; 1 failure (of a point, or an invalid file); 2 wrong usage or configuration;
+130 stopped by Ctrl-C and 143 by SIGTERM; after either, --resume continues the run.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from lauedepth.cli.commands import (
     simulate,
 )
 from lauedepth.cli.exit_codes import FAILURE, TerminatedError, exit_code_of
-from lauedepth.cli.reporting import speaks_json, tell_error
+from lauedepth.cli.reporting import report_error, speaks_json
 from lauedepth.core.errors import ConfigurationError, LaueDepthError
 from lauedepth.core.version import __version__
 
 EXTRAS = {"dbos": "live", "watchfiles": "live", "mpi4py": "mpi", "numba_cuda": "cuda"}
-"""What to install for a package that is missing."""
+"""The optional extra that provides each package."""
 
 app = typer.Typer(
     name="lauedepth",
@@ -50,10 +50,13 @@ def _version(wanted: bool) -> None:
 def program(
     *,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Show the version and exit."
+        ),
     ] = False,
     debug: Annotated[
-        bool, typer.Option("--debug", help="Show a traceback on failure; works anywhere.")
+        bool, typer.Option("--debug", help="Show a traceback on failure; may stand anywhere.")
     ] = False,
 ) -> None:
     """Depth-resolved Laue microdiffraction from coded-aperture scans."""
@@ -67,7 +70,7 @@ for command_module in COMMANDS:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the program and end the process with its exit code."""
+    """Run the program and exit with its exit code."""
     words = sys.argv[1:] if arguments is None else arguments
     sys.exit(run(words))
 
@@ -90,43 +93,43 @@ def run(words: list[str]) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     command = typer.main.get_command(app)
     try:
-        # Not command.main(), which turns Ctrl-C into silence.
+        # Not command.main(), which swallows Ctrl-C.
         with command.make_context("lauedepth", words or ["--help"]) as context:
             command.invoke(context)
     except typer.Exit as end:
         return end.exit_code
     except KeyboardInterrupt as stop:
-        tell_error(_stopped(stop), as_json)
+        report_error(_stopped(stop), as_json)
         return exit_code_of(stop)
     except (typer.Abort, BrokenPipeError):
         return FAILURE
     except Exception as error:
         if debug:
             traceback.print_exc()
-        told = _readable(error)
-        tell_error(told, as_json)
-        return exit_code_of(told)
+        readable = _readable(error)
+        report_error(readable, as_json)
+        return exit_code_of(readable)
     return 0
 
 
 def _readable(error: Exception) -> BaseException:
-    """Return a failure in the program's own words, where it is a known one."""
+    """Return a failure as one of the program's own errors, if it is a known one."""
     format_message = getattr(error, "format_message", None)
-    if format_message is not None:  # wrong usage, as Typer tells it
+    if format_message is not None:  # wrong usage, reported by Typer
         context = getattr(error, "ctx", None)
-        asked = f"{context.command_path} --help" if context else "lauedepth --help"
-        return ConfigurationError(format_message().rstrip("."), remedy=f"see '{asked}'")
+        help_command = f"{context.command_path} --help" if context else "lauedepth --help"
+        return ConfigurationError(format_message().rstrip("."), remedy=f"see '{help_command}'")
     if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
         return LaueDepthError(
-            f"this needs the package {error.name}",
+            f"the package {error.name} is not installed",
             remedy=f"pip install 'lauedepth[{EXTRAS[error.name]}]'",
         )
     return error
 
 
 def _stopped(stop: KeyboardInterrupt) -> LaueDepthError:
-    by = "SIGTERM" if isinstance(stop, TerminatedError) else "Ctrl-C"
-    return LaueDepthError(f"stopped by {by}", remedy="reconstruct goes on with --resume")
+    cause = "SIGTERM" if isinstance(stop, TerminatedError) else "Ctrl-C"
+    return LaueDepthError(f"stopped by {cause}", remedy="reconstruct continues with --resume")
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""What commands tell of the backend that decodes."""
+"""What commands report of the backend that decodes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lauedepth.core.decoding.registry import Choice, PassedOver
 
 
-def tell_passed_over(reporter: Reporter, backends: Iterable[PassedOver]) -> None:
+def report_passed_over(reporter: Reporter, backends: Iterable[PassedOver]) -> None:
     """Show in a line each which backends "auto" could not take, and why."""
     for one in backends:
         values = {"backend": one.name, "reason": one.reason}
@@ -22,15 +22,15 @@ def tell_passed_over(reporter: Reporter, backends: Iterable[PassedOver]) -> None
         reporter.show("passed_over", values, text)
 
 
-def tell_decoder(reporter: Reporter, choice: Choice, config: ExperimentConfig) -> None:
+def report_decoder(reporter: Reporter, choice: Choice, config: ExperimentConfig) -> None:
     """Show what a check finds out about a backend: what it was taken for, its device's memory."""
-    tell_passed_over(reporter, choice.passed_over)
+    report_passed_over(reporter, choice.passed_over)
     memory = choice.decoder.device_memory(config.to_core(), config.decode_options())
     if memory is None:
         return
     batches = f"{memory.streams} batches" if memory.streams > 1 else "one batch"
-    told = (
+    memory_text = (
         f"up to {memory.needed_bytes / 2**30:.1f} GiB of {memory.free_bytes / 2**30:.1f} GiB free, "
         f"for {batches} of {memory.batch_pixels} pixels at once"
     )
-    reporter.show("device", vars(memory), facts({"memory of the GPU": told}))
+    reporter.show("device", vars(memory), facts({"memory of the GPU": memory_text}))

@@ -1,25 +1,25 @@
-"""With which code the program ends."""
+"""The program's exit codes."""
 
 from __future__ import annotations
 
 from typing import Final
 
-import click
+import typer
 
 from lauedepth.core.errors import BackendUnavailableError, ConfigurationError
 
 FAILURE: Final = 1
-"""Some point, or an invalid file."""
+"""A point failed, or a file is invalid."""
 USAGE: Final = 2
 """Wrong usage or configuration."""
 INTERRUPTED: Final = 130
 """Ctrl-C."""
 TERMINATED: Final = 143
-"""SIGTERM, as schedulers send it before they kill."""
+"""SIGTERM, which schedulers send before SIGKILL."""
 
 
 class TerminatedError(KeyboardInterrupt):
-    """SIGTERM came: a scheduler wants the process to end."""
+    """SIGTERM was received: a scheduler wants the process to end."""
 
 
 def exit_code_of(error: BaseException) -> int:
@@ -28,7 +28,7 @@ def exit_code_of(error: BaseException) -> int:
         return TERMINATED
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
-    if isinstance(error, click.exceptions.Exit):
+    if isinstance(error, typer.Exit):
         return error.exit_code
-    usage = (click.UsageError, ConfigurationError, BackendUnavailableError)
+    usage = (typer.BadParameter, ConfigurationError, BackendUnavailableError)
     return USAGE if isinstance(error, usage) else FAILURE

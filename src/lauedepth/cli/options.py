@@ -10,42 +10,44 @@ import typer
 from lauedepth.core.errors import ConfigurationError, InputError
 
 if TYPE_CHECKING:
+    from lauedepth.cli.reporting import Reporter
     from lauedepth.config import ExperimentConfig
     from lauedepth.tasks.reconstruct import Pixels
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON lines, as is done when piped.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON lines; the default when piped.")]
 ExperimentFile = Annotated[
     Path,
-    typer.Option("--experiment", "-e", metavar="FILE", help="The experiment, in YAML."),
+    typer.Option("--experiment", "-e", metavar="FILE", help="The experiment (YAML)."),
 ]
 BackendName = Annotated[
     str, typer.Option("--backend", metavar="NAME", help="auto, cpu, reference or cuda.")
 ]
 Method = Annotated[
     Literal["footprint", "published"] | None,
-    typer.Option("--method", help="How to decode; as in the experiment by default."),
+    typer.Option("--method", help="Decoding method; by default the experiment's."),
 ]
 PixelChoice = Annotated[
     str | None,
     typer.Option(
         "--pixels",
         metavar="NUMBER|FILE.npy",
-        help="Least mean count a frame, or a boolean mask of the full detector.",
+        help="Minimum mean counts per frame, or a boolean mask of the full detector.",
     ),
 ]
 WithEnergy = Annotated[
-    bool, typer.Option("--energy", help="Search for photon energies (bars let some pass).")
+    bool,
+    typer.Option("--energy", help="Determine photon energies, from the bars' transmission."),
 ]
 Memory = Annotated[
-    float, typer.Option("--memory", min=0.75, metavar="GIB", help="Memory to use, about.")
+    float, typer.Option("--memory", min=0.75, metavar="GIB", help="Approximate memory limit.")
 ]
-POINT_HELP = "A stack (HDF5 file), a folder with a series of frames, or folder/NAME of a series."
+POINT_HELP = "A stack (HDF5 file), a folder with one series of frames, or folder/NAME of a series."
 
 
 def load(
     experiment: Path, method: str | None = None, with_energy: bool = False
 ) -> ExperimentConfig:
-    """Read an experiment and change how it decodes where asked for."""
+    """Read an experiment, and override its decoding method or energy search if asked to."""
     from lauedepth.config import load_experiment  # noqa: PLC0415
     from lauedepth.config.decoding import Energy  # noqa: PLC0415
 
@@ -58,13 +60,31 @@ def load(
     return config.model_copy(update={"decode": config.decode.model_copy(update=changes)})
 
 
+def load_and_report(
+    reporter: Reporter,
+    experiment: Path,
+    method: str | None = None,
+    with_energy: bool = False,
+) -> ExperimentConfig:
+    """Do what `load` does, and show the notes and warnings on the file."""
+    config = load(experiment, method, with_energy)
+    report_notices(reporter, config)
+    return config
+
+
+def report_notices(reporter: Reporter, config: ExperimentConfig) -> None:
+    """Show the notes and warnings on an experiment's file."""
+    for notice in config.notices:
+        reporter.notice(notice)
+
+
 def pixels_of(choice: str | None, config: ExperimentConfig) -> Pixels | None:
-    """Read what --pixels says: a number or a mask.
+    """Return the value of --pixels: a threshold or a mask.
 
     Raises
     ------
     InputError
-        Neither.
+        If it is neither.
     """
     from lauedepth.tasks.reconstruct import read_mask  # noqa: PLC0415
 
@@ -75,19 +95,23 @@ def pixels_of(choice: str | None, config: ExperimentConfig) -> Pixels | None:
     except ValueError:
         return read_mask(choice, config.to_core().detector.shape)
     if not threshold >= 0:
-        raise InputError(f"{choice} is no mean count", "--pixels", "give 0 or more, or a .npy file")
+        raise InputError(
+            f"{choice} is not a valid mean count", "--pixels", "give 0 or more, or a .npy file"
+        )
     return threshold
 
 
 def refuse_path(name: str, option: str) -> None:
-    """Refuse a name that would leave its folder."""
+    """Refuse a name that leads out of its folder."""
     if not name or Path(name).name != name or name in {".", ".."}:
-        raise ConfigurationError(f"{name!r} is no plain name", option, "leave out folders")
+        raise ConfigurationError(
+            f"{name!r} is not a plain name", option, "give a name without folders"
+        )
 
 
 def refuse_format(figure: Path) -> None:
-    """Refuse a figure of a format that cannot be drawn."""
+    """Refuse a figure format that cannot be written."""
     if figure.suffix.lower() not in {".png", ".pdf", ".svg"}:
         raise ConfigurationError(
-            f"cannot draw '{figure.suffix}'", str(figure), "call it .png, .pdf or .svg"
+            f"the format '{figure.suffix}' is not supported", str(figure), "use .png, .pdf or .svg"
         )

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from lauedepth.cli.exit_codes import exit_code_of
-from lauedepth.cli.reporting import Reporter, Tell, reporter_for
+from lauedepth.cli.reporting import Reporter, reporter_for
+from lauedepth.core.notices import Notice
+from lauedepth.core.progress import Progress, no_progress
 from lauedepth.tasks.parallel.joining import join_team
 from lauedepth.tasks.parallel.launch import launch_of
 from lauedepth.tasks.parallel.team import Team
@@ -31,11 +33,14 @@ class SilentReporter:
     def warn(self, message: str, where: str = "") -> None:
         """Show nothing."""
 
+    def notice(self, notice: Notice) -> None:
+        """Show nothing."""
+
     @contextmanager
-    def progress(self, what: str) -> Iterator[Tell]:
+    def progress(self, what: str) -> Iterator[Progress]:
         """Show nothing."""
         del what
-        yield lambda stage, done, total: None
+        yield no_progress
 
 
 def reporter_of(team: Team | None, as_json: bool) -> Reporter:
@@ -47,7 +52,7 @@ def reporter_of(team: Team | None, as_json: bool) -> Reporter:
 def ranks_of_launcher() -> Iterator[Team | None]:
     """Meet the other ranks, where a launcher started several; else yield None.
 
-    A failure or a signal ends all ranks with the same exit code, and rank 0 alone tells it.
+    A failure or a signal ends all ranks with the same exit code, and rank 0 alone reports it.
     """
     launch = launch_of(os.environ)
     if launch is None:

@@ -1,4 +1,4 @@
-"""What commands show: lines and bars for people, one JSON object a line for programs."""
+"""The output of commands: text and progress bars for people, JSON lines for programs."""
 
 from __future__ import annotations
 
@@ -13,51 +13,55 @@ from time import monotonic
 from typing import Any, Protocol
 
 from rich.console import Console, RenderableType
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.progress import Progress as Bars
 from rich.table import Table
 
 from lauedepth.core.errors import LaueDepthError
-
-Tell = Callable[[str, int, int], None]
-"""Called with (stage, done, total)."""
+from lauedepth.core.notices import Level, Notice
+from lauedepth.core.progress import Progress
 
 STAGES: Mapping[str, str] = {
     "select": "selecting pixels",
-    "compile": "compiling, once",
+    "compile": "compiling (first use only)",
     "decode": "decoding",
     "write": "writing",
     "simulate": "simulating",
     "export": "exporting",
     "read": "reading",
-    "search": "searching the code",
-    "refine": "measuring again",
+    "search": "searching along the code",
+    "refine": "refining positions",
 }
 
 SECONDS_BETWEEN = 1.0
-"""Least time between two progress events."""
+"""Minimum time between two progress events."""
 
 
 class Reporter(Protocol):
     """Where a command's output goes."""
 
     def show(self, event: str, values: Mapping[str, Any], text: RenderableType) -> None:
-        """Show something: its values to programs, its text to people."""
+        """Show a result: its values to programs, its text to people."""
         ...
 
     def warn(self, message: str, where: str = "") -> None:
-        """Show what a user should know."""
+        """Show a warning."""
+        ...
+
+    def notice(self, notice: Notice) -> None:
+        """Show a note or a warning."""
         ...
 
     @contextmanager
-    def progress(self, what: str) -> Iterator[Tell]:
-        """Show how far a work is."""
+    def progress(self, what: str) -> Iterator[Progress]:
+        """Show the progress of some work."""
         ...
 
 
@@ -77,10 +81,15 @@ class TerminalReporter:
         """Print a line to stderr."""
         self._err.print(f"[yellow]warning:[/] {_at(where)}{message}")
 
+    def notice(self, notice: Notice) -> None:
+        """Print a line to stderr."""
+        colour = "yellow" if notice.level is Level.WARNING else "dim"
+        self._err.print(f"[{colour}]{notice.level}:[/] {escape(str(notice))}")
+
     @contextmanager
-    def progress(self, what: str) -> Iterator[Tell]:
-        """Draw a bar for each stage."""
-        bars = Progress(
+    def progress(self, what: str) -> Iterator[Progress]:
+        """Show a progress bar for each stage."""
+        bars = Bars(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
@@ -89,17 +98,26 @@ class TerminalReporter:
         )
         tasks: dict[str, TaskID] = {}
 
-        def tell(stage: str, done: int, total: int) -> None:
+        def show_progress(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
                 tasks[stage] = bars.add_task(f"{what}: {STAGES.get(stage, stage)}", total=total)
             bars.update(tasks[stage], completed=done, total=total)
 
         with bars:
-            yield tell
+            yield show_progress
 
 
 class JsonReporter:
-    """For programs: one JSON object a line, on stdout."""
+    """For programs: one JSON object per line, on stdout.
+
+    Parameters
+    ----------
+    clock : callable
+        Seconds from a clock that never jumps.
+    """
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
 
     def show(self, event: str, values: Mapping[str, Any], text: RenderableType) -> None:
         """Print the values."""
@@ -110,28 +128,33 @@ class JsonReporter:
         """Print a warning event."""
         print_event("warning", {"where": where, "message": message})
 
+    def notice(self, notice: Notice) -> None:
+        """Print a note event or a warning event."""
+        told = {"code": notice.code, "where": notice.where, "message": notice.message}
+        print_event(notice.level, told)
+
     @contextmanager
-    def progress(self, what: str) -> Iterator[Tell]:
-        """Print progress events, not too many."""
+    def progress(self, what: str) -> Iterator[Progress]:
+        """Print progress events, but not too often."""
         last: dict[str, float] = {}
 
-        def tell(stage: str, done: int, total: int) -> None:
-            now = monotonic()
+        def show_progress(stage: str, done: int, total: int) -> None:
+            now = self._clock()
             if done < total and now - last.get(stage, -math.inf) < SECONDS_BETWEEN:
                 return
             last[stage] = now
             print_event("progress", {"of": what, "stage": stage, "done": done, "total": total})
 
-        yield tell
+        yield show_progress
 
 
 def reporter_for(as_json: bool) -> Reporter:
-    """Return where to report: JSON if asked for, or if stdout is no terminal."""
+    """Return the reporter: for programs if asked for, or if stdout is not a terminal."""
     return JsonReporter() if speaks_json(as_json) else TerminalReporter()
 
 
 def speaks_json(as_json: bool) -> bool:
-    """Tell whether output is for programs."""
+    """Return whether output is for programs."""
     return as_json or not sys.stdout.isatty()
 
 
@@ -141,8 +164,8 @@ def print_event(event: str, values: Mapping[str, Any]) -> None:
     print(json.dumps(line, ensure_ascii=False), flush=True)
 
 
-def tell_error(error: BaseException, as_json: bool) -> None:
-    """Tell a failure in one line on stderr, and as an event to programs."""
+def report_error(error: BaseException, as_json: bool) -> None:
+    """Report a failure in one line on stderr, and as an event to programs."""
     message = one_line(error)
     if as_json:
         known = isinstance(error, LaueDepthError)
@@ -158,9 +181,9 @@ def one_line(error: BaseException) -> str:
     elif isinstance(error, OSError) and error.strerror:
         text = f"{_at(str(error.filename or ''))}{error.strerror.lower()}"
     elif isinstance(error, MemoryError):
-        text = "out of memory; use --memory with less, or a computer with more"
+        text = "out of memory; lower --memory or use a computer with more"
     else:
-        text = f"unexpected {type(error).__name__}: {error}; please report it with --debug"
+        text = f"unexpected {type(error).__name__}: {error}; report it with --debug's output"
     return " ".join(text.split())
 
 
@@ -178,7 +201,7 @@ def _at(where: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as JSON can hold it; NaN becomes null."""
+    """Return a value that JSON can represent; NaN becomes null."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = dataclasses.fields(value)
         return {field.name: _plain(getattr(value, field.name)) for field in fields}

@@ -16,6 +16,7 @@ Model = TypeVar("Model", bound=BaseModel)
 Location = tuple[int | str, ...]
 
 _SHOWN = 3
+_LONGEST = 60
 
 
 def validated(model: type[Model], data: Any, source: Path | str) -> Model:
@@ -38,9 +39,9 @@ def validated(model: type[Model], data: Any, source: Path | str) -> Model:
         return model.model_validate(data)
     except ValidationError as error:
         details = sorted(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
-        told = "; ".join(_tell(model, data, item) for item in details[:_SHOWN])
-        more = f"; and {len(details) - _SHOWN} more" if len(details) > _SHOWN else ""
-        raise ConfigurationError(told + more, str(source)) from error
+        told = list(dict.fromkeys(_tell(model, data, item) for item in details))
+        more = f"; and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
+        raise ConfigurationError("; ".join(told[:_SHOWN]) + more, str(source)) from error
 
 
 def _tell(model: type[BaseModel], data: Any, detail: ErrorDetails) -> str:
@@ -52,8 +53,13 @@ def _tell(model: type[BaseModel], data: Any, detail: ErrorDetails) -> str:
         return f"key '{key}' is missing"
     message = detail["msg"].removeprefix("Value error, ")
     value = detail["input"]
-    given = f" (given: {value!r})" if isinstance(value, str | int | float) else ""
+    given = f" (given: {_short(value)})" if isinstance(value, str | int | float) else ""
     return f"{key}: {message}{given}"
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _plain_location(data: Any, location: Location) -> Location:
@@ -65,9 +71,14 @@ def _plain_location(data: Any, location: Location) -> Location:
         if inside or indexed:
             data = data[part]
             kept.append(part)
-        elif position == len(location) - 1 and isinstance(data, dict):
+        elif position == len(location) - 1 and isinstance(data, dict) and _is_key(part):
             kept.append(part)
     return tuple(kept)
+
+
+def _is_key(part: int | str) -> bool:
+    """Return whether a part of a location is a key, not the name of a union's member."""
+    return isinstance(part, str) and part.isidentifier()
 
 
 def _suggestion(model: type[BaseModel], location: Location) -> str:

@@ -1,22 +1,22 @@
-"""Crystals from the beamline's XML files (``.xtal``, ``.xml``)."""
+"""Crystals from the beamline's files: XML (``.xtal``, ``.xml``) and the older text (``.xtl``)."""
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
-from typing import Final
 
-import gemmi
 from lxml import etree
 
+from lauedepth.config.crystal_keys import crystal_of_keys, is_key_list
+from lauedepth.config.crystal_values import (
+    Cell,
+    angstrom_per,
+    fraction_of,
+    number_of,
+    symbol_of,
+)
 from lauedepth.config.xml_text import parse_xml
 from lauedepth.core.errors import ConfigurationError
-from lauedepth.crystals.crystal import Atom, Crystal
-
-ANGSTROM_PER: Final = {"nm": 10.0, "Å": 1.0, "angstrom": 1.0, "pm": 0.01}
-"""Units of length in these files; without one it is nm."""
-
-Cell = tuple[float, float, float, float, float, float]
+from lauedepth.crystals import Atom, Crystal
 
 
 def read_crystal(path: Path | str) -> Crystal:
@@ -30,7 +30,8 @@ def read_crystal(path: Path | str) -> Crystal:
     ----------
     path : Path or str
         XML with a ``cif`` root: ``space_group`` or ``space_group_IT_number``, ``cell``, and an
-        ``atom_site`` per atom.
+        ``atom_site`` per atom, whose positions may be fractions such as ``1/4``; or the older
+        list of ``$key value`` lines.
 
     Returns
     -------
@@ -39,10 +40,12 @@ def read_crystal(path: Path | str) -> Crystal:
     Raises
     ------
     ConfigurationError
-        The file cannot be read, or an entry is missing or wrong; names file and entry.
+        If the file cannot be read, or an entry is missing or wrong; names file and entry.
     """
-    root = _root(Path(path))
-    where = str(path)
+    content, where = _content(Path(path)), str(path)
+    if is_key_list(content):
+        return crystal_of_keys(content, where)
+    root = parse_xml(content, path)
     cell = _cell(root, where)
     name = _text(root, "chemical_name_common") or Path(path).stem
     sites = list(root.iter("atom_site"))
@@ -55,17 +58,16 @@ def read_crystal(path: Path | str) -> Crystal:
         raise ConfigurationError(error.what, where, error.remedy) from error
 
 
-def _root(path: Path) -> etree._Element:
+def _content(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConfigurationError(reason, str(path), "give a readable crystal file") from error
-    return parse_xml(content, path)
 
 
 def _text(parent: etree._Element, *names: str) -> str:
-    """Return the text of the first entry of these names, "" where there is none."""
+    """Return the text of the first entry with one of these names, or ""."""
     for name in names:
         found = next(parent.iter(name), None)
         if found is not None and found.text and found.text.strip():
@@ -73,24 +75,13 @@ def _text(parent: etree._Element, *names: str) -> str:
     return ""
 
 
-def _number(text: str, entry: str, where: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        told = f"{text!r} is no number" if text else "missing"
-        raise ConfigurationError(f"{entry}: {told}", where, f"give {entry} as a plain number")
-    return value
-
-
 def _cell(root: etree._Element, where: str) -> Cell:
     cell = next(root.iter("cell"), None)
     if cell is None:
-        raise ConfigurationError("no cell", where, "add a cell with a, b, c and its angles")
+        raise ConfigurationError("no cell", where, "add a cell with a, b, c, alpha, beta and gamma")
     a, b, c = (_length(cell, name, where) for name in ("a", "b", "c"))
     alpha, beta, gamma = (
-        _number(_text(cell, name), f"cell {name}", where) for name in ("alpha", "beta", "gamma")
+        number_of(_text(cell, name), f"cell {name}", where) for name in ("alpha", "beta", "gamma")
     )
     return a, b, c, alpha, beta, gamma
 
@@ -98,11 +89,8 @@ def _cell(root: etree._Element, where: str) -> Cell:
 def _length(cell: etree._Element, name: str, where: str) -> float:
     entry = next(cell.iter(name), None)
     unit = "nm" if entry is None else entry.get("unit", "nm")
-    if unit not in ANGSTROM_PER:
-        raise ConfigurationError(
-            f"cell {name}: unit {unit!r} is not known", where, f"use {', '.join(ANGSTROM_PER)}"
-        )
-    return _number(_text(cell, name), f"cell {name}", where) * ANGSTROM_PER[unit]
+    angstrom = angstrom_per(unit, f"cell {name}", where)
+    return number_of(_text(cell, name), f"cell {name}", where) * angstrom
 
 
 def _space_group(root: etree._Element, cell: Cell, where: str) -> str:
@@ -114,14 +102,7 @@ def _space_group(root: etree._Element, cell: Cell, where: str) -> str:
                 "no space group", where, "add space_group_IT_number (1 to 230)"
             )
         return symbol
-    if not (number.isdigit() and 1 <= int(number) <= 230):
-        raise ConfigurationError(
-            f"space group number {number!r} is not one", where, "give one from 1 to 230"
-        )
-    group = gemmi.find_spacegroup_by_number(int(number))
-    symbol = str(group.xhm())
-    rhombohedral = symbol.endswith(":H") and not math.isclose(cell[5], 120.0, abs_tol=1e-3)
-    return symbol[:-1] + "R" if rhombohedral else symbol
+    return symbol_of(number, cell, where)
 
 
 def _atom(site: etree._Element, where: str) -> Atom:
@@ -129,15 +110,15 @@ def _atom(site: etree._Element, where: str) -> Atom:
     together = _text(site, "fract_xyz", "fract").split()
     separate = [_text(site, f"fract_{axis}") for axis in "xyz"]
     texts = together if len(together) == 3 else separate
-    x, y, z = (_number(text, f"position of {label}", where) for text in texts)
+    x, y, z = (fraction_of(text, f"position of {label}", where) for text in texts)
     debye = _text(site, "DebyeTemperature")
     occupancy = _text(site, "occupancy", "occ")
     try:
         return Atom(
             _text(site, "symbol"),
             (x, y, z),
-            _number(debye, f"Debye temperature of {label}", where) if debye else None,
-            _number(occupancy, f"occupancy of {label}", where) if occupancy else 1.0,
+            number_of(debye, f"Debye temperature of {label}", where) if debye else None,
+            fraction_of(occupancy, f"occupancy of {label}", where) if occupancy else 1.0,
         )
     except ConfigurationError as error:
         raise ConfigurationError(error.what, where, error.remedy) from error

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from lauedepth.config import limits
 from lauedepth.config.section import Section
 from lauedepth.core.decoding.pixels import DecodeOptions, EnergySearch, PublishedNumbers
+
+MOST_SAMPLES: Final = 4_096
+"""Samples of a signal: each is an unknown of a dense system."""
 
 EnergyKev = Annotated[float, Field(gt=0), AfterValidator(limits.ENERGY.check)]
 
@@ -55,6 +58,11 @@ class PublishedMethod(Section):
     @model_validator(mode="after")
     def _splines_fit(self) -> Self:
         numbers = self.to_core()
+        if numbers.signal_samples > MOST_SAMPLES:
+            raise ValueError(
+                f"signal_um and resolution_um make a signal of {numbers.signal_samples} samples, "
+                f"more than {MOST_SAMPLES}"
+            )
         if numbers.spline_count < 1:
             raise ValueError(
                 f"a signal of {numbers.signal_samples} samples holds no spline of order "

@@ -30,6 +30,14 @@ def load_experiment(path: Path | str) -> ExperimentConfig:
     ------
     ConfigurationError
         Names the file, the key and, for an unknown key, the nearest valid one.
+
+    Examples
+    --------
+    >>> config = load_experiment("examples/experiment.yml")
+    >>> config.depths.step_um
+    1.0
+    >>> len(config.to_core().frames)
+    261
     """
     path = Path(path)
     data = read_yaml(path)

@@ -102,8 +102,11 @@ ENERGY: Final = Limits("photon energy", 0.1, 300.0, "keV", {"eV": 1e-3})
 MOST_DEPTHS: Final = 20_000
 """Depths of a result."""
 
-MOST_FRAMES: Final = 100_000
-"""Frames of a point, and frames before it in its series."""
+MOST_FRAMES: Final = 10_000_000
+"""Frames of a file or a folder, whose points lie one behind the other."""
+
+MOST_USED: Final = 100_000
+"""Frames of a point that are used."""
 
 MOST_BITS: Final = 65_536
 """Bits of a code."""

@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from lauedepth.config import limits
 from lauedepth.config.aperture import BitWidthUm, ThicknessUm
@@ -20,7 +20,6 @@ from lauedepth.config.selection import Edge
 from lauedepth.core.instrument.experiment import Vector
 
 Range = tuple[float, float, float]
-FrameNumber = Annotated[int, Field(ge=0, le=limits.MOST_FRAMES)]
 
 IGNORED: Final = (
     "ver",
@@ -62,7 +61,7 @@ class File(Section):
 
     path: str = ""
     output: str = ""
-    range: tuple[FrameNumber, int, int] | tuple[FrameNumber, int]
+    range: Annotated[tuple[int, ...], Field(min_length=2, max_length=3)]
     threshold: Annotated[float, Field(ge=0)] = 20.0
     frame: tuple[Edge, Edge, Edge, Edge] | None = None
     offset: tuple[int, int] | None = None
@@ -79,7 +78,7 @@ class File(Section):
                 "out: what kind a point's files are is seen from the files"
             )
         first, stop, step = self.used
-        if step < 1 or len(range(first, stop, step)) < 2:
+        if first < 0 or step < 1 or len(range(first, stop, step)) < 2:
             raise ValueError(
                 f"range {list(self.range)} is fewer than two frames: give [first, stop, step], "
                 "numbers of frames from 0 on, the last one left out"
@@ -91,17 +90,18 @@ class File(Section):
     @property
     def used(self) -> tuple[int, int, int]:
         """Frames: first, stop and step."""
-        return self.range if len(self.range) == 3 else (*self.range, 1)
+        first, stop, *step = self.range
+        return first, stop, step[0] if step else 1
 
     @staticmethod
     def _is_window(frame: tuple[int, int, int, int]) -> bool:
         return frame[0] < frame[1] and frame[2] < frame[3]
 
 
-class Comp(BaseModel):
+class Comp(Section):
     """What runs where, which is not decided here, and which scans of a folder are meant."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow")
 
     scanstart: Annotated[int, Field(ge=0)] | None = None
     scannumber: Annotated[int, Field(ge=1)] | None = None
@@ -150,13 +150,13 @@ class Mask(Section):
     path: str
     reversed: bool = False
     bitsizes: tuple[BitWidthUm, BitWidthUm]
-    resolution: Annotated[float, Field(gt=0)] = 0.5
+    resolution: Annotated[float, Field(gt=0.01, le=10.0)] = 0.5
     smoothness: float = 0.0
     alpha: float = 0.0
     stretch: float = 1.0
     thickness: ThicknessUm
     widening: float = 0.0
-    pad: Annotated[float, Field(ge=0)] = 0.0
+    pad: Annotated[float, Field(ge=0, le=10_000.0)] = 0.0
     shift: limits.ShiftMm = 0.0
     focus: Focus
     calibrate: Calibrate | None = None
@@ -217,8 +217,8 @@ class Position(Section):
 class SignalStart(Section):
     """What a signal is before it is recovered."""
 
-    maxsize: Annotated[float, Field(gt=0)] = 64
-    avgsize: Annotated[float, Field(gt=0)] = 10
+    maxsize: Annotated[float, Field(gt=0, le=2_000.0)] = 64
+    avgsize: Annotated[float, Field(gt=0, le=2_000.0)] = 10
     atol: float = 4
 
 
@@ -227,8 +227,8 @@ class Signal(Section):
 
     recon: bool = True
     method: Literal["splines"] = "splines"
-    order: int = 5
-    scale: int = 1
+    order: Annotated[int, Field(ge=0, le=20)] = 5
+    scale: Annotated[int, Field(ge=1, le=1_000)] = 1
     init: SignalStart = SignalStart()
 
 

@@ -141,6 +141,7 @@ def _scan(published: PublishedConfig) -> int:
 def _data(file: File) -> dict[str, Any]:
     data: dict[str, Any] = {
         "key": file.h5.key.strip("/"),
+        "may_end_early": True,
         "monitor": file.h5.incident,
         "offset_px": file.offset,
     }

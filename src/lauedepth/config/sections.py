@@ -56,6 +56,9 @@ class Data(Section):
     """One past the last frame used, counted like `first_frame`."""
     stride: Annotated[int, Field(ge=1)] = 1
     """Every how many-th frame of the file is used, from `first_frame` on."""
+    may_end_early: bool = False
+    """Whether a point may end before `stop_frame`: its frames are used up to its end then, with a
+    warning, as the published program does. An error otherwise, for frames may be lost."""
     first_number: Annotated[int, Field(ge=0)] | None = None
     """Number in the name of a series' first file, where that file itself may be missing."""
     region: StatedRegion | None = None
@@ -74,8 +77,11 @@ class Data(Section):
 
     @model_validator(mode="after")
     def _some_frames(self) -> Self:
-        if len(range(self.first_frame, self.stop_frame, self.stride)) < 2:
+        used = len(self.to_core())
+        if used < 2:
             raise ValueError("first_frame, stop_frame and stride leave fewer than two frames")
+        if used > limits.MOST_USED:
+            raise ValueError(f"{used} frames are more than {limits.MOST_USED} of one point")
         return self
 
     @model_validator(mode="after")

@@ -17,6 +17,8 @@ import yaml
 from lauedepth.core.errors import ConfigurationError
 
 _LEADING_ZEROS: Final = "!leading-zeros"
+_MERGE: Final = "tag:yaml.org,2002:merge"
+_MOST_BYTES: Final = 4 * 2**20
 
 # (tag, pattern, first characters); of several that match the first one holds.
 _SCALARS: Final = (
@@ -29,7 +31,7 @@ _SCALARS: Final = (
         r"(?:[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan)$",
         list("-+0123456789."),
     ),
-    ("tag:yaml.org,2002:merge", r"<<$", ["<"]),
+    (_MERGE, r"<<$", ["<"]),
 )
 
 
@@ -41,8 +43,14 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if key_node.tag == _MERGE:
+                continue
             key = self.construct_object(key_node, deep=True)
-            if isinstance(key, Hashable) and key in seen:
+            if not isinstance(key, Hashable):
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a key is a list or a mapping, not a name", key_node.start_mark
+                )
+            if key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"key '{key}' is written twice", key_node.start_mark
                 )
@@ -81,6 +89,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
         The file cannot be read, is not YAML, or is not a mapping.
     """
     try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise ConfigurationError(
+                f"is larger than {_MOST_BYTES // 2**20} MiB, so no experiment", str(path)
+            )
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not a UTF-8 text file"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class LaueDepthError(Exception):
-    """A failure told in one line: what is wrong, where, and what to do.
+    """A failure reported in one line: what is wrong, where, and what to do.
 
     Parameters
     ----------

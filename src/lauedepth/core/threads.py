@@ -29,7 +29,7 @@ def core_quota(
     Parameters
     ----------
     membership, root : Path
-        Where Linux tells a process' cgroups, and where they are mounted.
+        Where Linux lists a process' cgroups, and where they are mounted.
     """
     quotas = []
     with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Crystals: where their reflections lie and how strongly they scatter at an energy.
+"""Crystals: their reciprocal lattices and structure factors.
 
 The crystal frame is Cartesian: x along a, b in the xy plane, z along c*. Lengths of the
 crystal are in Å, as crystallographers write them, and reciprocal vectors are 1/d (no 2 pi).
@@ -53,7 +53,9 @@ class Atom:
     def __post_init__(self) -> None:
         if gemmi.Element(self.element).atomic_number == 0:
             raise ConfigurationError(
-                f"{self.element!r} is no chemical element", "atom", "write its symbol, as in 'Cu'"
+                f"{self.element!r} is not a chemical element",
+                "atom",
+                "write its symbol, as in 'Cu'",
             )
 
 
@@ -80,9 +82,9 @@ class Crystal:
     def __post_init__(self) -> None:
         if gemmi.find_spacegroup_by_name(self.space_group) is None:
             raise ConfigurationError(
-                f"{self.space_group!r} is no space group",
+                f"{self.space_group!r} is not a space group",
                 f"crystal {self.name}",
-                "write its Hermann-Mauguin symbol, as in 'F m -3 m'",
+                "give its Hermann-Mauguin symbol, for example 'F m -3 m'",
             )
         if not (min(self.cell) > 0 and gemmi.UnitCell(*self.cell).volume > 0):
             raise ConfigurationError(
@@ -92,7 +94,7 @@ class Crystal:
             )
         if not self.atoms:
             raise ConfigurationError(
-                "no atoms", f"crystal {self.name}", "name at least one atom site"
+                "has no atoms", f"crystal {self.name}", "give at least one atom site"
             )
 
     @cached_property
@@ -112,7 +114,7 @@ class Crystal:
 
     @cached_property
     def sites(self) -> tuple[tuple[Atom, Floats], ...]:
-        """Each atom with its (n, 3) fractional positions in the whole cell."""
+        """Each atom with its (n, 3) fractional positions in the unit cell."""
         return tuple((atom, self._orbit(atom)) for atom in self.atoms)
 
     @property
@@ -134,11 +136,11 @@ class Crystal:
         return np.array(kept)
 
     def is_absent(self, hkl: Integers) -> npt.NDArray[np.bool_]:
-        """Tell which reflections the space group forbids: (n, 3) to (n,)."""
+        """Return which reflections are systematically absent: (n, 3) to (n,)."""
         return np.asarray(self.operations.systematic_absences(np.ascontiguousarray(hkl, np.int32)))
 
     def multiplicity(self, hkl: tuple[int, int, int]) -> int:
-        """Return how many reflections are equivalent by symmetry, Friedel mates included."""
+        """Return how many reflections are equivalent by symmetry, counting Friedel mates."""
         images = {tuple(op.apply_to_hkl(list(hkl))) for op in self.operations.sym_ops}
         mates = {tuple(-index for index in image) for image in images}
         return len(images | mates)
@@ -224,7 +226,7 @@ def crystal_by_name(name: str) -> Crystal:
     Raises
     ------
     ConfigurationError
-        Not built in; names those that are.
+        If it is not built in; the message names those that are.
     """
     if name not in CRYSTALS:
         raise ConfigurationError(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from lauedepth.calibration import Calibration, ScanPixels
+from lauedepth.calibration import CalibrationReport, ScanPixels
 from lauedepth.core.arrays import Floats
 from lauedepth.figures.style import BLUE, GREY, ORANGE
 
@@ -20,11 +20,11 @@ PULL_RANGE: Final = 5.0
 MARGIN_UM: Final = 1.0
 
 
-def plot_calibration(calibration: Calibration) -> Figure:
-    """Draw a calibration.
+def plot_calibration(report: CalibrationReport) -> Figure:
+    """Draw a report.
 
     Above: where each pixel's light comes from with the pose at the start and as fitted, one
-    line a pixel, sorted along the code, and the distribution of the pulls. Below: residual
+    line per pixel, sorted along the code, and the distribution of the pulls. Below: residual
     depths over the detector, before and after.
     """
     from matplotlib.figure import Figure  # noqa: PLC0415  (slow to import)
@@ -33,33 +33,33 @@ def plot_calibration(calibration: Calibration) -> Figure:
     spaced = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)
     figure = Figure(figsize=(15.0, 8.6), layout=spaced)
     axes = figure.subplots(2, 3)
-    depth = calibration.sample_depth_um
-    _draw_rays(axes[0, 0], calibration, lambda scan: scan.depth_before_um, ORANGE, "Before")
-    _draw_rays(axes[0, 1], calibration, lambda scan: scan.depth_after_um, BLUE, "After")
-    _draw_pulls(axes[0, 2], calibration)
-    _draw_detector(figure, axes[1, 0], calibration, lambda s: s.depth_before_um - depth, "Before")
-    _draw_detector(figure, axes[1, 1], calibration, lambda s: s.depth_after_um - depth, "After")
-    _draw_profile(axes[1, 2], calibration)
+    depth = report.sample_depth_um
+    _draw_rays(axes[0, 0], report, lambda scan: scan.depth_before_um, ORANGE, "Before")
+    _draw_rays(axes[0, 1], report, lambda scan: scan.depth_after_um, BLUE, "After")
+    _draw_pulls(axes[0, 2], report)
+    _draw_detector(figure, axes[1, 0], report, lambda s: s.depth_before_um - depth, "Before")
+    _draw_detector(figure, axes[1, 1], report, lambda s: s.depth_after_um - depth, "After")
+    _draw_profile(axes[1, 2], report)
     return figure
 
 
 def _draw_rays(
     axis: Axes,
-    calibration: Calibration,
+    report: CalibrationReport,
     depth_of: Callable[[ScanPixels], Floats],
     colour: str,
     title: str,
 ) -> None:
     """Draw each pixel's stretch of depth as a line."""
-    place = _joined(calibration, lambda scan: scan.position_um)
+    place = _joined(report, lambda scan: scan.position_um)
     order = np.argsort(place)
-    depth = _joined(calibration, depth_of)[order]
-    half = _joined(calibration, lambda scan: scan.width_um)[order] / 2
+    depth = _joined(report, depth_of)[order]
+    half = _joined(report, lambda scan: scan.width_um)[order] / 2
     number = np.arange(depth.size)
     axis.hlines(number, depth - half, depth + half, color=colour, lw=1.6, alpha=0.4)
     axis.plot(depth, number, ".", color=colour, ms=3.5)
-    axis.axvline(calibration.sample_depth_um, color=GREY, lw=0.8, ls="--")
-    ends = np.concatenate([depth - half, depth + half, [calibration.sample_depth_um]])
+    axis.axvline(report.sample_depth_um, color=GREY, lw=0.8, ls="--")
+    ends = np.concatenate([depth - half, depth + half, [report.sample_depth_um]])
     margin = 0.05 * float(np.ptp(ends)) + MARGIN_UM
     axis.set_xlim(float(ends.min()) - margin, float(ends.max()) + margin)
     axis.set_title(f"{title}: where the light comes from")
@@ -68,8 +68,8 @@ def _draw_rays(
     axis.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_pulls(axis: Axes, calibration: Calibration) -> None:
-    pulls = np.concatenate([scan.pulls[scan.used].ravel() for scan in calibration.scans])
+def _draw_pulls(axis: Axes, report: CalibrationReport) -> None:
+    pulls = np.concatenate([scan.pulls[scan.used].ravel() for scan in report.scans])
     edges = np.linspace(-PULL_RANGE, PULL_RANGE, 41)
     axis.hist(np.clip(pulls, -PULL_RANGE, PULL_RANGE), edges.tolist(), color=BLUE, alpha=0.6)
     x = np.linspace(-PULL_RANGE, PULL_RANGE, 201)
@@ -86,16 +86,16 @@ def _draw_pulls(axis: Axes, calibration: Calibration) -> None:
 def _draw_detector(
     figure: Figure,
     axis: Axes,
-    calibration: Calibration,
+    report: CalibrationReport,
     residual_of: Callable[[ScanPixels], Floats],
     title: str,
 ) -> None:
-    columns, rows = calibration.experiment.detector.shape
-    residual = _joined(calibration, residual_of)
+    columns, rows = report.experiment.detector.shape
+    residual = _joined(report, residual_of)
     reach = max(float(np.percentile(np.abs(residual), 98)), 1e-6)
     shown = axis.scatter(
-        _joined(calibration, lambda scan: scan.column),
-        _joined(calibration, lambda scan: scan.row),
+        _joined(report, lambda scan: scan.column),
+        _joined(report, lambda scan: scan.row),
         c=residual,
         cmap="RdBu_r",
         vmin=-reach,
@@ -111,11 +111,11 @@ def _draw_detector(
     figure.colorbar(shown, ax=axis, label="depth − sample depth (µm)")
 
 
-def _draw_profile(axis: Axes, calibration: Calibration) -> None:
+def _draw_profile(axis: Axes, report: CalibrationReport) -> None:
     """Draw the boxes of all pixels added up, as fitted."""
-    depth = _joined(calibration, lambda scan: scan.depth_after_um)
-    width = np.maximum(_joined(calibration, lambda scan: scan.width_um), 0.05)
-    middle = calibration.sample_depth_um
+    depth = _joined(report, lambda scan: scan.depth_after_um)
+    width = np.maximum(_joined(report, lambda scan: scan.width_um), 0.05)
+    middle = report.sample_depth_um
     reach = float(np.percentile(np.abs(depth - middle) + width / 2, 98)) * 1.5 + 0.5
     grid = np.linspace(middle - reach, middle + reach, 801)
     inside = np.abs(grid[:, None] - depth) < width / 2
@@ -128,5 +128,5 @@ def _draw_profile(axis: Axes, calibration: Calibration) -> None:
     axis.spines[["top", "right"]].set_visible(False)
 
 
-def _joined(calibration: Calibration, values_of: Callable[[ScanPixels], Floats]) -> Floats:
-    return np.concatenate([values_of(scan)[scan.used] for scan in calibration.scans])
+def _joined(report: CalibrationReport, values_of: Callable[[ScanPixels], Floats]) -> Floats:
+    return np.concatenate([values_of(scan)[scan.used] for scan in report.scans])

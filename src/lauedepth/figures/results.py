@@ -1,4 +1,4 @@
-"""Figures of results and of single pixels: arrays in, matplotlib figures out."""
+"""Figures of results."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ Kind = Literal["overview", "sum", "depth-map", "profile", "slices"]
 
 INTENSITY_MAP: Final = "magma"
 DEPTH_MAP: Final = "viridis"
-MOST_CELLS: Final = 700
-"""Images are shown with at most so many cells a side, each the greatest of its pixels."""
+MAX_CELLS: Final = 700
+"""Maximum number of cells along a side of an image; each shows the maximum of its pixels."""
 SLICES: Final = 6
 
 
 def plot_result(
     result: ResultFile, kind: Kind = "overview", depths_um: Sequence[float] = ()
 ) -> Figure:
-    """Draw a result.
+    """Plot a result.
 
     Parameters
     ----------
     result : ResultFile
     kind : {"overview", "sum", "depth-map", "profile", "slices"}
-        The intensity summed over depth, the depth of each pixel, the intensity over depth,
-        images at some depths; the overview has the first three.
+        The intensity summed over depth, the depth of each pixel, the intensity as a function of
+        depth, or images at some depths; the overview shows the first three.
     depths_um : sequence of float
-        For slices; by default those that divide the pixels evenly.
+        For slices; by default quantiles of the pixels' depths.
 
     Returns
     -------
@@ -75,13 +75,13 @@ def _slices(result: ResultFile, depths_um: Sequence[float]) -> Figure:
         shown = _show(axis, np.asarray(image, np.float64), norm, title)
     for axis in axes[len(indices) :]:
         axis.set_visible(False)
-    figure.colorbar(shown, ax=list(axes), label="intensity (counts a frame)", shrink=0.8)
+    figure.colorbar(shown, ax=list(axes), label="intensity (counts per frame)", shrink=0.8)
     figure.suptitle(_shortened(result.path.name), fontsize="medium", color=GREY)
     return figure
 
 
 def _indices(result: ResultFile, wanted_um: Sequence[float]) -> list[int]:
-    """Return the depths to show: those asked for, or those that divide the pixels evenly."""
+    """Return the indices of the requested depths, or of quantiles of the pixels' depths."""
     found = result.pixels["depth"][np.isfinite(result.pixels["depth"])]
     shares = (np.arange(SLICES) + 0.5) / SLICES
     wanted = wanted_um or (np.quantile(found, shares) if found.size else [result.depth_um[0]])
@@ -90,7 +90,7 @@ def _indices(result: ResultFile, wanted_um: Sequence[float]) -> list[int]:
 
 def _draw_image(figure: Figure, axis: Axes, image: Floats, title: str) -> None:
     shown = _show(axis, image, _norm(image), title)
-    figure.colorbar(shown, ax=axis, label="intensity (counts a frame)", shrink=0.85)
+    figure.colorbar(shown, ax=axis, label="intensity (counts per frame)", shrink=0.85)
 
 
 def _show(axis: Axes, image: Floats, norm: Any, title: str) -> Any:
@@ -111,7 +111,7 @@ def _show(axis: Axes, image: Floats, norm: Any, title: str) -> Any:
 
 
 def _intensity_map() -> Any:
-    """Return the map without its darkest part, which would hide faint spots."""
+    """Return the colour map without its darkest part, which would hide faint spots."""
     from matplotlib import colormaps  # noqa: PLC0415
     from matplotlib.colors import ListedColormap  # noqa: PLC0415
 
@@ -119,8 +119,8 @@ def _intensity_map() -> Any:
 
 
 def _pooled(image: Floats) -> Floats:
-    """Return the greatest value of each cell, so that small spots stay visible."""
-    size = -(-max(image.shape) // MOST_CELLS)
+    """Return the maximum of each cell, so that small spots stay visible."""
+    size = -(-max(image.shape) // MAX_CELLS)
     if size == 1:
         return image
     rows, columns = (-(-length // size) for length in image.shape)
@@ -141,7 +141,7 @@ def _norm(values: npt.NDArray[Any]) -> Any:
 
 
 def draw_depths(figure: Figure, axis: Axes, result: ResultFile) -> None:
-    """Colour each pixel by the depth of its light, the bright ones on top and larger."""
+    """Colour each pixel by its depth, with bright pixels larger and on top."""
     pixels = result.pixels[np.isfinite(result.pixels["depth"])]
     pixels = pixels[np.argsort(pixels["intensity"])]
     rows, columns = result.shape[1:]
@@ -170,14 +170,14 @@ def draw_depths(figure: Figure, axis: Axes, result: ResultFile) -> None:
 def _draw_profile(axis: Axes, depth_um: Floats, profile: Floats) -> None:
     axis.fill_between(depth_um, profile, step="mid", color=BLUE, alpha=0.25, lw=0)
     axis.step(depth_um, profile, where="mid", color=BLUE, lw=1.2)
-    axis.set_title("Intensity over depth")
+    axis.set_title("Depth profile")
     axis.set_xlabel("depth along the beam (µm)")
-    axis.set_ylabel("intensity, all pixels (counts a frame)")
+    axis.set_ylabel("intensity of all pixels (counts per frame)")
     axis.set_xlim(depth_um[0], depth_um[-1] if depth_um.size > 1 else depth_um[0] + 1)
     axis.set_ylim(bottom=0)
     axis.ticklabel_format(axis="y", style="sci", scilimits=(0, 4), useMathText=True)
     axis.spines[["top", "right"]].set_visible(False)
 
 
-def _shortened(name: str, most: int = 80) -> str:
-    return name if len(name) <= most else f"{name[: most // 2]}…{name[-most // 2 :]}"
+def _shortened(name: str, limit: int = 80) -> str:
+    return name if len(name) <= limit else f"{name[: limit // 2]}…{name[-limit // 2 :]}"

@@ -1,4 +1,4 @@
-"""What all figures share: colours, sizes, and how they are written."""
+"""What all figures share: colours, resolution, and how they are saved."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 BLUE: Final = "#0072B2"
 ORANGE: Final = "#D55E00"
 GREY: Final = "#666666"
-"""From the palette of Okabe and Ito, told apart by everybody."""
+"""From the palette of Okabe and Ito, which is safe for colour-blind readers."""
 DPI: Final = 150
 
 
 def save_figure(figure: Figure, path: Path | str) -> None:
-    """Write a figure; its format follows from the name (PNG, PDF, SVG)."""
+    """Save a figure in the format of its suffix (PNG, PDF, SVG)."""
     path = Path(path)
     with publish(path) as partial:
         figure.savefig(partial, format=path.suffix.lstrip(".").lower() or "png", dpi=DPI)
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of a size in inches."""
+    """Return an empty figure of the given size in inches."""
     from matplotlib.figure import Figure  # noqa: PLC0415  (slow to import)
 
     return Figure(figsize=(width, height), layout="constrained")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from lauedepth.core.errors import InputError, OutputError
+from lauedepth.core.progress import StageProgress, no_progress
 from lauedepth.io.hdf5 import create_chunked, open_input, packed, put, write_chunk
 from lauedepth.io.kinds import layout_of
 from lauedepth.io.layout import DATA, DEPTH, EXPORT, WIRE
@@ -17,8 +17,6 @@ from lauedepth.io.publish import publish_hdf5
 from lauedepth.io.reading import read_result
 from lauedepth.io.tiles import CHUNK
 from lauedepth.io.validate import validate_file
-
-Progress = Callable[[int, int], None]
 
 
 def export_depths(
@@ -29,7 +27,7 @@ def export_depths(
     start_um: float = -np.inf,
     stop_um: float = np.inf,
     compress: bool = True,
-    progress: Progress | None = None,
+    progress: StageProgress = no_progress,
 ) -> list[Path]:
     """Write one file per depth of a result.
 
@@ -84,8 +82,7 @@ def export_depths(
             path = folder / f"{stem}_{index}.h5"
             _write_image(path, image, float(depth[index]), metadata, 1 if compress else None)
             written.append(path)
-            if progress:
-                progress(len(written), wanted.size)
+            progress(len(written), wanted.size)
     return written
 
 

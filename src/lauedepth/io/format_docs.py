@@ -1,4 +1,4 @@
-"""The page on file formats, from the layout tables: ``python -m lauedepth.io.format_docs``."""
+"""Generates the page on file formats: ``python -m lauedepth.io.format_docs PATH``."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from lauedepth.io.layout import LAYOUTS, Entry, Layout
 
 _INTRODUCTION: Final = """# File formats
 
-This page is made from the layout tables in `src/lauedepth/io/layout.py`, which the writers, the
-readers and `lauedepth validate` use too: `python -m lauedepth.io.format_docs docs/file-formats.md`.
+This page is generated from the layout tables in `src/lauedepth/io/layout.py`, which the writers,
+the readers and `lauedepth validate` also use. To regenerate it, run
+`python -m lauedepth.io.format_docs docs/file-formats.md`.
 
-What this program writes, the beamline's C readers can read: whole-number scalars are int32, text
-is of fixed length and ends in a NUL, compression is plain gzip or none, and `file_time` is copied
-unchanged. A file is written as `NAME.partial`, checked, and then renamed; a leftover `.partial`
-is of a writer that was killed and may be deleted.
+All files that this program writes can be read by the beamline's C readers: integer scalars are
+int32, text has a fixed length and ends with a NUL, compression is plain gzip or none, and
+`file_time` is copied unchanged. A file is first written as `NAME.partial`, then checked and
+renamed. A leftover `.partial` file comes from a writer that was killed and may be deleted.
 
-An input is refused if it is damaged or still open for writing, or if any link, virtual dataset
-or external storage in it leads to another file. Where the ROI is not given, the image is taken to
-hold the whole detector. A frame whose chunk was never stored, or whose file is missing from a
-series, is a lost frame.
+An input is rejected if it is damaged or still open for writing, or if any link, virtual dataset
+or external storage in it refers to another file. If no ROI is given, the image is taken to cover
+the whole detector. A frame is lost if its chunk was never stored, or if its file is missing from
+a series.
 """
 
 _EXPERIMENT: Final = """
@@ -28,11 +29,11 @@ _EXPERIMENT: Final = """
 
 YAML, with units in the names; its JSON Schema is
 `src/lauedepth/config/experiment.schema.json`. Files that it names (`detector.geometry_file`, a
-`.npy` `aperture.code`) are relative to its folder. The published program's layout (`file`,
-`comp`, `geo`, `algo`) is read too, and told apart by its key `geo`. In that one, `shift` is in
-mm, `range` is [first, stop, step] in frames, `grid` is [start, stop, step] in mm, and `frame` is
-[first row, stop row, first column, stop column]; effects that this program does not model
-(`smoothness`, `alpha`, `stretch`, `offset`) are refused unless they are off.
+`.npy` `aperture.code` or `selection.mask`) are relative to its folder. Frames are numbered from 0,
+the first frame of the file or series; `motion.shift_mm` is where the aperture stands at that frame,
+used or not, and `motion.step_um` is its advance from one frame of the file to the next. The
+published program's layout (`file`, `comp`, `geo`, `algo`) is also read, and is recognised by its
+key `geo`: see [published-configurations.md](published-configurations.md).
 
 ```yaml
 data: {key: entry1/data/data, first_frame: 0, stop_frame: 541, stride: 1}
@@ -50,13 +51,14 @@ depths: {start_um: -200, stop_um: 200, step_um: 1}
 decode: {method: footprint, energy: {start_kev: 5, stop_kev: 30}}
 ```
 
-Geometry files are geoN XML, malformed comments and any namespace included, or the older list of
-`$key value`.
+Geometry files may be geoN XML, with any namespace and even with malformed comments, or the older
+list of `$key value`. Crystal files are XML (`.xtal`, `.xml`; positions may be fractions such as
+`1/4`) or the older list of `$key value` (`.xtl`).
 """
 
 
 def file_formats() -> str:
-    """Return the page, Markdown."""
+    """Return the page as Markdown."""
     return _INTRODUCTION + "".join(_section(layout) for layout in LAYOUTS) + _EXPERIMENT
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,9 +10,6 @@ import numpy.typing as npt
 
 from lauedepth.io.hdf5 import Array
 from lauedepth.io.readings import FULL_16_BIT
-
-Progress = Callable[[int, int], None]
-"""Called with (done, total)."""
 
 MOST_FRAMES: Final = 32768
 """Frames of 16 bits whose sum a 32-bit number holds, and twice that."""

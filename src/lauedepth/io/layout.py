@@ -1,4 +1,4 @@
-"""The file formats, one table each: writers, readers, the validator and the docs use these."""
+"""The file formats, one table each, used by writers, readers, the validator and the docs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 Kind = Literal["group", "text", "int32", "uint8", "float32", "float64", "image", "number"]
-"""What an entry holds. An "image" is any plain number up to 64 bits; a "number" likewise."""
+"""What an entry holds. "image" and "number" are any plain number type up to 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -16,17 +16,17 @@ class Entry:
     Attributes
     ----------
     path : str
-        From the root, without a leading slash; "" is the root.
+        Path from the root, without a leading slash; "" is the root.
     kind : Kind
     meaning : str
-        For people.
+        Description for the documentation.
     axes : tuple of str
         Names of the axes, () for a scalar. Axes of one name are equally long in a file.
     units : str
         Value of the attribute ``units``, if any.
     required : bool
     attributes : tuple of (str, str)
-        Further attributes, fixed.
+        Further attributes with fixed values.
     """
 
     path: str
@@ -47,7 +47,7 @@ class Layout:
     name, title, about : str
     entries : tuple of Entry
     c_readable : bool
-        The file keeps to what the beamline's C readers can read.
+        Whether the file uses only what the beamline's C readers can read.
     """
 
     name: str
@@ -86,21 +86,21 @@ def _group(path: str, nx_class: str, meaning: str, *attributes: tuple[str, str])
 
 
 def _region_entries() -> tuple[Entry, ...]:
-    said = {
+    descriptions = {
         "Nx": "unbinned columns of the whole detector",
         "Ny": "unbinned rows of the whole detector",
         "startx": "first unbinned column of the image",
-        "endx": "last unbinned column of the image, itself included",
+        "endx": "last unbinned column of the image, inclusive",
         "groupx": "unbinned columns per image column",
         "binx": "the same, under its other name",
         "starty": "first unbinned row of the image",
-        "endy": "last unbinned row of the image, itself included",
+        "endy": "last unbinned row of the image, inclusive",
         "groupy": "unbinned rows per image row",
         "biny": "the same, under its other name",
     }
     return tuple(
         Entry(f"{DETECTOR}/{name}", "int32", meaning, required=False)
-        for name, meaning in said.items()
+        for name, meaning in descriptions.items()
     )
 
 
@@ -125,7 +125,7 @@ _SIGNAL = ("signal", "data")
 POINT: Final = Layout(
     "point",
     "Point, as one stack",
-    "One scan point: every frame of the aperture scan. What else the beamline wrote is kept.",
+    "One scan point: every frame of the aperture scan. All other beamline metadata is kept.",
     (
         replace(_group("entry1", "NXentry", "the measurement"), required=False),
         replace(_group("entry1/data", "NXdata", "the images"), required=False),
@@ -138,7 +138,7 @@ POINT: Final = Layout(
 FRAME: Final = Layout(
     "frame",
     "Point, as a folder of frames",
-    "One frame in each file `NAME_N.h5`. A number left out is a frame that was lost.",
+    "One frame in each file `NAME_N.h5`. A missing number is a lost frame.",
     tuple(
         replace(entry, axes=("rows", "columns")) if entry.path == DATA else entry
         for entry in POINT.entries
@@ -159,8 +159,8 @@ RESULT: Final = Layout(
         Entry(
             DATA,
             "float32",
-            "intensity from each depth, counts a frame with no bar in the way; chunks that "
-            "hold only zeros are not stored",
+            "intensity from each depth, in counts per frame with no bar in the beam; chunks that "
+            "contain only zeros are not stored",
             ("depths", "rows", "columns"),
             "counts",
         ),
@@ -178,30 +178,32 @@ RESULT: Final = Layout(
         Entry(f"{RECONSTRUCTION}/backend", "text", "the backend that decoded"),
         Entry(f"{RECONSTRUCTION}/configuration", "text", "the whole experiment, JSON"),
         Entry(f"{RECONSTRUCTION}/timings", "text", "seconds per step, JSON"),
-        _group(PIXELS, "NXcollection", "one row per pixel looked at and per depth found"),
+        _group(PIXELS, "NXcollection", "one row per examined pixel and depth found"),
         Entry(f"{PIXELS}/row", "int32", "image row", _COLUMN),
         Entry(f"{PIXELS}/column", "int32", "image column", _COLUMN),
-        Entry(f"{PIXELS}/status", "uint8", "what became of the pixel (PixelStatus)", _COLUMN),
-        Entry(f"{PIXELS}/flags", "uint8", "remarks, as bits (PixelFlag)", _COLUMN),
+        Entry(f"{PIXELS}/status", "uint8", "outcome of decoding (PixelStatus)", _COLUMN),
+        Entry(f"{PIXELS}/flags", "uint8", "flags, as bits (PixelFlag)", _COLUMN),
         Entry(f"{PIXELS}/depth", "float32", "centroid of the footprint", _COLUMN, "micron"),
         Entry(f"{PIXELS}/depth_error", "float32", "its standard error", _COLUMN, "micron"),
         Entry(f"{PIXELS}/width", "float32", "full width of the footprint", _COLUMN, "micron"),
-        Entry(f"{PIXELS}/intensity", "float32", "counts a frame", _COLUMN, "counts"),
+        Entry(f"{PIXELS}/intensity", "float32", "counts per frame", _COLUMN, "counts"),
         Entry(
             f"{PIXELS}/background",
             "float32",
-            "counts a frame that do not pass the aperture",
+            "counts per frame that do not pass through the aperture",
             _COLUMN,
             "counts",
         ),
         Entry(
             f"{PIXELS}/mask_position",
             "float32",
-            "coordinate along the code at frame 0, from that depth",
+            "coordinate along the code at frame 0, for this depth",
             _COLUMN,
             "micron",
         ),
-        Entry(f"{PIXELS}/energy", "float32", "NaN where not searched", _COLUMN, "keV"),
+        Entry(
+            f"{PIXELS}/energy", "float32", "photon energy; NaN where not determined", _COLUMN, "keV"
+        ),
         Entry(f"{PIXELS}/residual", "float32", "chi-square per degree of freedom", _COLUMN),
         *_metadata_entries(),
     ),

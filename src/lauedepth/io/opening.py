@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import re
 from pathlib import Path
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 import h5py
 
 from lauedepth.core.errors import InputError
+from lauedepth.core.locks import share
 
 COPY_AGAIN: Final = "wait until its writer has closed it, or copy it again"
 DAMAGED: Final = "is a damaged HDF5 file"
@@ -88,11 +88,9 @@ def _refuse_unreadable(path: Path) -> None:
     try:
         with path.open("rb") as stream:
             try:
-                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                share(stream.fileno())
             except BlockingIOError:
                 raise InputError("is still open for writing", str(path), COPY_AGAIN) from None
-            except OSError:
-                pass  # a file system without locks
             if not stream.read(1):
                 raise InputError("is empty", str(path), COPY_AGAIN)
     except OSError as error:

@@ -14,9 +14,10 @@ import numpy.typing as npt
 from lauedepth.core.errors import InputError
 from lauedepth.core.instrument.experiment import Frames, Region
 from lauedepth.core.notices import Notice, warning
+from lauedepth.core.progress import StageProgress, no_progress
 from lauedepth.io.first_look import FRAMES, HALF, plateau, wrapped
 from lauedepth.io.frame_list import told
-from lauedepth.io.frame_sums import MOST_FRAMES, Progress, Sums
+from lauedepth.io.frame_sums import MOST_FRAMES, Sums
 from lauedepth.io.hdf5 import Array
 from lauedepth.io.layout import SAMPLE
 from lauedepth.io.lost_frames import (
@@ -85,6 +86,11 @@ class Point:
         self._looked = False
 
     @property
+    def row_bytes(self) -> int:
+        """Size of one image row in all frames of the experiment, as `read_rows` gives it."""
+        return len(self.frames) * self.shape[2] * self.dtype.itemsize
+
+    @property
     def sample_xyz(self) -> tuple[float, float, float]:
         """Position of the sample stage, µm; the mean where it is given for each frame."""
         x, y, z = (self._stage(axis) for axis in "XYZ")
@@ -102,12 +108,13 @@ class Point:
             self._usable = self.present[numbers] & ~self._ignored[numbers]
             empty, blind = self._lost_among(numbers)
             self._usable &= ~(empty | blind)[numbers]
-            self._tell_lost(empty, blind)
         return self._usable
 
     @property
     def notices(self) -> tuple[Notice, ...]:
-        """What was noticed so far, on opening and on reading."""
+        """What was noticed so far, on opening and on reading, and which frames are lost."""
+        if not self.usable.all():
+            self._tell_lost()
         return tuple(self._notices)
 
     def add_notice(self, notice: Notice) -> None:
@@ -142,7 +149,7 @@ class Point:
         return out
 
     def mean_image(
-        self, frames: Frames | None = None, progress: Progress | None = None
+        self, frames: Frames | None = None, progress: StageProgress = no_progress
     ) -> npt.NDArray[np.float64]:
         """Return the mean count of each pixel over its measurements in frames that were not lost.
 
@@ -169,7 +176,7 @@ class Point:
         self,
         frames: Frames | None = None,
         rows: slice | None = None,
-        progress: Progress | None = None,
+        progress: StageProgress = no_progress,
     ) -> Sums:
         """Return the sum of each pixel over frames that were stored.
 
@@ -202,8 +209,7 @@ class Point:
             if band == slice(0, self.shape[1], 1):
                 self._note_levels(run, images[:, sample_rows(self.shape[1])])
             sums = sums.plus(images)
-            if progress:
-                progress(sums.frames, numbers.size)
+            progress(sums.frames, numbers.size)
         return sums
 
     def without_lost(
@@ -356,29 +362,27 @@ class Point:
             self._read(run, rows, images)
             self._note_levels(run, images)
 
-    def _tell_lost(self, empty: Flags, blind: Flags) -> None:
+    def _tell_lost(self) -> None:
         numbers = self.frames.indices
+        empty, blind = self._lost_among(numbers)
         reasons = {
             "not stored": ~self.present[numbers],
             "left out by data.ignored_frames": self.present[numbers] & self._ignored[numbers],
             "empty": empty[numbers],
             "without measurements": blind[numbers],
         }
-        lost = sum(int(np.count_nonzero(flags)) for flags in reasons.values())
-        if lost:
-            places = "; ".join(
-                f"{told(numbers[flags])} {reason}"
-                for reason, flags in reasons.items()
-                if flags.any()
+        places = [
+            f"{told(numbers[flags])} {reason}" for reason, flags in reasons.items() if flags.any()
+        ]
+        lost = np.count_nonzero(~self.usable)
+        self.add_notice(
+            warning(
+                "frames-lost",
+                f"{lost} of {numbers.size} frames are lost: {'; '.join(places)}",
+                str(self.path),
+                "nothing to do if the beam or the detector was off then",
             )
-            self.add_notice(
-                warning(
-                    "frames-lost",
-                    f"{lost} of {numbers.size} frames are lost: {places}",
-                    str(self.path),
-                    "nothing to do if the beam or the detector was off then",
-                )
-            )
+        )
 
 
 def _common_multiple(multiple_of: int, row_chunk: int, rows: int) -> int:

@@ -68,6 +68,28 @@ def open_point(
     ------
     InputError
         What is wrong with the file, and what to do.
+
+    Examples
+    --------
+    A point of five frames, of which the detector lost the second:
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from lauedepth import load_experiment
+    >>> from lauedepth.io import write_point
+    >>> detector = load_experiment("examples/experiment.yml").to_core().detector
+    >>> region = Region(shape=(4, 6), start=(100, 50))
+    >>> frame = np.full(region.shape, 7, np.uint16)
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "point_0001.h5"
+    ...     frames = [frame, None, frame, frame, frame]
+    ...     write_point(
+    ...         path, frames, 5, region=region, detector=detector, sample_xyz=(0.0, 0.0, 0.0)
+    ...     )
+    ...     with open_point(path, detector=detector) as point:
+    ...         point.shape, point.region.start, point.usable.tolist()
+    ...         point.read_rows(0, 2).sum(axis=(1, 2)).tolist()
+    ((5, 4, 6), (100, 50), [True, False, True, True, True])
+    [84, 0, 84, 84, 84]
     """
     path = Path(path)
     scan = scan or FrameList()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 import h5py
 
 from lauedepth.core.errors import LaueDepthError, OutputError
+from lauedepth.core.locks import claim, share
 from lauedepth.io.hdf5 import sync
 
 Validate = Callable[[Path], list[str]]
@@ -72,8 +72,8 @@ def publish(path: Path | str, validate: Validate | None = None) -> Iterator[Path
         try:
             yield partial
             # A shared lock still keeps other writers out, and lets the validator read.
-            with suppress(OSError):
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            with suppress(BlockingIOError):
+                share(lock)
             reasons = validate(partial) if validate else []
             if reasons:
                 raise OutputError(
@@ -127,10 +127,14 @@ def _claim(path: Path, partial: Path) -> int:
     except OSError as error:
         raise _as_output_error(error, path) from error
     try:
-        if not (_lock(descriptor) and _is_named(descriptor, partial)):
+        claim(descriptor)
+        if not _is_named(descriptor, partial):
             raise _other_writer(path)
         os.posix_fallocate(descriptor, 0, _LEAST_SPACE)
         os.ftruncate(descriptor, 0)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise _other_writer(path) from None
     except LaueDepthError:
         os.close(descriptor)
         raise
@@ -150,23 +154,13 @@ def _remove_leftover(path: Path, partial: Path) -> None:
     except FileNotFoundError:
         return
     try:
-        if not _lock(descriptor):
-            raise _other_writer(path)
+        claim(descriptor)
         if _is_named(descriptor, partial):
             partial.unlink()
+    except BlockingIOError:
+        raise _other_writer(path) from None
     finally:
         os.close(descriptor)
-
-
-def _lock(descriptor: int) -> bool:
-    """Take a file for this process alone; return whether nobody else has it."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        pass  # a file system without locks
-    return True
 
 
 def _is_named(descriptor: int, path: Path) -> bool:

@@ -1,10 +1,10 @@
 """From the detector's folder to the results folder while the experiment runs.
 
-The seams are the protocols named here; the parts that need a database are imported from their
-modules, so that planning and replaying do without one.
+The interfaces are the protocols exported here. The parts that need a database are imported from
+their own modules, so that planning and replaying work without one.
 """
 
-from lauedepth.pipeline.planner import Demand, Plan, plan
+from lauedepth.pipeline.planner import Demand, Forecast, forecast
 from lauedepth.pipeline.protocols import (
     Item,
     JobReport,
@@ -20,16 +20,16 @@ from lauedepth.pipeline.protocols import (
 
 __all__ = [
     "Demand",
+    "Forecast",
     "Item",
     "JobReport",
     "JobRequest",
     "JobState",
     "Member",
-    "Plan",
     "Recipe",
     "Scheduler",
     "Sighting",
     "Source",
     "Transfer",
-    "plan",
+    "forecast",
 ]

@@ -1,4 +1,4 @@
-"""Putting the parts together for this machine: which recipe, which folders, which driver."""
+"""Assembling the pipeline on this machine: recipe, folders and driver."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lauedepth.pipeline.places import Folders, Place
 from lauedepth.pipeline.protocols import Recipe
 from lauedepth.pipeline.schedulers import LocalProcesses
 from lauedepth.pipeline.settings import Settings
-from lauedepth.pipeline.sources import FolderSource, Inspector, Layout
+from lauedepth.pipeline.sources import FolderSource, Inspector, PointKind
 from lauedepth.pipeline.transfers import LocalCopy
 
 OUR_PROGRAM: Final = (sys.executable, "-m", "lauedepth")
@@ -34,7 +34,7 @@ def recipe_for(experiment: Path | None, settings: Settings) -> Recipe:
     Raises
     ------
     ConfigurationError
-        If the experiment's file is needed and not there.
+        If the experiment's file is needed but missing.
     """
     if experiment is not None and not experiment.is_file():
         raise ConfigurationError("no such file", str(experiment), "give the experiment's YAML")
@@ -57,17 +57,17 @@ def recipe_for(experiment: Path | None, settings: Settings) -> Recipe:
 
 
 def remember_recipe(catalog: Catalog, recipe: Recipe) -> None:
-    """Keep the recipe, so that commands beside the driver know what it runs."""
+    """Store the recipe, so that other commands know what the driver runs."""
     catalog.remember("recipe", json.dumps(asdict(recipe)))
 
 
 def require_same_recipe(catalog: Catalog, recipe: Recipe) -> None:
-    """Raise a FacilityError if a running driver works by another recipe."""
+    """Raise a FacilityError if a running driver uses another recipe."""
     if catalog.meta("recipe") != json.dumps(asdict(recipe)):
         raise FacilityError(
-            "the driver that holds this catalog runs another recipe or experiment",
+            "the running driver uses another recipe or experiment",
             catalog.where,
-            "give another results folder",
+            "use another results folder",
         )
 
 
@@ -79,11 +79,11 @@ def run_pipeline(
     *,
     slots: int,
     until_done: bool = False,
-    stir: Path | None = None,
+    notify: Path | None = None,
 ) -> None:
     """Hold the catalog and drive it until drained (Ctrl-C), or until every point has ended.
 
-    A second Ctrl-C leaves at once: the jobs go on, and the next driver finds them.
+    A second Ctrl-C exits at once: the jobs keep running, and the next driver finds them.
     """
     with hold(catalog) as me:
         remember_recipe(catalog, recipe)
@@ -92,7 +92,7 @@ def run_pipeline(
         scheduler = LocalProcesses(folders.work / "jobs", slots)
         means = Means(LocalCopy(), scheduler, recipe, folders)
         driver = Driver(catalog, means, settings, lambda row: open_source(row, folders))
-        with _draining(driver), _stirred(driver, stir):
+        with _draining(driver), _woken_by_changes(driver, notify):
             driver.run(me, until_done)
 
 
@@ -100,7 +100,7 @@ def open_source(row: SourceRow, folders: Folders) -> FolderSource:
     """Return the source that a row of the catalog describes."""
     return FolderSource(
         Path(row.folder),
-        Layout(row.layout),
+        PointKind(row.layout),
         marker=row.marker,
         dataset=row.dataset,
         frames=row.frames,
@@ -111,14 +111,14 @@ def open_source(row: SourceRow, folders: Folders) -> FolderSource:
 
 @contextmanager
 def _draining(driver: Driver) -> Iterator[None]:
-    """Let the first Ctrl-C or termination drain the driver and the second end it."""
+    """Make the first Ctrl-C or SIGTERM drain the driver and the second end it."""
     asked = threading.Event()
 
     def on_signal(number: int, _: FrameType | None) -> None:
         if asked.is_set():
-            os._exit(128 + number)  # the threads wait for jobs; what they did is on disk
+            os._exit(128 + number)  # the threads wait for jobs; their work so far is on disk
         asked.set()
-        os.write(2, b"draining: points in flight are finished; once more to leave at once\n")
+        os.write(2, b"draining: finishing points in progress; press Ctrl-C again to exit at once\n")
         driver.drain()
 
     before = {s: signal.signal(s, on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
@@ -130,8 +130,8 @@ def _draining(driver: Driver) -> Iterator[None]:
 
 
 @contextmanager
-def _stirred(driver: Driver, folder: Path | None) -> Iterator[None]:
-    """Have the system's own reports of changes wake the driver early."""
+def _woken_by_changes(driver: Driver, folder: Path | None) -> Iterator[None]:
+    """Let the system's file notifications wake the driver early."""
     stop = threading.Event()
     if folder is not None:
         arguments = (folder, driver.wake, stop)
@@ -145,19 +145,19 @@ def _stirred(driver: Driver, folder: Path | None) -> Iterator[None]:
 def add_folder(
     catalog: Catalog, folder: Path, place: Place, settings: Settings, *, live: bool, expected: int
 ) -> None:
-    """Have the points of a folder worked on.
+    """Add a folder whose points are to be processed.
 
     Raises
     ------
     ConfigurationError
-        If the folder is not there, or results would be taken for points.
+        If the folder does not exist, or results would be taken for points.
     """
     watched = folder.resolve()
     if not watched.is_dir():
         raise ConfigurationError("no such folder", str(folder))
     if watched == place.folders.results:
         raise ConfigurationError(
-            "points and results in one folder", str(folder), "give another --results"
+            "points and results are in the same folder", str(folder), "give another --results"
         )
     catalog.add_source(
         SourceRow(

@@ -1,4 +1,4 @@
-"""The loop that keeps points moving: look, start, sweep, rest."""
+"""The main loop of the pipeline: look for points, start work, clean up, wait."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lauedepth.pipeline.catalog import (
     POINTS,
     Catalog,
     Holder,
-    Point,
+    PointRow,
     PointState,
     SourceRow,
 )
@@ -32,28 +32,27 @@ from lauedepth.pipeline.settling import Watcher
 LOG: Final = logging.getLogger("lauedepth.live")
 
 BEAT_S: Final = 5.0
-"""How often the driver says that it lives."""
+"""Interval of the driver's heartbeat."""
 
 DISK: Final = "disk"
 
 AHEAD: Final = 2
-"""Points staged ahead, so that a free slot never waits for a copy."""
-
+"""Points staged in advance, so that a free slot never waits for a copy."""
 
 BREAKDOWNS: Final = 5
-"""How often work on one point may break down inside the pipeline before the point has failed."""
+"""Internal errors on one point after which the point is marked as failed."""
 
 STALLED_S: Final = 60.0
-"""A run that the engine has not begun by then is begun anew."""
+"""Time after which a run that the engine has not started is started again."""
 
 
 class Driver:
-    """Moves the points of a catalog. Whoever makes one must `hold` the catalog.
+    """Moves the points of a catalog through the pipeline. Its owner must `hold` the catalog.
 
     Parameters
     ----------
     open_source : callable
-        Makes the source that a row of the catalog describes.
+        Opens the source that a row of the catalog describes.
     """
 
     def __init__(
@@ -81,23 +80,23 @@ class Driver:
         self._stopped: set[int] = set()
         self._breakdowns: dict[int, int] = {}
         self._draining = False
-        self._most = settings.in_flight or means.scheduler.slots + AHEAD
-        self._stirred = self._worked = self._ended = False
+        self._maximum = settings.in_flight or means.scheduler.slots + AHEAD
+        self._changed = self._worked = self._ended = False
         self._hold_until = self._next_look = self._next_glance = self._next_beat = 0.0
         self._notices: dict[str, str] = {}
 
     def wake(self) -> None:
-        """Look at the sources soon: something happened there."""
-        self._stirred = True
+        """Look at the sources soon: something has changed there."""
+        self._changed = True
         self._wake.set()
 
     def drain(self) -> None:
-        """Start nothing more, and return from `run` when nothing is in flight."""
+        """Start nothing more, and return from `run` when nothing is in progress."""
         self._draining = True
         self._wake.set()
 
     def run(self, me: Holder, until_done: bool = False) -> None:
-        """Drive until drained, or until every point has ended."""
+        """Run until drained, or until every point is in a final state."""
         memory.share_one_heap()
         now = time.monotonic()
         for point_id, run in self._engine.launch():
@@ -115,15 +114,15 @@ class Driver:
             self._engine.close()
 
     def _turn(self, me: Holder, until_done: bool) -> bool:
-        """Do what is due, and return whether that was all."""
+        """Do what is due, and return whether the driver is finished."""
         now = time.monotonic()
         try:
             if now >= self._next_look:
                 rest = self._look()
                 self._next_look = now + max(self._settings.poll_s, rest)
                 self._next_glance = now + rest
-                self._ended = True  # a person may have ended points beside this driver
-            elif self._stirred and now >= self._next_glance:
+                self._ended = True  # a user may have skipped points meanwhile
+            elif self._changed and now >= self._next_glance:
                 self._next_glance = now + self._look(glance=True)
             self._advance(now)
             if self._ended:
@@ -134,17 +133,17 @@ class Driver:
                 self._next_beat = now + BEAT_S
             return self._is_over(until_done)
         except CatalogError as error:
-            LOG.error("%s; another try in %.0f s", error, BEAT_S)
+            LOG.error("%s; trying again in %.0f s", error, BEAT_S)
             self._next_look = now + BEAT_S
             return False
 
     def _tidy_memory(self) -> None:
-        """Give memory back each time that work has run out."""
+        """Return memory to the system whenever the work is done."""
         if self._in_flight:
             self._worked = True
         elif self._worked:
             self._worked = False
-            memory.give_back()
+            memory.release_unused()
 
     def _is_over(self, until_done: bool) -> bool:
         if self._in_flight:
@@ -156,9 +155,9 @@ class Driver:
         return not self._catalog.coming()
 
     def _look(self, glance: bool = False) -> float:
-        """Look at every source, also those added beside this driver; return how long to rest."""
+        """Look at every source, including newly added ones; return how long to rest (s)."""
         rest = 0.0
-        self._stirred = False
+        self._changed = False
         for row in self._catalog.sources():
             try:
                 if row.id not in self._watchers:
@@ -168,21 +167,21 @@ class Driver:
                 watcher = self._watchers[row.id]
                 watcher.refresh()
                 rest += watcher.poll(glance)
-                self._say(row.folder, "")
+                self._notify(row.folder, "")
             except InputError as error:
-                self._say(row.folder, f"paused: {error}")
+                self._notify(row.folder, f"paused: {error}")
         return rest
 
     def _advance(self, now: float) -> None:
         active = self._catalog.points(POINTS.c.state.in_(ACTIVE))
-        self._take_back_lost(active, now)
+        self._requeue_lost(active, now)
         self._stopped = {
             i for i in set(self._in_flight) if i not in {p.id for p in active}
         } & self._begun
         self._dispatch(active, now)
 
-    def _take_back_lost(self, active: list[Point], now: float) -> None:
-        """Put points back whose run broke down or never began."""
+    def _requeue_lost(self, active: list[PointRow], now: float) -> None:
+        """Requeue points whose run broke down or never started."""
         for point_id, since in list(self._in_flight.items()):
             if point_id not in self._begun and now - since > STALLED_S:
                 del self._in_flight[point_id]
@@ -191,28 +190,28 @@ class Driver:
                 continue
             broken = self._breakdowns.get(point.id, 0)
             if broken >= BREAKDOWNS:
-                text = f"the pipeline broke down on it {broken} times; see its log"
+                text = f"the pipeline failed internally on this point {broken} times; see its log"
                 self._catalog.finish(point.id, PointState.FAILED, text, only=ACTIVE)
             else:
-                self._catalog.requeue(point.id, "taken up again")
+                self._catalog.requeue(point.id, "restarted")
 
-    def _dispatch(self, active: list[Point], now: float) -> None:
+    def _dispatch(self, active: list[PointRow], now: float) -> None:
         coming = [p.size for p in active if p.state is PointState.STAGING]
         while not self._draining and now >= self._hold_until:
-            if len(self._in_flight) >= self._most:
+            if len(self._in_flight) >= self._maximum:
                 return
             point = self._catalog.next_waiting()
             if point is None:
-                self._say(DISK, "")
+                self._notify(DISK, "")
                 return
             coming.append(point.size)
             objection = self._guard.objection(coming)
-            self._say(DISK, objection)
+            self._notify(DISK, objection)
             if objection or point.id in self._in_flight:
                 return
             self._start(point, now)
 
-    def _start(self, point: Point, now: float) -> None:
+    def _start(self, point: PointRow, now: float) -> None:
         run = self._catalog.dispatch(point)
         self._in_flight[point.id] = now
         try:
@@ -221,8 +220,8 @@ class Driver:
             del self._in_flight[point.id]
             raise
 
-    def _say(self, about: str, notice: str) -> None:
-        """Tell once what work waits for; an empty notice says that it no longer does."""
+    def _notify(self, about: str, notice: str) -> None:
+        """Log once what the work waits for; an empty notice ends the wait."""
         if notice and about not in self._notices:
             LOG.warning("%s", notice)
         if notice:
@@ -231,7 +230,7 @@ class Driver:
             self._notices.pop(about, None)
 
     def _process(self, point_id: int, run: int, step: StepRunner) -> None:
-        """Work on a point in a thread of the engine; what breaks here is taken back by the loop."""
+        """Process a point in a thread of the engine; the main loop requeues it if this fails."""
         self._begun.add(point_id)
         try:
             self._flow.process(point_id, run, step)
@@ -239,7 +238,7 @@ class Driver:
             if not isinstance(error, CatalogError):
                 self._breakdowns[point_id] = self._breakdowns.get(point_id, 0) + 1
             self._hold_until = time.monotonic() + BEAT_S
-            LOG.exception("point %d: the pipeline broke down", point_id)
+            LOG.exception("point %d: internal error of the pipeline", point_id)
             raise
         finally:
             self._begun.discard(point_id)
@@ -248,7 +247,7 @@ class Driver:
             self._wake.set()
 
     def _sweep(self) -> None:
-        """Delete staged files of ended points, but for the last few."""
+        """Delete the staged files of finished points, except the most recent."""
         ended = self._catalog.points(POINTS.c.staged, POINTS.c.state.in_(FINAL))
         ended = [point for point in ended if point.id not in self._in_flight]
         ended.sort(key=lambda point: point.finished or 0.0, reverse=True)
@@ -271,9 +270,9 @@ class Driver:
 def watch_events(folder: Path, wake: Callable[[], None], stop: threading.Event) -> None:
     """Call `wake` when the system reports a change below a folder, until stopped.
 
-    Only a help: what network mounts do not report is found by looking again.
+    Only an accelerator: changes that network mounts do not report are found by polling.
     """
-    from watchfiles import watch  # noqa: PLC0415 (an accelerator, absent in a plain install)
+    from watchfiles import watch  # noqa: PLC0415 (optional: absent in a plain install)
 
     for _ in watch(folder, stop_event=stop, rust_timeout=5000, yield_on_timeout=False):
         wake()

@@ -1,8 +1,8 @@
-"""The durable engine: which step of which point is done survives any crash.
+"""The durable engine: a record of the steps done for each point that survives any crash.
 
-The only module that knows DBOS. A workflow is one run of one point; its steps are recorded in the
-catalog's own database, and what was running is taken up again at the next launch. Steps may run
-more than once, so each looks before it acts.
+The only module that uses DBOS. A workflow is one run of one point; its steps are recorded in the
+catalog's own database, and unfinished workflows resume at the next launch. A step may run more
+than once, so each checks before it acts.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from lauedepth.pipeline.errors import CatalogError
 T = TypeVar("T")
 
 FLOW_VERSION: Final = "lauedepth-flow-1"
-"""Changed only when the steps change: otherwise an edit of the code would strand running work."""
+"""Changed only when the steps change: otherwise any edit would strand unfinished work."""
 
 UNFINISHED: Final = ["PENDING", "ENQUEUED"]
 
 
 class StepRunner(Protocol):
-    """Runs a step, or returns what it returned when it ran before."""
+    """Runs a step, or returns the result of its earlier run."""
 
     def __call__(self, name: str, function: Callable[[], T]) -> T:
-        """Run `function` once per run of a point, as far as anyone can tell."""
+        """Run `function`, or return its recorded result if it ran before."""
 
 
 class Engine:
-    """DBOS, kept to this machine: no conductor, no telemetry, no server.
+    """DBOS, confined to this machine: no conductor, no telemetry, no server.
 
     Parameters
     ----------
     catalog : Catalog
         Its database also holds the engine's tables.
     process : callable
-        ``process(point_id, run, step)``: the work on one point.
+        ``process(point_id, run, step)``: processes one point.
     """
 
     def __init__(self, catalog: Catalog, process: Callable[[int, int, StepRunner], None]) -> None:
@@ -64,9 +64,9 @@ class Engine:
         self._work = work
 
     def launch(self) -> set[tuple[int, int]]:
-        """Take up what was running and return it as (point, run).
+        """Resume unfinished runs and return them as (point, run).
 
-        Runs of another version of the steps are called off: the point then starts a new run.
+        Runs of another version of the steps are cancelled: the point then starts a new run.
         """
         DBOS.launch()
         resumed = set()
@@ -79,7 +79,7 @@ class Engine:
         return resumed
 
     def start(self, point_id: int, run: int) -> None:
-        """Begin a run of a point in the background.
+        """Start a run of a point in the background.
 
         Raises
         ------
@@ -90,10 +90,10 @@ class Engine:
             with SetWorkflowID(f"{self._prefix}-{point_id}-{run}"):
                 DBOS.start_workflow(self._work, point_id, run)
         except Exception as error:
-            raise CatalogError(f"the engine cannot begin work ({plain_cause(error)})") from error
+            raise CatalogError(f"the engine cannot start work ({plain_cause(error)})") from error
 
     def close(self) -> None:
-        """Stop the engine; runs that are not done are taken up at the next launch."""
+        """Stop the engine; unfinished runs resume at the next launch."""
         DBOS.destroy(destroy_registry=True)
 
 

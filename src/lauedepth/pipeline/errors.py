@@ -1,6 +1,6 @@
-"""What can go wrong in the pipeline, told so that a person can act on it.
+"""The failures of the pipeline, worded so that a user can act on them.
 
-The one place where the pipeline touches the core: every failure is the project's failure type.
+They derive from the project's own error types, the only ones that users see.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ class CatalogError(FacilityError):
 
 
 class HeldError(FacilityError):
-    """Another driver works on this catalog."""
+    """Another driver holds this catalog."""
 
 
 class ChangedError(FacilityError):
-    """A file is no longer the one that was seen."""
+    """A file has changed since it was seen."""
 
 
 class NotAPointError(FacilityError):
-    """A file is one that this program wrote, and no point of a detector."""
+    """A file was written by this program and is not a detector's point."""
 
 
 class StoppedError(FacilityError):
-    """Work on a point was called off."""
+    """Work on a point was cancelled."""
 
 
 class JobError(FacilityError):

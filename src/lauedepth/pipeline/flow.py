@@ -1,6 +1,6 @@
-"""What is done to a point: staged, reconstructed, packaged, delivered, recorded.
+"""The steps of processing a point: stage, reconstruct, package, deliver, record.
 
-Every step looks first and then acts: it may have been done, or half done, by a driver that died.
+Every step checks before it acts: a driver that died may have done it already, or half of it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from lauedepth.pipeline.catalog import ACTIVE, Catalog, Point, PointState
+from lauedepth.pipeline.catalog import ACTIVE, Catalog, PointRow, PointState
 from lauedepth.pipeline.engine import StepRunner
 from lauedepth.pipeline.errors import (
     CatalogError,
@@ -41,20 +41,20 @@ T = TypeVar("T")
 LOG: Final = logging.getLogger("lauedepth.live")
 
 TRIALS: Final = 5
-"""How often a job that is killed, or asks for it, is started again."""
+"""Maximum number of starts of a job that is killed or asks for a retry."""
 
 TRY_AGAIN: Final = 75
-"""Exit code by which a program says that its failure may pass."""
+"""Exit code by which a program asks for a retry (EX_TEMPFAIL)."""
 
 DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 PASSING: Final = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENOTCONN)
 PAUSES_S: Final = (1.0, 5.0, 20.0)
-"""Waits before another try after a failure of a disk or a network mount that may pass."""
+"""Waits before each retry after a transient failure of a disk or network mount."""
 
 
 @dataclass(frozen=True)
 class Means:
-    """With what a point is worked on: how files move, where jobs run, what they run, and where."""
+    """What processing needs: a transfer, a scheduler, the programs to run, and the folders."""
 
     transfer: Transfer
     scheduler: Scheduler
@@ -68,9 +68,9 @@ class Flow:
     Parameters
     ----------
     full : callable
-        Says whether the disk is too full to go on.
+        Returns whether the disk is too full to continue.
     stopped : callable
-        Says whether work on a point has been called off.
+        Returns whether work on a point has been cancelled.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Flow:
         self._prefix = catalog.meta("id")
 
     def process(self, point_id: int, run: int, step: StepRunner) -> None:
-        """Bring a point to its end; whatever happens to it is written in the catalog."""
+        """Process a point to a final state; the outcome is recorded in the catalog."""
         point = self._catalog.point(point_id)
         if point.run != run or point.state not in ACTIVE:
             return
@@ -96,9 +96,9 @@ class Flow:
         except ChangedError as error:
             self._end(point, PointState.SUPERSEDED, str(error))
         except CatalogError:
-            raise  # says nothing about the point: the driver takes it up again
+            raise  # says nothing about the point: the driver starts it again
         except StoppedError:
-            LOG.info("%s: called off", point.label)
+            LOG.info("%s: cancelled", point.label)
         except LaueDepthError as error:
             self._end(point, PointState.FAILED, str(error))
         except OSError as error:
@@ -107,7 +107,7 @@ class Flow:
             else:
                 self._end(point, PointState.FAILED, str(error))
 
-    def _steps(self, point: Point, step: StepRunner) -> None:
+    def _steps(self, point: PointRow, step: StepRunner) -> None:
         digest = step("stage in", lambda: self._persist(self._stage_in, point))
         earlier = self._catalog.done_before(point, digest)
         if earlier is not None:
@@ -122,23 +122,23 @@ class Flow:
         self._catalog.done(point, manifest[point.result])
         LOG.info("%s: done, %s", point.label, self._folders.results / point.result)
 
-    def _end(self, point: Point, state: PointState, reason: str) -> None:
+    def _end(self, point: PointRow, state: PointState, reason: str) -> None:
         self._catalog.finish(point.id, state, reason, only=ACTIVE)
         LOG.warning("%s: %s: %s", point.label, state.value, reason)
 
-    def _persist(self, action: Callable[[Point], T], point: Point) -> T:
-        """Try an action again when a mount or a disk fails in a way that may pass."""
+    def _persist(self, action: Callable[[PointRow], T], point: PointRow) -> T:
+        """Retry an action after transient failures of a disk or network mount."""
         for pause in PAUSES_S:
             try:
                 return action(point)
             except OSError as error:
                 if error.errno not in PASSING:
                     raise
-                LOG.warning("%s: %s, another try in %.0f s", point.label, error, pause)
+                LOG.warning("%s: %s; trying again in %.0f s", point.label, error, pause)
                 time.sleep(pause)
         return action(point)
 
-    def _stage_in(self, point: Point) -> str:
+    def _stage_in(self, point: PointRow) -> str:
         """Copy the point's files next to the job and return the checksum of its content."""
         self._catalog.step(point, PointState.STAGING, staged=True)
         source = next(s for s in self._catalog.sources() if s.id == point.source_id)
@@ -152,16 +152,16 @@ class Flow:
             lines.append(f"{digest}  {place.name}\n")
         return digest if single else hashlib.sha256("".join(lines).encode()).hexdigest()
 
-    def _staged(self, point: Point) -> Path:
+    def _staged(self, point: PointRow) -> Path:
         return self._folders.point(point.id) / "in" / Path(point.key).name
 
-    def _reconstruct(self, point: Point, digest: str) -> bool:
-        """Run the point's job to its end; return False if the disk was too full for it.
+    def _reconstruct(self, point: PointRow, digest: str) -> bool:
+        """Run the point's job; return False if the disk was too full for it.
 
         Raises
         ------
         JobError
-            If the job failed, or was killed too often.
+            If the job failed, or was killed too many times.
         """
         self._catalog.step(point, PointState.RECONSTRUCTING, sha256_input=digest)
         out = self._folders.point(point.id) / "out"
@@ -180,32 +180,34 @@ class Flow:
                 return False
             self._scheduler.cancel(name)
             if (report.exit_code or 0) > 0 and report.exit_code != TRY_AGAIN:
-                raise JobError(f"the job failed with code {report.exit_code}: {report.reason}")
-            LOG.warning("%s: job %s %s", point.label, name, _death(report))
-        raise JobError(f"the job {_death(report)}, {TRIALS} times in a row", remedy="see the logs")
+                raise JobError(f"the job failed with exit code {report.exit_code}: {report.reason}")
+            LOG.warning("%s: job %s %s", point.label, name, _ending(report))
+        raise JobError(
+            f"the job {_ending(report)}, {TRIALS} times in a row", remedy="see the job's logs"
+        )
 
-    def _wait(self, point: Point, name: str) -> JobReport:
-        """Wait for a job; what the looks add to it is a tenth at most."""
+    def _wait(self, point: PointRow, name: str) -> JobReport:
+        """Wait for a job; polling adds at most a tenth to its duration."""
         begin = time.monotonic()
         while (report := self._scheduler.report(name)).state in (JobState.QUEUED, JobState.RUNNING):
             if self._stopped(point.id):
                 self._scheduler.cancel(name)
-                raise StoppedError("called off while its job ran", point.label)
+                raise StoppedError("cancelled while its job was running", point.label)
             time.sleep(min(0.5, max(0.02, (time.monotonic() - begin) / 10)))
         return report
 
-    def _package(self, point: Point) -> dict[str, str]:
+    def _package(self, point: PointRow) -> dict[str, str]:
         """Return the checksum of every file to deliver, by its path below the results."""
         self._catalog.step(point, PointState.PACKAGING)
         out = self._folders.point(point.id) / "out"
         if not (out / point.result).is_file():
-            raise JobError("the job ended well but left no result", point.label)
+            raise JobError("the job succeeded but left no result", point.label)
         images = sorted((out / export_name(point.result)).rglob("*"))
         files = [out / point.result, *(i for i in images if i.is_file())]
         wanted = [f for f in files if f.suffix != ".partial"]
         return {file.relative_to(out).as_posix(): sha256(file) for file in wanted}
 
-    def _stage_out(self, point: Point, manifest: dict[str, str]) -> None:
+    def _stage_out(self, point: PointRow, manifest: dict[str, str]) -> None:
         """Copy everything to the results folder, the result itself last."""
         self._catalog.step(point, PointState.DELIVERING)
         out = self._folders.point(point.id) / "out"
@@ -214,9 +216,9 @@ class Flow:
             self._transfer.copy(item, lambda: self._stopped(point.id))
 
 
-def _death(report: JobReport) -> str:
+def _ending(report: JobReport) -> str:
     if report.exit_code is None:
-        return "vanished without an exit code"
+        return "disappeared without an exit code"
     if report.exit_code < 0:
         return f"was killed by signal {-report.exit_code}"
-    return f"asked for another try: {report.reason}"
+    return f"asked for a retry: {report.reason}"

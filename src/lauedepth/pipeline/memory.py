@@ -1,4 +1,4 @@
-"""Keeping the driver small: it shares its machine with the jobs."""
+"""Keeping the driver's memory small: it shares its machine with the jobs."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import gc
 from typing import Final
 
 M_ARENA_MAX: Final = -8
-"""glibc's mallopt parameter: how many heaps the threads of a process share."""
+"""glibc's mallopt parameter: the number of heaps that a process's threads share."""
 
 
 def share_one_heap() -> None:
-    """Have all threads share a heap; where the C library knows no such thing, do nothing."""
+    """Make all threads share one heap, if the C library supports it."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(M_ARENA_MAX, 1)
 
 
-def give_back() -> None:
-    """Give memory that is not used back to the system, as far as the C library can."""
+def release_unused() -> None:
+    """Return unused memory to the system, if the C library supports it."""
     gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:

@@ -1,4 +1,4 @@
-"""File names from a detector, made harmless: no shell, no escape from their folder."""
+"""File names from a detector, made safe: they reach no shell and cannot leave their folder."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Final
 from lauedepth.pipeline.errors import InputError
 
 MAX_NAME_BYTES: Final = 240
-"""Longest name taken: room is left for the endings of unfinished files."""
+"""Longest name accepted; the rest is left for the suffixes of unfinished files."""
 
 
 def refusal(name: str) -> str:
-    """Return why a path below a source can never be used, or an empty string."""
+    """Return why a path in a source can never be used, or an empty string."""
     try:
         encoded = name.encode()
     except UnicodeEncodeError:
@@ -27,13 +27,13 @@ def refusal(name: str) -> str:
 
 
 def printable(name: str) -> str:
-    """Return a name that any terminal and database can hold, control characters escaped."""
+    """Return a name safe for any terminal and database, with control characters escaped."""
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def inside(root: Path, path: Path) -> bool:
-    """Return whether a path, all links followed, stays below `root`."""
+    """Return whether a path, with all links followed, stays inside `root`."""
     try:
         return path.resolve().is_relative_to(root.resolve())
     except (OSError, RuntimeError):  # a loop of links
@@ -41,14 +41,14 @@ def inside(root: Path, path: Path) -> bool:
 
 
 def open_inside(root: Path, name: str) -> int:
-    """Open a file for reading and return its descriptor, never waiting and never leaving `root`.
+    """Open a file for reading and return its descriptor, without blocking or leaving `root`.
 
     Raises
     ------
     InputError
-        If the path leads elsewhere or is no regular file.
+        If the path leads out of `root` or is not a regular file.
     OSError
-        If the system refuses.
+        If the file cannot be opened.
     """
     path = root / name
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -65,9 +65,9 @@ def open_inside(root: Path, name: str) -> int:
 
 
 def result_name(key: str, version: int) -> str:
-    """Return where a point's result stands below the results folder.
+    """Return the path of a point's result inside the results folder.
 
-    A point keeps the folder it came in, so equal names in two folders stay apart; a file that
+    A point keeps its subfolder, so that equal names in two folders do not collide; a file that
     was rewritten gets a name of its own.
     """
     path = Path(key)
@@ -77,9 +77,9 @@ def result_name(key: str, version: int) -> str:
 
 
 def export_name(result: str) -> str:
-    """Return the folder of the per-depth images that belongs to a result."""
+    """Return the folder of a result's per-depth images."""
     return result.removesuffix(".h5") + "_depths"
 
 
 HDF5_SUFFIXES: Final = (".h5", ".hdf5", ".hdf", ".nxs")
-"""Endings of files that are taken for points."""
+"""Suffixes of files that are taken as points."""

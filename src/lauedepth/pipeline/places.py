@@ -1,4 +1,4 @@
-"""Where a pipeline keeps things."""
+"""The folders and the catalog of a pipeline."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Final
 from lauedepth.pipeline.errors import OutputError
 
 PRIVATE: Final = ".lauedepth"
-"""Folder below the results that holds the catalog and what is being worked on."""
+"""Folder inside the results that holds the catalog and work in progress."""
 
 
 @dataclass(frozen=True)
 class Folders:
-    """Where things are put.
+    """The folders that a pipeline writes to.
 
     Attributes
     ----------
@@ -32,26 +32,26 @@ class Folders:
         return self.work / "points" / str(point_id)
 
     def make(self) -> None:
-        """Make the folders, or raise an OutputError."""
+        """Create the folders, or raise an OutputError."""
         for folder in (self.results, self.work):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise OutputError(f"cannot be made ({error.strerror})", str(folder)) from error
+                raise OutputError(f"cannot be created ({error.strerror})", str(folder)) from error
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a pipeline lives.
+    """Where a pipeline keeps its results, catalog and work in progress.
 
     Attributes
     ----------
     results : Path
         Where users find results.
     catalog : str
-        Path or URL; empty for a file below the results.
+        Path or URL; empty for a file inside the results folder.
     work : Path or None
-        Where points are staged and jobs run; None for below the results.
+        Where points are staged and jobs run; None for a folder inside the results folder.
     """
 
     results: Path
@@ -65,6 +65,6 @@ class Place:
 
     @property
     def folders(self) -> Folders:
-        """Where things are put."""
+        """The folders that the pipeline writes to."""
         results = self.results.resolve()
         return Folders(results, self.work.resolve() if self.work else results / PRIVATE)

@@ -1,4 +1,4 @@
-"""Will the computing keep up with the detector? A queue, played through point by point."""
+"""Will the computing keep up with the detector? A queue, simulated point by point."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HOUR_S = 3600.0
 
 @dataclass(frozen=True)
 class Demand:
-    """What comes, and with what it is met.
+    """The points expected and the computers available to process them.
 
     Attributes
     ----------
@@ -22,13 +22,13 @@ class Demand:
     cadence_s : float
         Time between two points.
     nodes, nodes_per_job : int
-        Computers there are, and how many one point takes.
+        Computers available, and how many each point uses.
     node_hours_per_point : float
-        Work of one point.
+        Computing needed for one point.
     overhead_s : float
         Time a point spends outside its job: moving and checking files.
     queued : int
-        Points that already wait at the start.
+        Points already waiting at the start.
     """
 
     points: int
@@ -41,17 +41,18 @@ class Demand:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            least = 0 if name in ("points", "cadence_s", "overhead_s", "queued") else 1e-9
-            if not value >= least:
+            minimum = 0 if name in ("points", "cadence_s", "overhead_s", "queued") else 1e-9
+            if not value >= minimum:
                 raise ConfigurationError(f"{value} is too small", name)
         if self.nodes_per_job > self.nodes:
             raise ConfigurationError(
-                f"a job takes {self.nodes_per_job} nodes, of {self.nodes}", "nodes_per_job"
+                f"a job needs {self.nodes_per_job} nodes, but there are only {self.nodes}",
+                "nodes_per_job",
             )
 
     @property
     def jobs_at_once(self) -> int:
-        """Jobs that run side by side."""
+        """Jobs that run at the same time."""
         return self.nodes // self.nodes_per_job
 
     @property
@@ -61,19 +62,19 @@ class Demand:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What will happen.
+class Forecast:
+    """What to expect.
 
     Attributes
     ----------
     keeps_up : bool
-        Whether points are worked off as fast as they come.
+        Whether points are processed as fast as they arrive.
     last_arrival_s, finish_s, lag_s : float
-        When the last point comes, when the last result is there, and the time between.
+        When the last point arrives, when the last result is ready, and the time between them.
     peak_waiting : int
-        Most points that wait for a free place at any time.
+        Largest number of points waiting for a free slot at any time.
     busy_nodes : float
-        Nodes at work on average while points come.
+        Average number of nodes in use while points arrive.
     """
 
     keeps_up: bool
@@ -84,24 +85,24 @@ class Plan:
     busy_nodes: float
 
 
-def plan(demand: Demand) -> Plan:
-    """Play a demand through: first come, first served; the first point comes after one cadence."""
+def forecast(demand: Demand) -> Forecast:
+    """Simulate the queue: first come, first served; the first point arrives after one cadence."""
     arrivals = [0.0] * demand.queued
     arrivals += [(i + 1) * demand.cadence_s for i in range(demand.points)]
     if not arrivals:
-        return Plan(True, 0.0, 0.0, 0.0, 0, 0.0)
+        return Forecast(True, 0.0, 0.0, 0.0, 0, 0.0)
     starts = start_times(arrivals, demand.jobs_at_once, demand.job_s)
     finish = max(starts) + demand.job_s + demand.overhead_s
     rate_s = demand.job_s / demand.jobs_at_once
-    most = float(demand.jobs_at_once * demand.nodes_per_job)
-    wanted = demand.node_hours_per_point * HOUR_S / demand.cadence_s if demand.cadence_s else most
-    return Plan(
+    usable = float(demand.jobs_at_once * demand.nodes_per_job)
+    needed = demand.node_hours_per_point * HOUR_S / demand.cadence_s if demand.cadence_s else usable
+    return Forecast(
         keeps_up=rate_s <= demand.cadence_s or demand.points == 0,
         last_arrival_s=arrivals[-1],
         finish_s=finish,
         lag_s=finish - arrivals[-1],
         peak_waiting=most_waiting(arrivals, starts),
-        busy_nodes=min(most, wanted),
+        busy_nodes=min(usable, needed),
     )
 
 
@@ -118,21 +119,21 @@ def start_times(arrivals: Sequence[float], places: int, job_s: float) -> list[fl
 
 def most_waiting(arrivals: Sequence[float], starts: Sequence[float]) -> int:
     """Return the largest number of points that have arrived and not started."""
-    most = started = 0
+    largest = started = 0
     for number, arrival in enumerate(arrivals, start=1):
         while started < len(starts) and starts[started] <= arrival:
             started += 1
-        most = max(most, number - started)
-    return most
+        largest = max(largest, number - started)
+    return largest
 
 
-def describe(demand: Demand, outcome: Plan) -> str:
-    """Return a plan as text, the verdict first."""
+def describe(demand: Demand, outcome: Forecast) -> str:
+    """Return a forecast as text, the verdict first."""
     verdict = "keeps up" if outcome.keeps_up else "falls behind"
     return "\n".join(
         [
             f"{verdict}: finishes {duration(outcome.lag_s)} after the last point, "
-            f"which comes after {duration(outcome.last_arrival_s)}",
+            f"which arrives after {duration(outcome.last_arrival_s)}",
             f"finish after           {duration(outcome.finish_s)}",
             f"most points waiting    {outcome.peak_waiting}",
             f"jobs at once           {demand.jobs_at_once}, each {duration(demand.job_s)}",

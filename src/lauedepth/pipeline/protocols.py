@@ -1,6 +1,6 @@
-"""The seams of the pipeline: where data come from, how they move, where jobs run.
+"""The interfaces of the pipeline: where data come from, how they move, where jobs run.
 
-Another facility is one new class per seam. Nothing here knows what a job computes.
+Another facility is one new class per interface. Nothing here knows what a job computes.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Member:
-    """One file of a point, as it stood when looked at.
+    """One file of a point, as it was when last seen.
 
     Attributes
     ----------
     name : str
-        Path below the source's root, with forward slashes.
+        Path relative to the source's root, with forward slashes.
     size : int
         Bytes.
     mtime_ns : int
-        Time of last change, compared for equality only: clocks may jump.
+        Modification time, compared only for equality: clocks may jump.
     """
 
     name: str
@@ -44,9 +44,9 @@ class Sighting:
     members : tuple of Member
         Its files, in frame order.
     marked : bool
-        Whether the experiment itself says that the point is complete.
+        Whether the experiment has marked the point as complete.
     refusal : str
-        Why the point can never be taken, if so.
+        Why the point can never be processed, if so.
     """
 
     key: str
@@ -61,7 +61,7 @@ class Sighting:
 
     @cached_property
     def signature(self) -> str:
-        """Short digest that changes when any file's name, size or time does."""
+        """Short digest that changes with any file's name, size or modification time."""
         text = "\0".join(f"{m.name}\0{m.size}\0{m.mtime_ns}" for m in self.members)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -74,7 +74,7 @@ class Source(Protocol):
         """The folder that every member's name is relative to."""
 
     def scan(self) -> Sequence[Sighting]:
-        """Return every point that is there now, complete or not."""
+        """Return every point present now, complete or not."""
 
     def check(self, sighting: Sighting) -> int:
         """Return the number of frames of a point that looks complete.
@@ -84,7 +84,7 @@ class Source(Protocol):
         lauedepth.pipeline.errors.InputError
             If a file cannot be read as a point; the text says why.
         lauedepth.pipeline.errors.NotAPointError
-            If a file is no point of a detector at all.
+            If a file is not a detector's point at all.
         """
 
 
@@ -95,15 +95,15 @@ class Item:
     Attributes
     ----------
     root : Path
-        Folder that the file must not leave.
+        Folder that the file must be inside.
     name : str
-        Path below `root`.
+        Path relative to `root`.
     destination : Path
-        Where the file is to stand.
+        Where to put the file.
     member : Member or None
-        How the file must look, before and after; None if only the checksum counts.
+        State that the file must have, before and after; None to check only the checksum.
     sha256 : str
-        What the file must contain; empty if this is to be found out.
+        Expected checksum; empty if not known yet.
     """
 
     root: Path
@@ -114,10 +114,10 @@ class Item:
 
 
 class Transfer(Protocol):
-    """Moves one file so that it is there whole, verified by checksum, or not at all."""
+    """Moves one file so that it arrives whole, verified by checksum, or not at all."""
 
     def copy(self, item: Item, stop: Callable[[], bool]) -> str:
-        """Copy the file and return its SHA-256; a file that is already there is only verified.
+        """Copy the file and return its SHA-256; an existing copy is only verified.
 
         Raises
         ------
@@ -129,7 +129,7 @@ class Transfer(Protocol):
 
 
 class JobState(StrEnum):
-    """Where a job stands."""
+    """The state of a job."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -144,13 +144,13 @@ class JobRequest:
     Attributes
     ----------
     name : str
-        Run-unique; submitting a name again finds the job that is there.
+        Unique per run; submitting the same name again finds the existing job.
     commands : tuple of tuple of str
         Argument lists; no shell ever sees them.
     folder : Path
         Working directory.
     priority : int
-        Lower goes first.
+        Lower values run first.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A detector that is not there: copies a scan file by file, as slowly as it was written."""
+"""A stand-in for the detector: copies a scan file by file, at the pace it was recorded."""
 
 from __future__ import annotations
 
@@ -8,17 +8,42 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import Final
+from typing import IO, Final, Protocol
 
 from lauedepth.pipeline.errors import InputError, OutputError
 from lauedepth.pipeline.paths import open_inside, printable
 from lauedepth.pipeline.protocols import Sighting
-from lauedepth.pipeline.sources import FolderSource, Layout
+from lauedepth.pipeline.sources import FolderSource, PointKind
 from lauedepth.pipeline.transfers import write_all
 
 PIECES: Final = 20
-"""Pieces in which a point is written."""
+"""Number of pieces in which a point is written."""
+
+
+class Clock(Protocol):
+    """Where a replay gets its time from."""
+
+    def now(self) -> float:
+        """Return seconds on a clock that never jumps."""
+        ...
+
+    def wait(self, seconds: float, stop: threading.Event) -> bool:
+        """Wait, or less if stopped; return whether stopped."""
+        ...
+
+
+class ComputerClock:
+    """The computer's own clock."""
+
+    def now(self) -> float:
+        """Return seconds on a clock that never jumps."""
+        return time.monotonic()
+
+    def wait(self, seconds: float, stop: threading.Event) -> bool:
+        """Wait, or less if stopped; return whether stopped."""
+        return stop.wait(max(0.0, seconds))
 
 
 @dataclass(frozen=True)
@@ -28,11 +53,11 @@ class Rate:
     Attributes
     ----------
     cadence_s : float or None
-        Time from point to point; None for the times at which the files were recorded.
+        Time between points; None to keep the recorded times.
     writing : float
-        Part of that time that a point takes to be written.
+        Fraction of that time during which a point is being written.
     speed : float
-        How many times faster than that.
+        Factor by which the replay is faster than that.
     """
 
     cadence_s: float | None = None
@@ -45,29 +70,32 @@ def replay(
     destination: Path,
     rate: Rate,
     *,
-    layout: Layout = Layout.FILE,
+    layout: PointKind = PointKind.FILE,
     marker: str = "",
     limit: int | None = None,
     stop: threading.Event | None = None,
-    tell: Callable[[str], None] = lambda _: None,
+    report: Callable[[str], None] = lambda _: None,
+    clock: Clock | None = None,
 ) -> int:
     """Copy a scan into a folder as a detector would write it, and return the points written.
 
-    Each file grows under its final name. The next point starts on time even if the one before
-    was late. Files that this program wrote beside the points stay behind.
+    Each file grows under its final name. Points are due at fixed times: those after a late one
+    catch up. Files that this program wrote beside the points are not copied.
 
     Parameters
     ----------
     scan, destination : Path
-        Where points are, and where to write them.
+        Where the points are, and where to write them.
     marker : str
-        Ending of the empty file that says that a point is complete; none if empty.
+        Ending of the empty file that marks a point as complete; empty for no marker.
     limit : int, optional
-        Points to write at most.
+        Maximum number of points to write.
     stop : threading.Event, optional
         Ends the replay after the piece being written.
-    tell : callable
-        Told of each point written.
+    report : callable
+        Called with one line for each point written.
+    clock : Clock, optional
+        The computer's own by default.
 
     Raises
     ------
@@ -83,16 +111,17 @@ def replay(
     points = [s for s in source.scan() if s.members and not source.is_own(s)][:limit]
     if not points:
         raise InputError("no points to replay", printable(str(scan)))
-    stop = stop or threading.Event()
-    due = time.monotonic()
+    stop, clock = stop or threading.Event(), clock or ComputerClock()
+    writer = _Writer(source.root, into, clock, stop)
+    due = clock.now()
     for number, (sighting, gap) in enumerate(_timed(points, rate), start=1):
-        if not _write_point(source.root, into, sighting, gap * rate.writing, stop):
+        if not writer.write(sighting, gap * rate.writing):
             return number - 1
         if marker:
             (into / (sighting.key + marker)).touch()
-        tell(f"{number} of {len(points)}: {printable(sighting.key)}")
+        report(f"{number} of {len(points)}: {printable(sighting.key)}")
         due += gap
-        if stop.wait(max(0.0, due - time.monotonic())):
+        if clock.wait(due - clock.now(), stop):
             return number
     return len(points)
 
@@ -113,26 +142,38 @@ def _recorded(point: Sighting) -> int:
     return max(member.mtime_ns for member in point.members)
 
 
-def _write_point(
-    root: Path, into: Path, point: Sighting, seconds: float, stop: threading.Event
-) -> bool:
-    """Write a point's files in pieces over some time; return False if stopped meanwhile."""
-    begin, written = time.monotonic(), 0
-    piece = max(1, point.size // PIECES)
-    for member in point.members:
-        path = into / member.name
+@dataclass(frozen=True)
+class _Writer:
+    """Writes points in pieces, as a detector does."""
+
+    root: Path
+    into: Path
+    clock: Clock
+    stop: threading.Event
+
+    def write(self, point: Sighting, seconds: float) -> bool:
+        """Write a point's files over some time; return False if stopped meanwhile."""
+        begin, written = self.clock.now(), 0
+        piece = max(1, point.size // PIECES)
+        for member in point.members:
+            with self._created(member.name) as target, self._opened(member.name) as source:
+                while block := source.read(piece):
+                    write_all(target, block)
+                    written += len(block)
+                    due = begin + seconds * written / max(1, point.size)
+                    if self.clock.wait(due - self.clock.now(), self.stop):
+                        return False
+        return True
+
+    def _opened(self, name: str) -> IO[bytes]:
+        return os.fdopen(open_inside(self.root, name), "rb")
+
+    def _created(self, name: str) -> FileIO:
+        path = self.into / name
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            target = path.open("xb", buffering=0)
+            return path.open("xb", buffering=0)
         except FileExistsError as error:
             raise OutputError(
                 "is already there", printable(str(path)), "replay into an empty folder"
             ) from error
-        with target, os.fdopen(open_inside(root, member.name), "rb") as source:
-            while block := source.read(piece):
-                write_all(target, block)
-                written += len(block)
-                due = begin + seconds * written / max(1, point.size)
-                if stop.wait(max(0.0, due - time.monotonic())):
-                    return False
-    return True

@@ -1,7 +1,7 @@
-"""What a run took: a table like the published one, and pictures over time.
+"""What a run took: a table like the published one, and plots over time.
 
 Table 2 and figures 5 and 6 of Prince et al., XLOOP'23 (doi:10.1145/3624062.3624613) are the
-model: points, resources and work per point; points queued, running and finished over time;
+model: points, resources and computing per point; points queued, running and finished over time;
 resources in use over time.
 """
 
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from lauedepth.core.arrays import Floats
-from lauedepth.pipeline.catalog import JOBS, POINTS, Catalog, Point, PointState
+from lauedepth.pipeline.catalog import JOBS, POINTS, Catalog, PointRow, PointState
 from lauedepth.pipeline.errors import FacilityError, OutputError
 from lauedepth.pipeline.paths import printable
 from lauedepth.pipeline.planner import HOUR_S
@@ -46,7 +46,7 @@ QUEUED, RUNNING, FINISHED = "#eda100", "#2a78d6", "#008300"
 
 @dataclass(frozen=True)
 class Job:
-    """A job that ended: times are Unix times."""
+    """A job that has ended; times are Unix times."""
 
     point_id: int
     started: float
@@ -59,10 +59,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Record:
-    """Everything a report is made of."""
+    """The data of a report."""
 
     sources: dict[int, str]
-    points: tuple[Point, ...]
+    points: tuple[PointRow, ...]
     jobs: tuple[Job, ...]
     slots: int
 
@@ -78,7 +78,7 @@ def collect(catalog: Catalog) -> Record:
     kept = (POINTS.c.complete.is_not(None), POINTS.c.state != PointState.SUPERSEDED)
     points = tuple(catalog.points(*kept))
     if not points:
-        raise FacilityError("no point is complete yet", catalog.where, "report later")
+        raise FacilityError("no point is complete yet", catalog.where, "try again later")
     rows = [row for row in catalog.rows(JOBS) if row["exit_code"] is not None]
     jobs = tuple(
         Job(**{name.name: row[name.name] for name in fields(Job)})
@@ -90,7 +90,7 @@ def collect(catalog: Catalog) -> Record:
 
 
 def table(record: Record) -> list[tuple[str, ...]]:
-    """Return the rows of the table, one per folder that points came from."""
+    """Return the rows of the table, one per source folder."""
     rows = []
     for source, folder in record.sources.items():
         points = [p for p in record.points if p.source_id == source]
@@ -103,7 +103,7 @@ def table(record: Record) -> list[tuple[str, ...]]:
 
 
 def _row(
-    folder: str, points: Sequence[Point], jobs: Sequence[Job], record: Record
+    folder: str, points: Sequence[PointRow], jobs: Sequence[Job], record: Record
 ) -> tuple[str, ...]:
     good = [job for job in jobs if job.exit_code == 0]
     done = [p for p in points if p.state is PointState.DONE]
@@ -172,8 +172,8 @@ def write_report(catalog: Catalog, folder: Path) -> list[Path]:
 def points_over_time(record: Record) -> tuple[Floats, Floats, Floats, Floats]:
     """Return times (Unix) and the numbers of points queued, running and finished from then on.
 
-    A point is queued from its completion to its job's last start and finished when it ended,
-    well or badly.
+    A point is queued from its completion to the last start of its job, and finished when its
+    processing ended, successfully or not.
     """
     last = {job.point_id: job.started for job in record.jobs}
     changes: list[tuple[float, int, int, int]] = []
@@ -190,7 +190,7 @@ def points_over_time(record: Record) -> tuple[Floats, Floats, Floats, Floats]:
 
 
 def resources_over_time(record: Record) -> tuple[Floats, Floats, Floats]:
-    """Return times (Unix), the jobs that run from then on, and the cores they keep busy."""
+    """Return times (Unix), the number of jobs running from then on, and the cores they use."""
     changes: list[tuple[float, ...]] = []
     for job in record.jobs:
         cores = job.cpu_seconds / job.seconds if job.seconds > 0 else 0.0
@@ -217,7 +217,7 @@ def _draw_points(record: Record, path: Path) -> None:
         axes.step(x, values, where="post", color=color, label=label, linewidth=2)
     last = max(p.complete or 0.0 for p in record.points)
     axes.axvline(
-        (last - begin) / unit, label="last point came", color="0.4", linewidth=1, linestyle=":"
+        (last - begin) / unit, label="last point arrived", color="0.4", linewidth=1, linestyle=":"
     )
     _save(axes, path)
 

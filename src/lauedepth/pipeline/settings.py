@@ -1,4 +1,4 @@
-"""How a facility's pipeline behaves: one YAML file, every key with a default."""
+"""The settings of a facility's pipeline: one YAML file in which every key has a default."""
 
 from __future__ import annotations
 
@@ -9,50 +9,50 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lauedepth.pipeline.errors import ConfigurationError
-from lauedepth.pipeline.sources.folder import Layout
+from lauedepth.pipeline.sources.folder import PointKind
 
 Command = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class Settings(BaseModel):
-    """How the pipeline waits, works and tidies up.
+    """How the pipeline detects, processes and cleans up points.
 
     Attributes
     ----------
-    layout : Layout
+    layout : PointKind
         What a point is: a file, or a folder of one-frame files.
     marker : str
-        Ending of the empty file by which the experiment says that a point is complete.
+        Suffix of the empty file by which the experiment marks a point as complete.
     marker_needed : bool
         Whether only the marker completes a point.
     dataset : str
-        Where the frames are; empty to take files unread.
+        Path of the frames in a file; empty to accept files without reading them.
     frames : int
-        Frames that every point must have; 0 for any number.
+        Number of frames that every point must have; 0 for any number.
     poll_s : float
-        Time between two looks at the folder.
+        Interval between two looks at the folder.
     still_polls : int
-        Looks between which a file must not change to be complete.
+        Number of looks for which a file must stay unchanged to count as complete.
     unreadable_s : float
-        How long a file that is still but unreadable is waited for.
+        How long to wait for a file that no longer changes but cannot be read.
     in_flight : int
-        Points worked on at a time; 0 for two more than there are slots.
+        Points processed at the same time; 0 for two more than the number of slots.
     keep_free_gb : float
-        What must stay free on the disks.
+        Disk space to keep free.
     keep_staged : int
-        Ended points whose staged files are kept.
+        Number of finished points whose staged files are kept.
     export : bool
-        Whether one image per depth is written beside each result.
+        Whether to write one image per depth beside each result.
     commands : tuple of tuple of str
-        Programs to run on each point instead of this one's, as argument lists; ``{point}``,
+        Programs to run on each point instead of lauedepth's own, as argument lists; ``{point}``,
         ``{result}``, ``{export}`` and ``{experiment}`` are replaced.
     work : Path or None
-        Where points are staged; by default below the results.
+        Where points are staged; by default inside the results folder.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    layout: Layout = Layout.FILE
+    layout: PointKind = PointKind.FILE
     marker: str = Field(default=".done", min_length=1, pattern="^[^/]+$")
     marker_needed: bool = False
     dataset: str = "entry1/data/data"

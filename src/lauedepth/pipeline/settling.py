@@ -1,4 +1,4 @@
-"""When a point is complete: the experiment says so, or it has been still long enough."""
+"""When a point is complete: it is marked as such, or has not changed for long enough."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from lauedepth.pipeline.catalog import Catalog, Point, PointState, Priority, SourceRow
+from lauedepth.pipeline.catalog import Catalog, PointRow, PointState, Priority, SourceRow
 from lauedepth.pipeline.errors import InputError, NotAPointError
 from lauedepth.pipeline.paths import printable
 from lauedepth.pipeline.protocols import Sighting, Source
@@ -16,13 +16,13 @@ from lauedepth.pipeline.settings import Settings
 
 LOG: Final = logging.getLogger("lauedepth.live")
 
-LOOKING_SHARE: Final = 400.0
-"""Rest after a look per second of a core that it took: looking stays below 0.25 % of a core."""
+REST_PER_CPU_SECOND: Final = 400.0
+"""Rest after a look, per CPU second that it took: looking stays below 0.25 % of a core."""
 
 
 @dataclass
 class _Watched:
-    """What is known about a point's newest version; its first look counts as none."""
+    """What is known about a point's newest version; its first look does not count."""
 
     point_id: int
     version: int
@@ -33,19 +33,21 @@ class _Watched:
 
 
 class Watcher:
-    """Compares a source with the catalog and writes down what is new.
+    """Compares a source with the catalog and records what is new.
 
-    Stillness is counted in looks, and durations with a clock that never jumps: the wall clock,
-    and the times of the files, may.
+    A file's rest is counted in looks, and durations are measured with a clock that never jumps:
+    the wall clock and file times may.
 
     Parameters
     ----------
     catalog, row, source : Catalog, SourceRow, Source
-        Where to write, and what to look at.
+        Where to record, and what to look at.
     settings : Settings
         How long to wait.
     clock : callable
         Seconds from a clock that never jumps.
+    cpu_clock : callable
+        CPU seconds that the thread has used.
     """
 
     def __init__(
@@ -55,30 +57,31 @@ class Watcher:
         source: Source,
         settings: Settings,
         clock: Callable[[], float] = time.monotonic,
+        cpu_clock: Callable[[], float] = time.thread_time,
     ) -> None:
         self._catalog, self._row, self._source = catalog, row, source
-        self._settings, self._clock = settings, clock
-        # What is there at the first look ever is backlog: what arrives from then on goes first.
+        self._settings, self._clock, self._cpu_clock = settings, clock, cpu_clock
+        # Points present at the very first look are backlog: later ones go first.
         self._first = not row.scanned
         self._known: dict[str, _Watched] = {}
-        self._told: set[str] = set()
+        self._ignored_kinds: set[str] = set()
         for point in catalog.latest(row.id):
             self._learn(point)
 
     def poll(self, glance: bool = False) -> float:
-        """Look once; new points are added and complete ones put in the queue.
+        """Look once: add new points, and queue complete ones.
 
-        A glance is a look out of turn: it does not count as one in which a file was still.
+        A glance is an extra look: it does not count as one in which a file was unchanged.
 
         Returns
         -------
         float
-            Seconds in which not to look again: as long as the look took, so that a slow mount is
-            left in peace, and long enough to spare this machine's processor.
+            Seconds to wait before the next look: as long as the look took, to spare a slow
+            mount, and long enough to spare this machine's processor.
         """
-        began, core = self._clock(), time.thread_time()
+        began, cpu = self._clock(), self._cpu_clock()
         sightings = {sighting.key: sighting for sighting in self._source.scan()}
-        rest = max(self._clock() - began, LOOKING_SHARE * (time.thread_time() - core))
+        rest = max(self._clock() - began, REST_PER_CPU_SECOND * (self._cpu_clock() - cpu))
         fresh = [s for s in sightings.values() if self._is_new(s)]
         if fresh:
             self._add(fresh)
@@ -95,14 +98,14 @@ class Watcher:
         return rest
 
     def refresh(self) -> None:
-        """Learn which points are arriving: a person may have retried or skipped some."""
+        """Update which points are arriving: a user may have retried or skipped some."""
         arriving = self._catalog.arriving(self._row.id)
         for watched in self._known.values():
             if watched.arriving != (watched.point_id in arriving):
                 watched.arriving = not watched.arriving
                 watched.still, watched.unreadable_since = 0, None
 
-    def _learn(self, point: Point) -> None:
+    def _learn(self, point: PointRow) -> None:
         arriving = point.state is PointState.ARRIVING
         self._known[point.key] = _Watched(point.id, point.version, point.signature, arriving)
 
@@ -119,7 +122,7 @@ class Watcher:
             watched = self._known.get(_kept(sighting))
             version = 1 if watched is None else watched.version + 1
             if watched is not None:
-                text = f"changed after it was complete: version {version} takes its place"
+                text = f"changed after it was complete: superseded by version {version}"
                 waiting = (PointState.WAITING,)
                 self._catalog.finish(watched.point_id, PointState.SUPERSEDED, text, only=waiting)
                 LOG.warning("%s: %s", printable(sighting.key), text)
@@ -165,9 +168,9 @@ class Watcher:
         self._catalog.change(watched.point_id, signature=sighting.signature)
         self._catalog.finish(watched.point_id, PointState.IGNORED, kind)
         watched.arriving = False
-        if kind not in self._told:
-            self._told.add(kind)
-            LOG.info("%s: %s: left alone, as all such files are", printable(sighting.key), kind)
+        if kind not in self._ignored_kinds:
+            self._ignored_kinds.add(kind)
+            LOG.info("%s: %s; ignored, like all such files", printable(sighting.key), kind)
 
     def _fail(
         self, watched: _Watched, key: str, reason: str, sighting: Sighting | None = None

@@ -1,4 +1,4 @@
-"""How it stands: the verdict first, then counts, then what failed and why."""
+"""The state of a pipeline: a one-line verdict, counts, and what failed and why."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from lauedepth.pipeline.catalog import (
     JOBS,
     POINTS,
     Catalog,
-    Point,
+    PointRow,
     PointState,
     Priority,
     holder,
 )
-from lauedepth.pipeline.planner import HOUR_S, Demand, duration, plan
+from lauedepth.pipeline.planner import HOUR_S, Demand, duration, forecast
 
 RECENT: Final = 20
-"""Points from which the present pace is measured."""
+"""Number of recent points from which the pace is measured."""
 
 OVERDUE: Final = 5.0
-"""Cadences without a new point after which the detector is taken to have stopped."""
+"""Number of cadences without a new point after which the detector counts as stopped."""
 
 
 @dataclass(frozen=True)
 class Pace:
-    """What was measured on this catalog: medians in seconds, 0 where nothing is known yet.
+    """The measured pace: medians in seconds, 0 where nothing is known yet.
 
     Attributes
     ----------
     cadence_s : float
-        Between two complete points of the detector.
+        Interval between two complete points from the detector.
     job_s : float
-        Of a successful job.
+        Duration of a successful job.
     overhead_s : float
         From a point's completion to its result, less waiting and the job.
     last_arrival : float
-        Unix time of the newest complete point of the detector.
+        Unix time of the newest complete point from the detector.
     """
 
     cadence_s: float
@@ -55,20 +55,20 @@ class Pace:
 
 @dataclass(frozen=True)
 class Status:
-    """How a catalog stands.
+    """The state of a catalog.
 
     Attributes
     ----------
     verdict : str
         One line.
     counts : dict
-        Points in each state.
+        Number of points in each state.
     oldest_s : dict
         Age of the oldest point in each state that is not final.
     failures : tuple of (str, str)
         Each failed point and its cause.
     driver : str
-        Who drives, empty if nobody.
+        The running driver; empty if there is none.
     """
 
     verdict: str
@@ -78,7 +78,7 @@ class Status:
     driver: str
 
     def text(self) -> str:
-        """Return the status for people."""
+        """Return the status as text."""
         lines = [self.verdict, ""]
         for state in PointState:
             if state in self.counts:
@@ -93,7 +93,7 @@ class Status:
 
 
 def measure(catalog: Catalog) -> Pace:
-    """Measure the present pace from the newest points and jobs."""
+    """Measure the current pace from the newest points and jobs."""
     with catalog.begin() as connection:
         live = (POINTS.c.complete.is_not(None), POINTS.c.priority == Priority.LIVE)
         newest = sa.select(POINTS.c.complete).where(*live).order_by(POINTS.c.complete.desc())
@@ -121,7 +121,7 @@ def measure(catalog: Catalog) -> Pace:
 
 
 def status(catalog: Catalog, now: float | None = None) -> Status:
-    """Return how a catalog stands at a time, by default now."""
+    """Return the state of a catalog at some time (Unix), by default now."""
     now = time.time() if now is None else now
     unfinished = catalog.points(POINTS.c.state.not_in(FINAL))
     failed = catalog.points(POINTS.c.state == PointState.FAILED)
@@ -131,7 +131,9 @@ def status(catalog: Catalog, now: float | None = None) -> Status:
         oldest[point.state] = max(age, oldest.get(point.state, 0.0))
     who, row = holder(catalog), catalog.driver()
     if who is None and unfinished:
-        verdict = f"stopped: {len(unfinished)} points are not done and no driver runs; start again"
+        verdict = (
+            f"stopped: {_points(len(unfinished))} not done and no driver running; start it again"
+        )
     elif who is not None and row is not None and row["notice"]:
         verdict = row["notice"]
     else:
@@ -145,8 +147,8 @@ def status(catalog: Catalog, now: float | None = None) -> Status:
     )
 
 
-def _verdict(catalog: Catalog, unfinished: Sequence[Point], slots: int, now: float) -> str:
-    """Return the line that says whether the computing keeps up."""
+def _verdict(catalog: Catalog, unfinished: Sequence[PointRow], slots: int, now: float) -> str:
+    """Return a line that says whether the computing keeps up."""
     pace, coming = measure(catalog), catalog.coming()
     live = coming != 0 and pace.cadence_s > 0 and now < pace.last_arrival + OVERDUE * pace.cadence_s
     wait = pace.last_arrival + pace.cadence_s - now
@@ -155,11 +157,11 @@ def _verdict(catalog: Catalog, unfinished: Sequence[Point], slots: int, now: flo
     if not backlog:
         done = catalog.counts().get(PointState.DONE, 0)
         word = "keeping up" if live else "finished" if coming == 0 else "idle"
-        return f"{word}: all {done} points done{tail}"
+        return f"{word}: {'all ' if done != 1 else ''}{_points(done)} done{tail}"
     behind = duration(now - min(_since(point) for point in backlog))
     if pace.job_s == 0:
-        return f"starting: {len(backlog)} points to do, none done yet, {behind} behind{tail}"
-    word = "keeping up" if live else "working off"
+        return f"starting: {_points(len(backlog))} to do, none done yet, {behind} behind{tail}"
+    word = "keeping up" if live else "catching up"
     if live and pace.job_s / slots > pace.cadence_s:
         word = "falling behind"
     demand = Demand(
@@ -171,7 +173,11 @@ def _verdict(catalog: Catalog, unfinished: Sequence[Point], slots: int, now: flo
         overhead_s=pace.overhead_s,
         queued=len(backlog),
     )
-    return f"{word}: {behind} behind{tail}, done about {_clock(now, plan(demand).finish_s)}"
+    return f"{word}: {behind} behind{tail}, done about {_clock(now, forecast(demand).finish_s)}"
+
+
+def _points(number: int) -> str:
+    return "1 point" if number == 1 else f"{number} points"
 
 
 def _clock(now: float, after_s: float) -> str:
@@ -179,7 +185,7 @@ def _clock(now: float, after_s: float) -> str:
     return time.strftime(form, time.localtime(now + after_s))
 
 
-def _since(point: Point) -> float:
+def _since(point: PointRow) -> float:
     return point.complete if point.complete is not None else point.seen
 
 

@@ -1,10 +1,8 @@
-"""The forward model: crystals and samples to the frames of a scan, and their truth.
+"""The forward model: from a sample to the frames of a scan and the ground truth.
 
-Arrays only; files are written by `lauedepth.io`.
+Arrays only; files are written by `lauedepth.tasks.simulate`.
 """
 
-from lauedepth.crystals.crystal import CRYSTALS, Atom, Crystal, crystal_by_name
-from lauedepth.crystals.laue import Harmonic, Spot, WhiteBeam, laue_spots
 from lauedepth.simulation.flaws import Flaws
 from lauedepth.simulation.forward import Footprints, expected_traces, quick_traces
 from lauedepth.simulation.image import SpotImage, place_image, segment_image, sources_from_image
@@ -22,29 +20,21 @@ from lauedepth.simulation.sources import Exposure, LightSources, sources_from_gr
 from lauedepth.simulation.truth import TRUTH
 
 __all__ = [
-    "CRYSTALS",
     "TRUTH",
-    "Atom",
     "Column",
-    "Crystal",
     "Exposure",
     "Flaws",
     "Footprints",
     "Grain",
-    "Harmonic",
     "LightSources",
     "Polycrystal",
     "Sample",
     "ScanPoint",
     "SimulatedPoint",
-    "Spot",
     "SpotImage",
     "Surface",
-    "WhiteBeam",
-    "crystal_by_name",
     "expected_traces",
     "grid_positions",
-    "laue_spots",
     "membrane",
     "place_image",
     "quick_traces",

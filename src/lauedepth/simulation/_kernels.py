@@ -13,7 +13,7 @@ from lauedepth.core.arrays import Floats
 Integers = npt.NDArray[np.int64]
 
 THINNEST_UM = 1e-6
-"""Windows and footprints are at least so wide along the code."""
+"""Minimum width of windows and footprints along the code."""
 
 
 @numba.njit(cache=True)
@@ -29,7 +29,7 @@ def _piece(bar: float, slope: float, optical: float, length: float) -> float:
 
 @numba.njit(cache=True)
 def _bar_left_of(bars: Floats, passed: int, u: float) -> float:
-    """Return the length of bar left of u, where ``passed`` knots lie."""
+    """Return the total bar length to the left of u, where ``passed`` knots lie."""
     if passed == 0:
         return 0.0
     inside = u - bars[0, passed - 1] if passed % 2 else 0.0
@@ -40,9 +40,9 @@ def _bar_left_of(bars: Floats, passed: int, u: float) -> float:
 def _mean_transmission(
     bars: Floats, window: float, optical: float, left: float, right: float
 ) -> float:
-    """Return the mean transmission between two places along the code.
+    """Return the mean transmission between two positions along the code.
 
-    Walks from one bend of the bar fraction to the next: a bend lies where an edge of the
+    Steps from one kink of the bar fraction to the next: a kink lies where an edge of the
     window passes an edge of a bar.
     """
     half, knots = window / 2, bars[0]
@@ -73,9 +73,10 @@ def accumulate_traces(
     Parameters
     ----------
     bars : (2, n_knots) array
-        Edges of the bars along the code, and the length of bar left of each.
+        Edges of the bars along the code, and the total bar length to the left of each.
     rays : (n_sources, 7) array
-        u at frame 0 and advance per frame of the footprint's begin, then of its end; window;
+        u at frame 0 and change of u per frame, for the start and then for the end of the
+        footprint; window;
         optical depth of the full thickness (inf: opaque); intensity.
     offsets : (n_pixels + 1,) array
         Sources of pixel p are rows offsets[p] to offsets[p + 1].
@@ -99,7 +100,7 @@ def accumulate_traces(
 
 @numba.njit(cache=True)
 def invert_table(uniform: Floats, cumulative: Floats, guide: Integers, out: Integers) -> None:
-    """Turn uniform numbers into draws of a tabulated distribution over 0, 1, 2 ...
+    """Turn uniform random numbers into samples of a tabulated distribution over 0, 1, 2 ...
 
     ``guide[i]`` is the smallest value that a uniform number of at least i / guide.size gives.
     """

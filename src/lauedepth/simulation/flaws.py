@@ -1,4 +1,4 @@
-"""What real instruments do and the decoder does not model; each switched on by itself."""
+"""Effects of real instruments that the decoder does not model; each can be switched on alone."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from lauedepth.core.errors import ConfigurationError
 from lauedepth.core.instrument.experiment import Region
 
 SATURATED: Final = 65535
-"""The highest count that a file can hold."""
+"""The highest count that a uint16 file can store."""
 
 BEAM_NODES: Final = 7
-"""Points across a beam of finite size."""
+"""Number of quadrature nodes across a beam of finite size."""
 
 
 def generator(seed: int, *key: int) -> np.random.Generator:
-    """Return a stream of random numbers that depends on the seed and key alone."""
+    """Return a random number generator that depends only on the seed and key."""
     sequence = np.random.SeedSequence(seed, spawn_key=key)
     return np.random.Generator(np.random.Philox(sequence))
 
@@ -37,11 +37,11 @@ class Flaws:
     blur_sigma_px : float
         Spread of light in the detector (Gaussian), image pixels.
     saturation : int
-        Count at which the detector reads full.
+        Count at which the detector saturates.
     hot_fraction, hot_counts : float
-        Part of the pixels that give counts of their own, and their mean rate a frame.
+        Fraction of hot pixels, and their mean counts per frame.
     dead_fraction : float
-        Part of the pixels that read zero.
+        Fraction of the pixels that read zero.
     drift : float
         Relative change of the beam current from the first frame to the last, linear.
     flicker : float
@@ -79,7 +79,9 @@ class Flaws:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ConfigurationError(
-                    f"{value} is out of range", f"flaws.{name}", f"give {low} to {high}"
+                    f"{value} is out of range",
+                    f"flaws.{name}",
+                    f"give a value from {low} to {high}",
                 )
 
 
@@ -90,9 +92,9 @@ class Timeline:
     Attributes
     ----------
     position : (n_frames,) array
-        Where the aperture really stood, in steps from frame 0.
+        Actual position of the aperture, in steps from frame 0.
     current : (n_frames,) array
-        Beam current, relative.
+        Relative beam current.
     recorded : (n_frames,) bool array
         False for dropped frames.
     """
@@ -108,10 +110,10 @@ class Timeline:
         Raises
         ------
         ConfigurationError
-            A frame to be dropped is not there.
+            If a frame to be dropped does not exist.
         """
         frames = np.arange(n_frames, dtype=np.float64)
-        # All are drawn, used or not, so that one flaw does not change what another does.
+        # All are drawn, used or not, so that one flaw does not change the effect of another.
         shake, flicker, order = (
             rng.normal(size=n_frames),
             rng.normal(size=n_frames),
@@ -132,16 +134,16 @@ def _dropped(flaws: Flaws, n_frames: int, order: Floats) -> npt.NDArray[np.int64
         fits = bool(np.all((chosen >= 0) & (chosen < n_frames)))
     if not fits:
         raise ConfigurationError(
-            f"{flaws.dropped} does not fit {n_frames} frames",
+            f"{flaws.dropped} does not match {n_frames} frames",
             "flaws.dropped",
-            "name frames of the point, counted from 0, or how many to drop",
+            "give frame numbers, counted from 0, or how many frames to drop",
         )
     return chosen
 
 
 @dataclass(frozen=True)
 class BadPixels:
-    """Pixels of an image that do not measure.
+    """Hot and dead pixels of an image.
 
     Attributes
     ----------
@@ -154,12 +156,12 @@ class BadPixels:
     @classmethod
     def of(cls, flaws: Flaws, region: Region, rng: np.random.Generator) -> BadPixels:
         """Choose bad pixels; a pixel is never both."""
-        luck = rng.random(region.shape)
-        return cls(luck < flaws.hot_fraction, luck > 1 - flaws.dead_fraction)
+        draw = rng.random(region.shape)
+        return cls(draw < flaws.hot_fraction, draw > 1 - flaws.dead_fraction)
 
 
 def blur(image: Floats, sigma_px: float) -> Floats:
-    """Return an image spread by the detector; light that leaves its edge is lost."""
+    """Return an image blurred by the detector; light spread beyond its edge is lost."""
     return gaussian_filter(image, sigma_px, mode="constant")
 
 

@@ -1,9 +1,9 @@
-"""Traces that light from known depths would give: the forward model.
+"""The forward model: the traces of light from known depths.
 
-`expected_traces` is the plain one, exact geometry at every frame and depth; decoders are
-tested against it. `quick_traces` gives the same by closed-form integrals over the footprint,
-for whole detectors. Neither shares code with the decoder beyond `core.geometry` and
-`core.aperture`.
+`expected_traces` is the plain version, with exact geometry at every frame and depth; decoders
+are tested against it. `quick_traces` computes the same by closed-form integrals over the
+footprint, for whole detectors. Neither shares code with the decoders beyond
+`core.instrument.geometry` and `core.instrument.aperture`.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from lauedepth.core.instrument.geometry import code_coordinate, pixel_positions,
 
 @dataclass(frozen=True)
 class Footprints:
-    """Boxes of light over depth: (n_pixels,) for one a pixel or (n_pixels, n_sources).
+    """Box-shaped sources over depth: (n_pixels,) for one per pixel, or (n_pixels, n_sources).
 
     Attributes
     ----------
     depth_um, width_um : array_like
-        Middle and full width of each box.
+        Centre and full width of each box.
     intensity : array_like
-        Counts a frame with no bar in the way, summed over the box; 0 where a pixel has
+        Counts per frame with no bar in the beam, summed over the box; 0 where a pixel has
         fewer sources than others.
     energy_kev : array_like
-        NaN for bars that stop everything.
+        NaN for opaque bars.
     """
 
     depth_um: npt.ArrayLike
@@ -75,11 +75,11 @@ def expected_traces(
         Unbinned detector coordinates.
     footprints : Footprints
     background : array_like, (n_pixels,) or a number
-        Counts a frame that do not pass the aperture.
+        Counts per frame that do not pass through the aperture.
     frame : (n_frames,) array_like, optional
         Frame numbers, not necessarily whole; the experiment's frames by default.
     step_um : float
-        Longest step over depth.
+        Maximum integration step over depth.
 
     Returns
     -------
@@ -118,8 +118,8 @@ def quick_traces(
 ) -> Floats:
     """Return what `expected_traces` returns, thousands of times faster.
 
-    The integral over a footprint is exact but for the rays' crossing being taken as linear
-    in depth between the ends of the footprint (1e-4 µm over 25 µm).
+    The integral over a footprint is exact, except that the crossing point of a ray is taken to
+    be linear in depth between the ends of the footprint (1e-4 µm over 25 µm).
     """
     from lauedepth.simulation._kernels import accumulate_traces  # noqa: PLC0415  loads numba
 

@@ -1,4 +1,4 @@
-"""A measured frame as the light of a simulated scan: each of its spots is given a depth."""
+"""A measured frame as the light source of a simulated scan: each spot is assigned a depth."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from lauedepth.simulation.flaws import generator
 from lauedepth.simulation.sources import LightSources
 
 TILE = 64
-"""Pixels over which the background is taken together."""
+"""Size in pixels of the tiles in which the background is estimated."""
 
 WIDTHS_UM = (2.0, 20.0)
-"""Range of the depth intervals that are drawn for spots."""
+"""Range of the random lengths of the spots' depth intervals."""
 
 
 @dataclass(frozen=True)
 class SpotImage:
-    """A measured frame, taken apart.
+    """A measured frame, separated into spots and background.
 
     Attributes
     ----------
     light : (rows, columns) array
-        Counts above the background inside spots, else 0.
+        Counts above the background inside spots, 0 elsewhere.
     label : (rows, columns) int32 array
         Number of the spot from 1, 0 outside.
     background : (rows, columns) array
-        Counts between the spots, smooth.
+        Smooth background counts.
     region : Region
         The part of the detector that the frame covers.
     """
@@ -44,14 +44,14 @@ class SpotImage:
 
     @property
     def n_spots(self) -> int:
-        """How many spots were found."""
+        """Number of spots found."""
         return int(self.label.max(initial=0))
 
 
 def place_image(
     image: npt.NDArray[np.generic], detector: Detector, start: tuple[int, int] | None = None
 ) -> tuple[npt.NDArray[np.generic], Region]:
-    """Put a frame on a detector of another size, pixel on pixel.
+    """Place a frame on a detector of another size, pixel by pixel.
 
     Parameters
     ----------
@@ -59,31 +59,31 @@ def place_image(
     detector : Detector
     start : (int, int), optional
         Detector (column, row) of the image's first pixel; by default the image is centred.
-        What falls beside the detector is cut off.
+        Parts outside the detector are cut off.
 
     Returns
     -------
     image : array
-        What lies on the detector.
+        The part on the detector.
     region : Region
-        Where.
+        Its position.
 
     Raises
     ------
     InputError
-        Not a picture, or wholly beside the detector.
+        If it is not an image, or lies entirely outside the detector.
     """
     if image.ndim != 2 or image.size == 0:
-        raise InputError(f"shape {image.shape} is no frame", "image", "give rows x columns")
+        raise InputError(f"shape {image.shape} is not a frame", "image", "give rows x columns")
     nx, ny = detector.shape
     rows, columns = image.shape
     left, top = start or ((nx - columns) // 2, (ny - rows) // 2)
     cut = image[max(0, -top) : max(0, ny - top), max(0, -left) : max(0, nx - left)]
     if cut.size == 0:
         raise InputError(
-            f"start {(left, top)} puts it beside the detector of {nx} x {ny} pixels",
+            f"start {(left, top)} puts it outside the detector of {nx} x {ny} pixels",
             "image",
-            "choose a start on the detector or leave it out",
+            "choose a start on the detector, or omit it",
         )
     return cut, Region((cut.shape[0], cut.shape[1]), (max(0, left), max(0, top)))
 
@@ -93,29 +93,29 @@ def segment_image(
     region: Region,
     *,
     threshold_sigma: float = 6.0,
-    least_pixels: int = 4,
+    min_pixels: int = 4,
 ) -> SpotImage:
     """Find the spots of a frame.
 
-    A pixel belongs to a spot where it stands `threshold_sigma` of the local noise above the
-    local background (median and median absolute deviation, in tiles); neighbours make one
-    spot.
+    A pixel belongs to a spot where it is more than `threshold_sigma` times the local noise
+    above the local background (median and median absolute deviation, in tiles); neighbouring
+    pixels form one spot.
 
     Parameters
     ----------
     image : (rows, columns) array
     region : Region
-        Where it lies on the detector (`place_image`).
+        Its position on the detector (`place_image`).
     threshold_sigma : float
-    least_pixels : int
-        Smaller spots are taken for noise.
+    min_pixels : int
+        Smaller spots are taken as noise.
     """
     values = np.nan_to_num(np.asarray(image, np.float64), nan=0.0)
     level, noise = _local_background(values)
     above = values > level + threshold_sigma * noise
     label, count = ndimage.label(above, structure=np.ones((3, 3), int))
     sizes = np.bincount(np.ravel(label), minlength=count + 1)
-    kept = sizes >= least_pixels
+    kept = sizes >= min_pixels
     kept[0] = False
     number = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
     label = number[label]
@@ -131,19 +131,19 @@ def sources_from_image(
     intervals_um: Floats | None = None,
     seed: int = 0,
 ) -> LightSources:
-    """Give each spot of a frame an interval of depth.
+    """Assign each spot of a frame a depth interval.
 
     Parameters
     ----------
     spots : SpotImage
     depths_um : (float, float)
-        The intervals drawn lie between these.
+        Range within which random intervals lie.
     widths_um : (float, float)
         Range of their lengths.
     intervals_um : (n_spots, 2) array, optional
-        Begin and end of each spot, instead of drawing them.
+        Start and end of each spot, instead of random ones.
     seed : int
-        Of the draw.
+        Of the random numbers.
     """
     rows, columns = np.nonzero(spots.light)
     grain = spots.label[rows, columns]
@@ -158,7 +158,7 @@ def sources_from_image(
         raise InputError(
             f"{len(intervals)} depth intervals for {spots.n_spots} spots",
             "image",
-            "give a begin and an end for each spot",
+            "give a start and an end for each spot",
         )
     begin, end = intervals[grain - 1].T
     return LightSources.of(rows, columns, begin, end, spots.light[rows, columns], grain=grain)
@@ -172,7 +172,7 @@ def _local_background(values: Floats) -> tuple[Floats, Floats]:
 
 
 def _median_field(values: Floats) -> Floats:
-    """Return medians of tiles, made linear between their centres and out to the edges."""
+    """Return medians of tiles, interpolated linearly between their centres and to the edges."""
     counts = [max(1, size // TILE) for size in values.shape]
     medians = np.array(
         [

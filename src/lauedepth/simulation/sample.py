@@ -1,7 +1,7 @@
-"""Samples: grains stacked along the beam, and how the stack changes over the sample.
+"""Samples: grains along the beam, as a function of position on the sample.
 
-Depth runs along the beam from the experiment's origin, µm. Positions on the sample are
-those of the beam, (x, y) in µm across the lab axes X and Y.
+Depth is measured along the beam from the experiment's origin, in µm. Positions on the sample
+are those of the beam, (x, y) in µm along the lab axes X and Y.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from scipy.spatial.transform import Rotation
 
 from lauedepth.core.arrays import Floats
 from lauedepth.core.errors import ConfigurationError
-from lauedepth.crystals.crystal import Crystal
+from lauedepth.crystals import Crystal
 
 
 @dataclass(frozen=True)
 class Grain:
-    """A crystal on the beam's path.
+    """A single crystal in the path of the beam.
 
     Attributes
     ----------
@@ -28,9 +28,9 @@ class Grain:
     orientation : Rotation
         From the crystal frame to the 34-ID-E lab frame (X outboard, Y up, Z along the beam).
     begin_um, end_um : float
-        The depths between which the beam runs through it.
+        The depths at which the beam enters and leaves it.
     number : int
-        Its identity in the sample.
+        Its number in the sample.
     """
 
     crystal: Crystal
@@ -42,24 +42,24 @@ class Grain:
     def __post_init__(self) -> None:
         if not self.begin_um < self.end_um:
             raise ConfigurationError(
-                f"depths {self.begin_um} to {self.end_um} µm hold nothing",
+                f"depths {self.begin_um} to {self.end_um} µm are empty",
                 f"grain {self.number}",
-                "give a begin below the end",
+                "give a start smaller than the end",
             )
 
     @property
     def depth_um(self) -> float:
-        """Depth of its middle."""
+        """Depth of its centre."""
         return (self.begin_um + self.end_um) / 2
 
     @property
     def width_um(self) -> float:
-        """Length of the beam's path in it."""
+        """Path length of the beam in it."""
         return self.end_um - self.begin_um
 
 
 class Sample(Protocol):
-    """Anything that tells which grains the beam meets."""
+    """Anything that knows which grains the beam crosses."""
 
     def column(self, x_um: float, y_um: float) -> tuple[Grain, ...]:
         """Return the grains under a position, in order of depth."""
@@ -78,7 +78,7 @@ class Column:
     grains: tuple[Grain, ...]
 
     def column(self, x_um: float, y_um: float) -> tuple[Grain, ...]:
-        """Return the grains; the position does not matter."""
+        """Return the grains, whatever the position."""
         del x_um, y_um
         return self.grains
 
@@ -86,15 +86,15 @@ class Column:
 def random_column(
     crystal: Crystal, sizes_um: Sequence[float], *, start_um: float = 0.0, seed: int = 0
 ) -> Column:
-    """Stack grains of given sizes, each turned at random.
+    """Stack grains of given sizes along the beam, each with a random orientation.
 
     Parameters
     ----------
     crystal : Crystal
     sizes_um : sequence of float
-        Length of the beam's path in each grain, in order of depth.
+        Path length of the beam in each grain, in order of depth.
     start_um : float
-        Depth at which the first begins.
+        Depth at which the first grain starts.
     seed : int
     """
     edges = start_um + np.concatenate([[0.0], np.cumsum(np.asarray(sizes_um, np.float64))])
@@ -110,7 +110,7 @@ def random_column(
 def membrane(
     crystal: Crystal, depth_um: float, thickness_um: float, orientation: Rotation | None = None
 ) -> Column:
-    """Return a single crystal, thin along the beam, centred on a depth."""
+    """Return a thin single crystal, centred at a depth."""
     turn = Rotation.identity() if orientation is None else orientation
     half = thickness_um / 2
     return Column((Grain(crystal, turn, depth_um - half, depth_um + half),))
@@ -118,7 +118,7 @@ def membrane(
 
 @dataclass(frozen=True)
 class Polycrystal:
-    """Space filled with grains: each point belongs to the nearest of the grains' centres.
+    """A Voronoi tessellation: each point belongs to the grain with the nearest centre.
 
     Attributes
     ----------
@@ -126,9 +126,9 @@ class Polycrystal:
     centres_um : (n, 3) array
         (x, y, depth) of each grain.
     orientations : Rotation
-        n of them.
+        One per grain.
     start_um, stop_um : float
-        Depths between which there is material.
+        Depth range of the material.
     """
 
     crystal: Crystal
@@ -147,17 +147,17 @@ class Polycrystal:
         depths_um: tuple[float, float],
         seed: int = 0,
     ) -> Self:
-        """Scatter grains evenly at random.
+        """Distribute grains uniformly at random.
 
         Parameters
         ----------
         crystal : Crystal
         grain_um : float
-            Cube root of a grain's mean volume.
+            Cube root of the mean grain volume.
         extent_um : (float, float)
             Size of the sample along x and y, centred on 0, 0.
         depths_um : (float, float)
-            Where the material begins and ends.
+            Depth range of the material.
         seed : int
         """
         low = np.array([-extent_um[0] / 2, -extent_um[1] / 2, depths_um[0]]) - grain_um
@@ -168,7 +168,7 @@ class Polycrystal:
         return cls(crystal, centres, Rotation.random(count, rng=rng), *depths_um)
 
     def column(self, x_um: float, y_um: float) -> tuple[Grain, ...]:
-        """Return the grains that the beam runs through at a position, boundaries exact.
+        """Return the grains that the beam crosses at a position, with exact boundaries.
 
         Along the beam the squared distance to a centre is s² plus a line in s, so the
         nearest centre is the lower envelope of straight lines.
@@ -194,14 +194,14 @@ class Polycrystal:
 
 @dataclass(frozen=True)
 class Surface:
-    """A flat surface behind which everything absorbs.
+    """A flat surface, behind which the sample absorbs.
 
     Attributes
     ----------
     depth_um : float
-        Where the beam enters.
+        Depth at which the beam enters.
     normal : (float, float, float)
-        Points out of the sample, beam frame; the default stands at 45° to the beam.
+        Outward normal, beam frame; by default at 45° to the beam.
     """
 
     depth_um: float = 0.0
@@ -210,15 +210,15 @@ class Surface:
     def transmission(
         self, crystal: Crystal, energy_kev: float, depth_um: float, direction: Floats
     ) -> float:
-        """Return what remains of light on its way to a depth and out again.
+        """Return the transmission on the way to a depth and out again.
 
         Parameters
         ----------
         crystal : Crystal
-            The material, taken to be the same all the way.
+            The material, taken to be the same along the whole path.
         energy_kev, depth_um : float
         direction : (3,) array
-            Unit vector of the way out, beam frame.
+            Unit vector of the outgoing ray, beam frame.
         """
         import xraydb  # noqa: PLC0415  the tables take 0.3 s to load
 

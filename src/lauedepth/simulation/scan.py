@@ -1,4 +1,4 @@
-"""Points of a scan as a detector would record them, frame by frame, with the truth beside."""
+"""Points of a scan as a detector would record them, frame by frame, with the ground truth."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lauedepth.core.arrays import Floats
 from lauedepth.core.errors import ConfigurationError
 from lauedepth.core.instrument.experiment import Experiment, Region
 from lauedepth.core.instrument.geometry import pixel_positions, pose_matrix, ray_slopes
-from lauedepth.crystals.laue import WhiteBeam
+from lauedepth.crystals import WhiteBeam
 from lauedepth.simulation.flaws import BadPixels, Flaws, Timeline, beam_offsets, blur, generator
 from lauedepth.simulation.forward import bar_rows, ray_table
 from lauedepth.simulation.sample import Sample, Surface
@@ -25,7 +25,7 @@ from lauedepth.simulation.truth import truth_table
 Frame = npt.NDArray[np.uint16]
 
 BLOCK_BYTES: Final = 2**28
-"""Memory for the traces of lit pixels that are worked out at a time."""
+"""Memory for the traces of lit pixels that are computed at the same time."""
 
 GUIDE_SIZE: Final = 4096
 TIMELINE, NOISE, DETECTOR = 0, 1, 2
@@ -34,7 +34,7 @@ TIMELINE, NOISE, DETECTOR = 0, 1, 2
 
 @dataclass(frozen=True)
 class SimulatedPoint:
-    """One point of a scan; its frames are made when asked for.
+    """One point of a scan; its frames are computed on demand.
 
     Attributes
     ----------
@@ -43,13 +43,13 @@ class SimulatedPoint:
     sources : LightSources
     region : Region
     background : float or (rows, columns) array
-        Counts a frame and image pixel that do not pass the aperture.
+        Counts per frame and image pixel that do not pass through the aperture.
     flaws : Flaws
     opaque_bars : bool
-        Bars stop everything, whatever the energies of the sources.
+        Whether bars are opaque, whatever the energies of the sources.
     seed, number : int
-        Of the random numbers, and the point's place in its scan. The same two give the same
-        frames, whichever are asked for and in whatever order.
+        Of the random numbers, and the point's number in its scan. The same two give the same
+        frames, whichever are requested and in whatever order.
     """
 
     experiment: Experiment
@@ -71,14 +71,14 @@ class SimulatedPoint:
 
     @cached_property
     def timeline(self) -> Timeline:
-        """What happened at each frame."""
+        """Beam and aperture at each frame."""
         rng = generator(self.seed, TIMELINE, self.number)
         step_um = self.experiment.motion.step_um
         return Timeline.of(self.flaws, self.experiment.frames.stop, step_um, rng)
 
     @cached_property
     def bad_pixels(self) -> BadPixels:
-        """Pixels that do not measure; the same for all points of a seed."""
+        """Hot and dead pixels; the same for all points with the same seed."""
         return BadPixels.of(self.flaws, self.region, generator(self.seed, DETECTOR))
 
     @cached_property
@@ -87,7 +87,7 @@ class SimulatedPoint:
         return truth_table(self.sources, self.background)
 
     def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
-        """Yield recorded frames, (rows, columns) uint16, with Poisson noise on everything.
+        """Yield recorded frames, (rows, columns) uint16, with Poisson noise.
 
         Parameters
         ----------
@@ -99,13 +99,13 @@ class SimulatedPoint:
             yield self._recorded(frame, light)
 
     def expected(self, start: int = 0, stop: int | None = None) -> Iterator[Floats]:
-        """Yield frames as `frames` does, before noise, saturation and loss."""
+        """Yield the same frames before noise, saturation and frame loss."""
         last = self.shape[0] if stop is None else stop
         for frame, light in zip(range(start, last), self._light(start, last), strict=True):
             yield self._rate(frame, light)
 
     def _light(self, start: int, stop: int) -> Iterator[Floats]:
-        """Yield the light that passed the aperture at each frame, as images."""
+        """Yield the light transmitted by the aperture at each frame, as images."""
         offsets, rays, pixels = self._rays()
         bars = bar_rows(self.experiment)
         block = max(1, BLOCK_BYTES // (8 * max(pixels.size, 1)))
@@ -118,7 +118,7 @@ class SimulatedPoint:
                 yield blur(image, self.flaws.blur_sigma_px) if self.flaws.blur_sigma_px else image
 
     def _rays(self) -> tuple[npt.NDArray[np.int64], Floats, npt.NDArray[np.int64]]:
-        """Return offsets and rays for the compiled loop, and the flat pixels they belong to."""
+        """Return offsets and rays for the compiled loop, and the flat indices of their pixels."""
         flat = self.sources.row.astype(np.int64) * self.region.shape[1] + self.sources.column
         order = np.argsort(flat, kind="stable")
         sources = self.sources.chosen(order)
@@ -141,8 +141,8 @@ class SimulatedPoint:
     def _across_beam(self, rays: Floats, row: Floats, column: Floats, depth_um: Floats) -> Floats:
         """Repeat each ray for points across a beam of finite size.
 
-        A source moved by q moves its crossing by -(1 - r)(q.a - m q.n) along the code, r
-        being the part of the way at which the aperture stands (here 0.003, left out).
+        A source displaced by q moves its crossing point by -(1 - r)(q.a - m q.n) along the code,
+        where r is the aperture's fraction of the way to the detector (here 0.003, neglected).
         """
         offset_um, weight = beam_offsets(self.flaws)
         if offset_um.size == 1:
@@ -156,7 +156,7 @@ class SimulatedPoint:
         return spread
 
     def _rate(self, frame: int, light: Floats) -> Floats:
-        """Return the mean counts of a frame: light, background, and hot pixels' own."""
+        """Return the mean counts of a frame: light, background and hot pixels."""
         rate = (light + self.background) * self.timeline.current[frame]
         if self.flaws.hot_fraction:
             rate = rate + self.flaws.hot_counts * self.bad_pixels.hot
@@ -180,7 +180,7 @@ class SimulatedPoint:
 
     @cached_property
     def _special(self) -> npt.NDArray[np.bool_]:
-        """Pixels that are not, in every frame, background and nothing else."""
+        """Pixels that do not show pure background in every frame."""
         lit = np.zeros(self.region.shape)
         lit[self.sources.row, self.sources.column] = 1.0
         if self.flaws.blur_sigma_px:
@@ -190,13 +190,13 @@ class SimulatedPoint:
 
 @dataclass(frozen=True)
 class ScanPoint:
-    """A point with its place on the sample.
+    """A point with its position on the sample.
 
     Attributes
     ----------
     number : int
     position_um : (float, float)
-        Where the beam falls, lab X and Y.
+        Position of the beam on the sample, lab X and Y.
     point : SimulatedPoint
     """
 
@@ -230,18 +230,18 @@ def simulate_scan(
     Parameters
     ----------
     sample : Sample
-        What lies under each position.
+        The sample.
     positions_um : sequence of (float, float)
-        Where the beam falls (`grid_positions`).
+        Positions of the beam (`grid_positions`).
     experiment : Experiment
     region : Region
     exposure : Exposure, optional
     beam : WhiteBeam, optional
     surface : Surface, optional
-        Absorb in the sample.
+        With it, the sample absorbs.
     flaws : Flaws, optional
     opaque_bars : bool
-        Bars stop everything; by default they absorb as gold does at each energy.
+        Whether bars are opaque; by default they absorb like gold at each energy.
     seed : int
     """
     light = exposure or Exposure()
@@ -271,17 +271,17 @@ def simulate_scan(
 def draw_counts(
     rng: np.random.Generator, rate: Floats, level: float, special: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.int64]:
-    """Draw Poisson counts of which most have one mean; those come from a table, faster.
+    """Draw Poisson counts, most of which share one mean: those come from a table, which is faster.
 
     Parameters
     ----------
     rng : Generator
     rate : array
-        Mean of each.
+        Mean of each count.
     level : float
-        The mean that most share.
+        The mean that most counts share.
     special : bool array
-        Which have a mean of their own.
+        Which counts have another mean.
     """
     counts = _counts_of_level(rng, rate.size, level).reshape(rate.shape)
     counts[special] = rng.poisson(rate[special])
@@ -311,7 +311,7 @@ def _traces(
 
 
 def _shift_per_um(experiment: Experiment, pixels: Floats, depth_um: Floats) -> Floats:
-    """Return how far a crossing moves for a source moved across the beam by 1 µm.
+    """Return how far the crossing point moves when a source moves across the beam by 1 µm.
 
     The y and z parts add in quadrature, the beam being round and Gaussian.
     """

@@ -1,4 +1,4 @@
-"""Where each pixel's light comes from: the list between a sample and its frames."""
+"""Light sources: the depth and intensity of the light on each pixel."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from scipy.special import ndtr
 from lauedepth.core.arrays import Floats
 from lauedepth.core.instrument.experiment import Experiment, Region
 from lauedepth.core.instrument.geometry import lab_to_beam, source_positions
-from lauedepth.crystals.laue import Spot, WhiteBeam, laue_spots
+from lauedepth.crystals import Spot, WhiteBeam, laue_spots
 from lauedepth.simulation.sample import Grain, Surface
 
 Integers = npt.NDArray[np.int32]
 
 REACH_SIGMA = 4.0
-"""How far from its centre a spot is drawn."""
+"""Distance from its centre up to which a spot is drawn."""
 
 
 @dataclass(frozen=True)
 class LightSources:
-    """One row for each thing that lights one pixel: a box of light over depth.
+    """One row for each source of light on a pixel: a box over depth.
 
     Attributes
     ----------
     row, column : (n,) int32 arrays
         Pixel of the image (of the region, binned).
     begin_um, end_um : (n,) arrays
-        The depths between which the light comes from, evenly.
+        Depth range of the source, which is uniform.
     intensity : (n,) array
-        Counts a frame with no bar in the way.
+        Counts per frame with no bar in the beam.
     energy_kev : (n,) array
-        NaN where not known; bars then stop everything.
+        NaN where unknown; bars are then opaque.
     grain : (n,) int32 array
-        Number of the grain, or of the spot of a real image.
+        Number of the grain, or of the spot of a measured image.
     hkl : (n, 3) int32 array
-        Reflection; 0 0 0 where not known.
+        Reflection; 0 0 0 where unknown.
     """
 
     row: Integers
@@ -67,7 +67,7 @@ class LightSources:
         grain: npt.ArrayLike = 0,
         hkl: npt.ArrayLike = (0, 0, 0),
     ) -> Self:
-        """Make the list from values for each source or for all alike."""
+        """Build the table from values given per source or common to all."""
         whole = [np.asarray(values, np.int32) for values in (row, column, grain)]
         real = [
             np.asarray(values, np.float64) for values in (begin_um, end_um, intensity, energy_kev)
@@ -81,7 +81,7 @@ class LightSources:
 
     @classmethod
     def joined(cls, parts: Iterable[LightSources]) -> Self:
-        """Put lists one behind the other."""
+        """Concatenate tables."""
         lists = [cls.none(), *parts]
         return cls(
             *(
@@ -92,34 +92,34 @@ class LightSources:
 
     @classmethod
     def none(cls) -> Self:
-        """Return an empty list."""
+        """Return an empty table."""
         empty = np.zeros(0)
         return cls.of(empty, empty, empty, empty, empty, hkl=np.zeros((0, 3)))
 
     def chosen(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> LightSources:
-        """Return the rows of a mask or in an order."""
+        """Return rows chosen by a mask or by indices."""
         return LightSources(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     def scaled(self, factor: float) -> LightSources:
-        """Return the same with all intensities multiplied."""
+        """Return a copy with all intensities multiplied by a factor."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return LightSources(**(values | {"intensity": self.intensity * factor}))
 
 
 @dataclass(frozen=True)
 class Exposure:
-    """How much light a frame gets.
+    """The exposure of a frame.
 
     Attributes
     ----------
     peak_counts : float
-        Counts a frame of the brightest pixel with no bar in the way.
+        Counts per frame of the brightest pixel with no bar in the beam.
     background : float
-        Counts a frame and unbinned pixel that do not pass the aperture.
+        Counts per frame and unbinned pixel that do not pass through the aperture.
     spot_sigma_px : float
         Size of the spots (Gaussian), unbinned pixels.
     least_counts : float
-        Fainter contributions to a pixel are left out.
+        Fainter contributions to a pixel are omitted.
     """
 
     peak_counts: float = 5000.0
@@ -137,21 +137,21 @@ def sources_from_grains(
     beam: WhiteBeam | None = None,
     surface: Surface | None = None,
 ) -> LightSources:
-    """Return the light that grains throw on a region of the detector.
+    """Return the light that grains diffract onto a region of the detector.
 
-    A spot's place is that of light from the middle of its grain; its intensity goes with
-    the grain's length along the beam.
+    A spot's position is that of light from the centre of its grain; its intensity is
+    proportional to the grain's length along the beam.
 
     Parameters
     ----------
     grains : sequence of Grain
     experiment : Experiment
-        Its detector and the tilt of the beam are used.
+        Only its detector and beam tilt are used.
     region : Region
     exposure : Exposure, optional
     beam : WhiteBeam, optional
     surface : Surface, optional
-        Absorb in the sample; by default nothing is absorbed.
+        With it, the sample absorbs; by default it does not.
     """
     light = exposure or Exposure()
     found = LightSources.joined(
@@ -219,12 +219,12 @@ def _spot_sources(
 def spot_pixels(
     row: float, column: float, sigma_px: float, region: Region
 ) -> tuple[Integers, Integers, Floats]:
-    """Return the image pixels that a Gaussian spot lights, and the part that each gets.
+    """Return the image pixels that a Gaussian spot covers, and the fraction of it on each.
 
     Parameters
     ----------
     row, column : float
-        Centre, unbinned detector pixels.
+        Centre of the spot, unbinned detector pixels.
     sigma_px : float
         Standard deviation, unbinned pixels.
     region : Region

@@ -1,4 +1,4 @@
-"""What a decoder should find in a simulated point."""
+"""The ground truth of a simulated point: what a decoder should find."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ TRUTH: Final = np.dtype(
 )
 """One row per lit pixel of the image, row by row.
 
-The light that comes from one depth interval counts as one, whatever its energies: depth is
-the interval's middle, intensity the sum over energies, energy and hkl those of the strongest.
-The strongest interval stands first, the next in `second_*` (NaN and 0 where there is none);
-`n_depths` counts them. Detector blur and a finite beam are not in the truth.
+Light from one depth interval counts as one source, whatever its energies: depth is the centre
+of the interval, intensity the sum over energies, energy and hkl those of the strongest. The
+strongest interval comes first, the next in `second_*` (NaN and 0 where there is none);
+`n_depths` counts them. The truth does not include detector blur or the beam size.
 """
 
 
 def truth_table(
     sources: LightSources, background: float | npt.NDArray[np.float64]
 ) -> npt.NDArray[np.void]:
-    """Return the truth of a point.
+    """Return the ground truth of a point.
 
     Parameters
     ----------
     sources : LightSources
     background : float or (rows, columns) array
-        Counts a frame and pixel.
+        Counts per frame and pixel.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def truth_table(
 
 
 def _starts(*keys: npt.NDArray[np.generic]) -> npt.NDArray[np.intp]:
-    """Return where runs of equal keys begin."""
+    """Return where runs of equal keys start."""
     change = np.zeros(keys[0].size, bool)
     change[0] = True
     for key in keys:

@@ -18,11 +18,11 @@ from lauedepth.io import ResultFile
 from lauedepth.io.hdf5 import open_input
 from lauedepth.io.layout import RECONSTRUCTION
 from lauedepth.io.region import region_in, region_of
-from lauedepth.tasks.reconstruct import POINT_ATTRIBUTE
+from lauedepth.tasks.reconstruct.identity import POINT_ATTRIBUTE
 
 
 def is_result(path: Path) -> bool:
-    """Tell whether a path is a result, and not a point."""
+    """Return whether a path is a result, and not a point."""
     if not path.is_file():
         return False
     try:
@@ -51,7 +51,7 @@ def config_of(result: ResultFile) -> ExperimentConfig:
 
 
 def point_of(result: ResultFile) -> Path | None:
-    """Return the point that a result was made from, where it tells and the point is there."""
+    """Return the point that a result was made from, if it names one that is still there."""
     name = result.metadata.get(POINT_ATTRIBUTE)
     if name is None or name.dtype.kind != "S" or name.size != 1:
         return None
@@ -61,7 +61,7 @@ def point_of(result: ResultFile) -> Path | None:
 
 
 def check_result(result: ResultFile, config: ExperimentConfig) -> ResultCheck:
-    """Tell whether a result agrees with the pose that it was made with.
+    """Check whether a result agrees with the pose that it was made with.
 
     Parameters
     ----------

@@ -9,16 +9,21 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from lauedepth.calibration import Scan
+from lauedepth.calibration import MeasuredTraces, Scan
+from lauedepth.calibration.parameters import State
 from lauedepth.core.instrument.experiment import (
     Experiment,
     Pose,
 )
+from lauedepth.core.instrument.geometry import code_coordinate, pixel_positions
 from lauedepth.simulation import Flaws, Footprints, quick_traces
 from lauedepth.simulation.flaws import Timeline
 
 ScanMaker = Callable[..., Scan]
 Shifted = Callable[..., Experiment]
+IdealScan = Callable[..., tuple[Scan, MeasuredTraces]]
+ERRORS = np.array([0.02, 2e-4])
+"""Of position and advance, µm."""
 
 
 @pytest.fixture(scope="session")
@@ -72,3 +77,28 @@ def membrane_scan() -> ScanMaker:
         return Scan(row, column, counts, happened.recorded, shift_mm, f"scan {shift_mm:g}")
 
     return scan
+
+
+@pytest.fixture(scope="session")
+def ideal_scan() -> IdealScan:
+    """Make measurements of known errors from what independent geometry gives."""
+
+    def ideal(
+        truth: State, number: int, seed: int, shift_mm: float = 0.0, sharper: float = 1.0
+    ) -> tuple[Scan, MeasuredTraces]:
+        errors = ERRORS / sharper
+        rng = np.random.default_rng(seed)
+        row, column = rng.uniform(0, 2047, (2, number))
+        frames = len(truth.experiment.frames)
+        scan = Scan(row, column, np.zeros((number, frames)), np.ones(frames, bool), shift_mm)
+        there = scan.experiment(truth.experiment)
+        pixels = pixel_positions(there.detector, row, column)
+        middle = (frames - 1) / 2
+        here, later = (code_coordinate(there, pixels, truth.depth_um, middle + k) for k in (0, 1))
+        values = np.stack([here, later - here], axis=1) + rng.normal(0, errors, (number, 2))
+        covariance = np.broadcast_to(np.diag(errors**2), (number, 2, 2))
+        found, zeros = np.ones(number, bool), np.zeros(number)
+        fits = np.zeros((number, 9))
+        return scan, MeasuredTraces(found, values, covariance, zeros, zeros + 1, fits, found)
+
+    return ideal

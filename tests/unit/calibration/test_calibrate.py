@@ -14,6 +14,7 @@ from lauedepth.calibration.pose_fit import SLIDING
 from lauedepth.core.decoding.decode import decode
 from lauedepth.core.errors import ConfigurationError, InputError
 from lauedepth.core.instrument.experiment import Experiment
+from lauedepth.core.instrument.geometry import scan_direction
 from lauedepth.simulation import Flaws, Footprints, quick_traces
 
 ScanMaker = Callable[..., Scan]
@@ -85,10 +86,10 @@ def test_further_parameters_are_found(twin: Experiment, membrane_scan: ScanMaker
 
 
 def test_progress_counts_the_traces(twin: Experiment, membrane_scan: ScanMaker) -> None:
-    told: list[tuple[str, int, int]] = []
+    seen: list[tuple[str, int, int]] = []
     scan = membrane_scan(twin, 7, pixels=10)
-    calibrate(twin, [scan], progress=lambda *parts: told.append(parts))
-    assert told == [(stage, done, 10) for stage in ("search", "refine") for done in range(1, 11)]
+    calibrate(twin, [scan], progress=lambda *parts: seen.append(parts))
+    assert seen == [(stage, done, 10) for stage in ("search", "refine") for done in range(1, 11)]
 
 
 def test_a_sample_depth_that_is_asked_for_is_held_and_named(
@@ -98,6 +99,16 @@ def test_a_sample_depth_that_is_asked_for_is_held_and_named(
     found = calibrate(twin, [scan], fit=["pose", "sample-depth"])
     assert found.sample_depth_um == pytest.approx(0.0, abs=0.01)
     assert any("sample_depth_um; it is held" in text for text in found.warnings)
+
+
+def test_code_and_scan_reversed_together_are_refused_with_what_fits(
+    twin: Experiment, membrane_scan: ScanMaker
+) -> None:
+    aperture = replace(twin.aperture, code=twin.aperture.code[::-1])
+    motion = replace(twin.motion, step_um=-twin.motion.step_um)
+    truth = replace(twin, aperture=aperture, motion=motion)
+    with pytest.raises(InputError, match=r"mirrored through the sample.*; code and scan fit when"):
+        calibrate(twin, [membrane_scan(truth, 17, pixels=12, peak=2000.0)])
 
 
 def test_too_few_pixels(twin: Experiment, membrane_scan: ScanMaker) -> None:
@@ -116,16 +127,16 @@ def test_a_scan_that_never_sees_the_code(
     twin: Experiment, moved_pose: Shifted, membrane_scan: ScanMaker
 ) -> None:
     away = moved_pose(twin, [3.0, 3.0, 0, 0, 0, 0])
-    with pytest.raises(InputError, match=r"0 of 12 traces match the code; looked on the whole"):
+    with pytest.raises(InputError, match=r"0 of 12 traces match the code; searched the whole"):
         calibrate(twin, [membrane_scan(away, 11, pixels=12)])
 
 
-def test_a_start_too_far_off_tells_how_far_it_looked(
+def test_a_start_too_far_off_says_how_far_it_searched(
     twin: Experiment, moved_pose: Shifted, membrane_scan: ScanMaker
 ) -> None:
     truth = moved_pose(twin, [0, 0, 0, 0, 0, -20])
-    told = r"looked on the whole code \(0 to 2880 µm\) for advances of .* \(turns up to 2°\)"
-    with pytest.raises(InputError, match=told):
+    expected = r"searched the whole code \(0 to 2880 µm\) for advances of .* \(turns up to 2°\)"
+    with pytest.raises(InputError, match=expected):
         calibrate(twin, [membrane_scan(truth, 12, pixels=12)])
 
 
@@ -137,18 +148,36 @@ def test_a_thick_sample_passed_off_as_thin(twin: Experiment, membrane_scan: Scan
 
 def test_light_from_many_depths(twin: Experiment, membrane_scan: ScanMaker) -> None:
     depth = np.random.default_rng(0).uniform(-90, 290, 20)
-    with pytest.raises(InputError, match=r"all light from one depth"):
+    with pytest.raises(InputError, match=r"so that all light comes from one depth"):
         calibrate(twin, [membrane_scan(twin, 14, pixels=20, depth_um=depth)])
 
 
-def test_contradictory_scans(twin: Experiment, membrane_scan: ScanMaker) -> None:
-    good = membrane_scan(twin, 15, pixels=15)
-    bad = membrane_scan(twin, 15, pixels=15, shift_mm=-0.15, real_shift_mm=-0.12)
-    with pytest.raises(InputError, match=r"contradicts another scan.*(-0\.1200|0\.03)"):
-        calibrate(twin, [good, bad])
-    slight = membrane_scan(twin, 15, pixels=15, shift_mm=-0.15, real_shift_mm=-0.1485)
-    found = calibrate(twin, [good, slight])
-    assert any("mm from where its shift" in text for text in found.warnings)
+def test_a_scan_that_stands_elsewhere_than_stated_does_no_harm(
+    twin: Experiment, moved_pose: Shifted, membrane_scan: ScanMaker
+) -> None:
+    raised = moved_pose(twin, [0, 0.1, 0, 0, 0, 0])
+    scans = [
+        membrane_scan(twin, 15, pixels=12, energy_kev=15.0, peak=1000.0),
+        membrane_scan(
+            raised, 15, pixels=18, shift_mm=-0.15, real_shift_mm=-0.12, energy_kev=15.0, peak=1000.0
+        ),
+    ]
+    found = calibrate(twin, scans)
+    along = 0.03 * scan_direction(twin.motion)
+    np.testing.assert_allclose(
+        found.fit.state.displacements_mm[1], along + np.array([0, 0.1, 0]), atol=1e-3
+    )
+    assert any("from where its shift of -0.15 mm puts it" in text for text in found.warnings)
+    assert np.sqrt(np.mean(depth_errors(twin, found.experiment) ** 2)) < 0.1
+
+
+def test_scans_that_contradict_each_other_do_not_give_the_direction_of_the_scan(
+    twin: Experiment, membrane_scan: ScanMaker
+) -> None:
+    good = membrane_scan(twin, 15, pixels=12)
+    bad = membrane_scan(twin, 15, pixels=12, shift_mm=-0.15, real_shift_mm=-0.12)
+    with pytest.raises(InputError, match=r"contradicts the first scan.*(-0\.1200|0\.03)"):
+        calibrate(twin, [good, bad], fit=["pose", "scan-direction"])
 
 
 def test_names_that_cannot_be_fitted(twin: Experiment, membrane_scan: ScanMaker) -> None:

@@ -1,4 +1,4 @@
-"""Pixels that belong together are told from those that do not."""
+"""Pixels that belong together are separated from those that do not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lauedepth.calibration.consistency import LEAST_PIXELS, consistent
+from lauedepth.calibration.consistency import MINIMUM_PIXELS, consistent
 from lauedepth.core.instrument.experiment import Experiment
 from lauedepth.core.instrument.raymap import RayMap
 
@@ -42,5 +42,5 @@ def test_random_positions_do_not() -> None:
 def test_too_few_do_not() -> None:
     rng = np.random.default_rng(3)
     row, column = rng.uniform(0, 2048, (2, 40))
-    found = np.arange(40) < LEAST_PIXELS - 1
+    found = np.arange(40) < MINIMUM_PIXELS - 1
     assert not consistent(row, column, np.ones(40), found).any()

@@ -6,9 +6,9 @@ import numpy as np
 
 from lauedepth.calibration.pixel_choice import (
     CELLS,
-    LEAST_CONTRAST,
-    bright_pixels,
+    MINIMUM_CONTRAST,
     coded_contrast,
+    spot_pixels,
     spread_choice,
 )
 
@@ -34,11 +34,11 @@ def test_spots_stand_out_of_an_uneven_background() -> None:
     image = 100 + 300 * np.linspace(0, 1, 640)[:, None] + rng.normal(0, 1, (640, 640))
     image[100, 200] += 300
     image[600, 630] += 300
-    bright = bright_pixels(image, 20.0)
+    bright = spot_pixels(image, 20.0)
     assert bright[100, 200]
     assert bright[600, 630]
     assert bright.sum() < 20
-    assert not bright_pixels(image, 1e4).any()
+    assert not spot_pixels(image, 1e4).any()
 
 
 def test_contrast_sees_code_not_noise_nor_saturation() -> None:
@@ -48,8 +48,8 @@ def test_contrast_sees_code_not_noise_nor_saturation() -> None:
     counts[2, 5] = 65535
     usable = np.ones(260, bool)
     contrast = coded_contrast(counts, usable)
-    assert contrast[0] > LEAST_CONTRAST
-    assert contrast[1] < LEAST_CONTRAST
+    assert contrast[0] > MINIMUM_CONTRAST
+    assert contrast[1] < MINIMUM_CONTRAST
     assert contrast[2] == 0
     usable[5] = False
-    assert coded_contrast(counts, usable)[2] > LEAST_CONTRAST
+    assert coded_contrast(counts, usable)[2] > MINIMUM_CONTRAST

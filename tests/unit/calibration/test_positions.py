@@ -8,14 +8,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lauedepth.calibration import Scan, measure
-from lauedepth.calibration.positions import advances_to_try, middle_frame
+from lauedepth.calibration import MeasuredTraces, Scan
+from lauedepth.calibration.positions import (
+    advances_to_try,
+    fit_scan,
+    measured_traces,
+    middle_frame,
+)
 from lauedepth.core.instrument.experiment import Experiment, Frames
 from lauedepth.core.instrument.geometry import code_coordinate, pixel_positions
 from lauedepth.core.instrument.raymap import RayMap
 
 ScanMaker = Callable[..., Scan]
 Shifted = Callable[..., Experiment]
+
+
+def measure(experiment: Experiment, scan: Scan) -> MeasuredTraces:
+    return measured_traces(fit_scan(experiment, scan), scan)
 
 
 @pytest.mark.parametrize("energy", [np.nan, 15.0])

@@ -58,27 +58,27 @@ def decoded(
 )
 def test_a_pose_that_holds_is_not_doubted(twin: Experiment, flaws: Flaws | None) -> None:
     for seed in (1, 2):
-        told = check_residuals(twin, decoded(twin, twin, seed, flaws))
-        assert told.warnings == ()
-        assert told.pixels > 0.9 * PIXELS
-        assert told.lost < 0.1
+        found = check_residuals(twin, decoded(twin, twin, seed, flaws))
+        assert found.warnings == ()
+        assert found.pixels > 0.9 * PIXELS
+        assert found.lost < 0.1
 
 
 @pytest.mark.parametrize("turn", [0.3, -0.3])
-def test_a_turned_aperture_is_seen_and_its_size_told(
+def test_a_turned_aperture_is_seen_and_its_size_found(
     twin: Experiment, moved_pose: Shifted, turn: float
 ) -> None:
-    told = check_residuals(twin, decoded(twin, moved_pose(twin, [0, 0, 0, 0, 0, turn]), 3))
-    assert 0.2 < told.turn_deg < 0.4
-    assert told.residual_steep > told.residual_flat
-    (warning,) = told.warnings
-    assert f"turned by {told.turn_deg:.2f}" in warning
+    found = check_residuals(twin, decoded(twin, moved_pose(twin, [0, 0, 0, 0, 0, turn]), 3))
+    assert 0.2 < found.turn_deg < 0.4
+    assert found.residual_steep > found.residual_flat
+    (warning,) = found.warnings
+    assert f"turned by {found.turn_deg:.2f}" in warning
     assert "lauedepth calibrate" in warning
 
 
 def test_a_mere_shift_leaves_no_residual(twin: Experiment, moved_pose: Shifted) -> None:
-    told = check_residuals(twin, decoded(twin, moved_pose(twin, [0.03, 0, 0, 0, 0, 0]), 4))
-    assert told.warnings == ()
+    found = check_residuals(twin, decoded(twin, moved_pose(twin, [0.03, 0, 0, 0, 0, 0]), 4))
+    assert found.warnings == ()
 
 
 def synthetic(twin: Experiment, share_lost: float, cut: bool, pixels: int = 100) -> DecodedTable:
@@ -103,10 +103,10 @@ def synthetic(twin: Experiment, share_lost: float, cut: bool, pixels: int = 100)
 
 
 @pytest.mark.parametrize("cut", [False, True])
-def test_light_that_finds_no_whole_place_is_told(twin: Experiment, cut: bool) -> None:
-    told = check_residuals(twin, synthetic(twin, 0.4, cut))
-    assert told.lost == pytest.approx(0.4)
-    assert told.warnings[0].startswith("40% of the pixels with coded light")
+def test_light_that_finds_no_whole_place_is_found(twin: Experiment, cut: bool) -> None:
+    found = check_residuals(twin, synthetic(twin, 0.4, cut))
+    assert found.lost == pytest.approx(0.4)
+    assert found.warnings[0].startswith("40% of the pixels with coded light")
     assert check_residuals(twin, synthetic(twin, 0.2, cut)).warnings == ()
 
 
@@ -125,10 +125,10 @@ def test_residuals_as_the_formula_has_them_give_the_turn_back(twin: Experiment) 
 
 
 def test_too_few_pixels_say_nothing(twin: Experiment) -> None:
-    told: ResultCheck = check_residuals(twin, synthetic(twin, 0.0, cut=False, pixels=5))
-    assert np.isnan(told.turn_deg)
-    assert np.isnan(told.lost)
-    assert told.warnings == ()
+    found: ResultCheck = check_residuals(twin, synthetic(twin, 0.0, cut=False, pixels=5))
+    assert np.isnan(found.turn_deg)
+    assert np.isnan(found.lost)
+    assert found.warnings == ()
     nothing = check_residuals(twin, synthetic(twin, 0.0, cut=False, pixels=0))
     assert nothing.pixels == 0
     assert np.isnan(nothing.residual_flat)

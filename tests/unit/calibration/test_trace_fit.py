@@ -19,8 +19,8 @@ from lauedepth.calibration.trace_fit import (
     WIDENING,
     WINDOW,
     TraceModel,
+    expected_covariance,
     fit_trace,
-    foreseen,
     start_theta,
 )
 from lauedepth.core.arrays import Floats
@@ -127,7 +127,7 @@ def test_foreseen_errors_are_those_of_a_fit() -> None:
     counts = rng.poisson(800 * seen + 20).astype(np.float64)
     start = start_theta(1500.0, 0.95, 2.0, 5.0, 0.0)
     fit = fit_trace(APERTURE, FRAMES, counts, start, opaque=False)
-    planned = foreseen(
+    planned = expected_covariance(
         APERTURE,
         FRAMES,
         position_um=1500.0,

@@ -82,13 +82,13 @@ def test_a_symbol_serves_where_there_is_no_number(tmp_path: Path) -> None:
     ("old", "new", "told"),
     [
         ("<IT_number>154</IT_number>", "", "no space group"),
-        ("154", "231", "'231' is not one"),
-        ("154", "many", "'many' is not one"),
-        ("0.54047", "wide", "cell c: 'wide' is no number"),
+        ("154", "231", "'231' is not valid"),
+        ("154", "many", "'many' is not valid"),
+        ("0.54047", "wide", "cell c: 'wide' is not a number"),
         ("<beta>90</beta>", "", "cell beta: missing"),
         ('unit="nm"', 'unit="inch"', "unit 'inch' is not known"),
         ("0.54047", "-1", "has no volume"),
-        ("<symbol>Si</symbol>", "<symbol>Sx</symbol>", "'Sx' is no chemical element"),
+        ("<symbol>Si</symbol>", "<symbol>Sx</symbol>", "'Sx' is not a chemical element"),
         ("<fract_y>0.2669</fract_y>", "", "position of O1: missing"),
         ("0.98", "nan", "occupancy of O1"),
         ("cell>", "box>", "no cell"),
@@ -105,7 +105,7 @@ def test_errors_name_the_file_and_the_entry(tmp_path: Path, old: str, new: str, 
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"none\.xml: No such file"):
         read_crystal(tmp_path / "none.xml")
 

@@ -7,34 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.geometries import NORCADA
 
-from lauedepth.calibration import Calibration, Measured, Scan, ScanPixels
+from lauedepth.calibration import CalibrationReport, MeasuredTraces, Scan, ScanPixels
 from lauedepth.calibration.parameters import State, parameters_named
 from lauedepth.calibration.pose_fit import Problem, fit_pose, predicted
-from lauedepth.core.instrument.aperture import prefer_same_code
-from lauedepth.core.instrument.experiment import (
-    Aperture,
-    Depths,
-    Detector,
-    Experiment,
-    Frames,
-    Motion,
-    Pose,
-)
 from lauedepth.figures.calibration import plot_calibration
 
 
 @pytest.fixture(scope="module")
-def calibration() -> Calibration:
-    rotation = (-1.20161887, -1.21404493, -1.21852276)
-    experiment = Experiment(
-        Detector((2048, 2048), (409.6, 409.6), rotation, (28.828, 2.715, 512.993)),
-        Aperture(prefer_same_code()),
-        Pose(0.44, 1.61, 0.75, 0.1, -0.5, 43.8),
-        Motion(0.5, 0.21),
-        Frames(0, 541),
-        Depths(-200.0, 200.0),
-    )
+def calibration() -> CalibrationReport:
+    experiment = NORCADA
     rng = np.random.default_rng(0)
     row, column = rng.uniform(0, 2047, (2, 20))
     state = State(experiment, 10.0)
@@ -42,7 +25,7 @@ def calibration() -> Calibration:
     values = predicted(state, scan) + rng.normal(0, [0.02, 1e-4], (20, 2))
     covariance = np.broadcast_to(np.diag([4e-4, 1e-8]), (20, 2, 2))
     found, ones = np.arange(20) > 0, np.ones(20)
-    measured = Measured(found, values, covariance, ones, ones, np.zeros((20, 9)), found)
+    measured = MeasuredTraces(found, values, covariance, ones, ones, np.zeros((20, 9)), found)
     problem = Problem(state, parameters_named(["pose"]), (scan,), (measured,))
     fit = fit_pose(problem, [found])
     pixels = ScanPixels(
@@ -51,10 +34,10 @@ def calibration() -> Calibration:
         *(10 + 100 * ones, 10 + rng.normal(0, 0.02, 20), 0.02 * ones),
         *(2.0 * ones, ones, fit.pulls[0]),
     )
-    return Calibration(experiment, 10.0, fit, (pixels,), 0.01, ())
+    return CalibrationReport(experiment, 10.0, fit, (pixels,), 0.01, ())
 
 
-def test_every_used_pixel_is_drawn(calibration: Calibration) -> None:
+def test_every_used_pixel_is_drawn(calibration: CalibrationReport) -> None:
     figure = plot_calibration(calibration)
     axes: list[Any] = list(figure.axes)
     before, after, pulls, over_before, over_after, total = axes[:6]
@@ -72,7 +55,7 @@ def test_every_used_pixel_is_drawn(calibration: Calibration) -> None:
     figure.canvas.draw()
 
 
-def test_a_perfect_fit_can_be_drawn(calibration: Calibration) -> None:
+def test_a_perfect_fit_can_be_drawn(calibration: CalibrationReport) -> None:
     (scan,) = calibration.scans
     flat = replace(scan, depth_after_um=np.full(20, 10.0), width_um=np.full(20, 0.2))
     plot_calibration(replace(calibration, scans=(flat,))).canvas.draw()

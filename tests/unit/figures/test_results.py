@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from lauedepth.figures.results import MOST_CELLS, Kind, _pooled, plot_result
+from lauedepth.figures.results import MAX_CELLS, Kind, _pooled, plot_result
 from lauedepth.figures.style import save_figure
 from lauedepth.io import ResultFile
 from lauedepth.io.reading import Provenance
@@ -73,6 +73,6 @@ def test_a_single_bright_pixel_survives_the_shrinking() -> None:
     image = np.zeros((1500, 900))
     image[1499, 899] = 7.0
     shrunk = _pooled(image)
-    assert max(shrunk.shape) <= MOST_CELLS
+    assert max(shrunk.shape) <= MAX_CELLS
     assert shrunk.max() == 7.0
     assert np.count_nonzero(shrunk) == 1

@@ -4,105 +4,17 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import logging
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 
-import h5py
-import numpy as np
 import pytest
+from tests.unit.pipeline.driver_bench import PYTHON, Bench, Faulty
 
 from lauedepth.pipeline.catalog import (
-    Catalog,
-    Point,
     PointState,
-    Priority,
-    SourceRow,
-    catalog_url,
-    hold,
-    point_named,
 )
-from lauedepth.pipeline.disk import DiskGuard
-from lauedepth.pipeline.driver import Driver
-from lauedepth.pipeline.errors import CatalogError
-from lauedepth.pipeline.flow import Means
-from lauedepth.pipeline.places import Folders
-from lauedepth.pipeline.protocols import Item, Recipe
-from lauedepth.pipeline.schedulers import LocalProcesses
-from lauedepth.pipeline.settings import Settings
-from lauedepth.pipeline.sources import FolderSource
+from lauedepth.pipeline.protocols import Item
 from lauedepth.pipeline.transfers import LocalCopy
-
-PYTHON = (sys.executable, "-I", "-S", "-c")
-COPY = (*PYTHON, "import sys; open(sys.argv[2],'wb').write(open(sys.argv[1],'rb').read())")
-SLOW = (*PYTHON, "import time; time.sleep(60)")
-
-
-@dataclass
-class Faulty:
-    """A transfer that fails as told before it works."""
-
-    faults: list[Exception] = field(default_factory=list)
-    calls: int = 0
-
-    def copy(self, item: Item, stop: Callable[[], bool]) -> str:
-        self.calls += 1
-        if self.faults:
-            raise self.faults.pop(0)
-        return LocalCopy().copy(item, stop)
-
-
-class Bench:
-    """A folder of points, and a driver that works them off."""
-
-    def __init__(self, tmp_path: Path) -> None:
-        self.live, self.results = tmp_path / "live", tmp_path / "results"
-        self.live.mkdir()
-        self.folders = Folders(self.results, tmp_path / "work")
-        self.folders.make()
-        self.url = catalog_url(str(tmp_path / "catalog.sqlite"))
-        self.catalog = Catalog(self.url, create=True)
-        row = SourceRow(
-            0, str(self.live), "file", ".done", False, "d", 0, int(Priority.LIVE), 0, False
-        )
-        self.catalog.add_source(row)
-        self.transfer = Faulty()
-        self.commands: tuple[tuple[str, ...], ...] = ((*COPY, "{point}", "{result}"),)
-        self.settings = Settings(poll_s=0.05, still_polls=1, unreadable_s=0.2, keep_free_gb=0)
-
-    def write(self, name: str, value: int = 1) -> Path:
-        path = self.live / name
-        path.parent.mkdir(exist_ok=True)
-        with h5py.File(path, "w") as file:
-            file["d"] = np.full((2, 3, 4), value, np.uint16)
-        return path
-
-    def driver(self) -> Driver:
-        scheduler = LocalProcesses(self.folders.work / "jobs", 2)
-        means = Means(self.transfer, scheduler, Recipe(self.commands), self.folders)
-        return Driver(
-            self.catalog,
-            means,
-            self.settings,
-            lambda row: FolderSource(Path(row.folder), dataset=row.dataset),
-        )
-
-    def run(self) -> None:
-        with hold(self.catalog) as me:
-            self.driver().run(me, until_done=True)
-
-    def point(self, name: str) -> Point:
-        return point_named(self.catalog, name)
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    yield Bench(tmp_path)
-    logging.getLogger("dbos").handlers.clear()
 
 
 def test_points_become_results_with_their_checksums(bench: Bench) -> None:
@@ -140,7 +52,7 @@ def test_a_point_that_fails_tells_why_and_stops_nobody(bench: Bench) -> None:
     assert [bench.point(n).state.value for n in ("a.h5", "c.h5")] == ["done", "done"]
     bad = bench.point("bad.h5")
     assert bad.state is PointState.FAILED
-    assert bad.failure == "the job failed with code 1: error: no peaks in the frame"
+    assert bad.failure == "the job failed with exit code 1: error: no peaks in the frame"
     assert not (bench.results / "bad.h5").exists()
 
 
@@ -179,14 +91,6 @@ def test_a_job_may_ask_for_another_try(bench: Bench, tmp_path: Path) -> None:
     assert bench.point("p.h5").state is PointState.DONE
 
 
-def test_a_full_disk_is_waited_for(bench: Bench) -> None:
-    bench.write("p.h5")
-    bench.transfer.faults = [OSError(errno.ENOSPC, "No space left on device")]
-    bench.run()
-    assert bench.point("p.h5").state is PointState.DONE
-    assert bench.point("p.h5").run == 2
-
-
 def test_a_disk_that_is_full_at_the_end_costs_no_second_job(bench: Bench) -> None:
     bench.write("p.h5")
     count = (*PYTHON, f"open({str(bench.folders.work / 'jobs.log')!r}, 'a').write('x')")
@@ -218,41 +122,6 @@ def test_a_mount_that_hiccups_is_tried_again(bench: Bench, monkeypatch: pytest.M
     assert "Stale file handle" in bench.point("q.h5").failure
 
 
-def test_a_breakdown_inside_the_pipeline_ends_in_a_failure(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lauedepth.pipeline.driver.BEAT_S", 0.05)
-    bench.write("p.h5")
-    bench.write("q.h5")
-    bench.transfer.faults = [RuntimeError("a bug")]
-    bench.run()
-    assert [bench.point(n).state.value for n in ("p.h5", "q.h5")] == ["done", "done"]
-    bench.write("r.h5", 3)
-    bench.transfer.faults = [RuntimeError("a bug")] * 5
-    bench.run()
-    assert "broke down on it 5 times" in bench.point("r.h5").failure
-
-
-def test_a_catalog_that_refuses_for_a_while_is_waited_for(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lauedepth.pipeline.driver.BEAT_S", 0.05)
-    bench.write("p.h5")
-    broken = [CatalogError("cannot be written (database or disk is full)")] * 6
-    bench.transfer.faults = list(broken)
-    real, left = bench.catalog.dispatch, [1, 2]
-
-    def refuse(point: Point) -> int:
-        if left:
-            left.pop()
-            raise CatalogError("cannot be written (disk I/O error)")
-        return real(point)
-
-    monkeypatch.setattr(bench.catalog, "dispatch", refuse)
-    bench.run()
-    assert bench.point("p.h5").state is PointState.DONE
-
-
 def test_the_same_content_again_is_not_done_twice(bench: Bench) -> None:
     path = bench.write("p.h5")
     bench.run()
@@ -268,55 +137,5 @@ def test_a_users_own_file_is_never_overwritten(bench: Bench) -> None:
     bench.write("p.h5")
     (bench.results / "p.h5").write_text("precious")
     bench.run()
-    assert "another file stands there" in bench.point("p.h5").failure
+    assert "another file is already there" in bench.point("p.h5").failure
     assert (bench.results / "p.h5").read_text() == "precious"
-
-
-def test_skipping_ends_the_job(bench: Bench) -> None:
-    bench.write("p.h5")
-    bench.commands = (SLOW,)
-    beside = Catalog(bench.url)
-
-    def skip() -> None:
-        while point_named(beside, "p.h5").state is not PointState.RECONSTRUCTING:
-            time.sleep(0.05)
-        beside.skip(point_named(beside, "p.h5"), "no use")
-
-    bench.write("q.h5")
-    bench.catalog.add_source(bench.catalog.sources()[0])
-    helper = threading.Timer(1.0, skip)
-    other = threading.Timer(1.0, lambda: beside.skip(point_named(beside, "q.h5"), "no use"))
-    helper.start()
-    other.start()
-    begin = time.monotonic()
-    bench.run()
-    helper.join()
-    other.join()
-    assert time.monotonic() - begin < 20
-    assert bench.point("p.h5").state is PointState.SKIPPED
-
-
-def test_draining_finishes_what_is_in_flight(bench: Bench) -> None:
-    bench.write("p.h5")
-    nap = (*PYTHON, "import time; time.sleep(0.8)")
-    bench.commands = (nap, *bench.commands)
-    with hold(bench.catalog) as me:
-        driver = bench.driver()
-        threading.Timer(1.0, driver.drain).start()
-        threading.Timer(1.1, lambda: bench.write("late.h5")).start()
-        driver.run(me)
-    assert bench.point("p.h5").state is PointState.DONE
-
-
-def test_staged_files_are_kept_if_asked(bench: Bench) -> None:
-    for number in range(4):
-        bench.write(f"p_{number}.h5")
-    bench.settings = bench.settings.model_copy(update={"keep_staged": 2})
-    bench.run()
-    assert len(list((bench.folders.work / "points").iterdir())) == 2
-
-
-def test_the_disk_guard_counts_what_is_coming(tmp_path: Path) -> None:
-    assert DiskGuard((tmp_path,), 0.0).objection([1000]) == ""
-    assert "paused: " in DiskGuard((tmp_path,), 0.0).objection([1 << 60])
-    assert "make room" in DiskGuard((tmp_path,), 1e18).objection()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lauedepth.pipeline import Demand, plan
+from lauedepth.pipeline import Demand, forecast
 from lauedepth.pipeline.errors import ConfigurationError
 from lauedepth.pipeline.planner import duration, most_waiting, start_times
 
@@ -16,7 +16,7 @@ HOUR_S = 3600.0
 def test_28_february_falls_behind() -> None:
     # Prince et al., table 2 and figure 5: collected for 9 h, then 3 h more of computing: 12 h.
     demand = Demand(422, 72, nodes=50, nodes_per_job=10, node_hours_per_point=1.42)
-    outcome = plan(demand)
+    outcome = forecast(demand)
     assert not outcome.keeps_up
     assert outcome.last_arrival_s / HOUR_S == pytest.approx(8.44, abs=0.01)
     assert outcome.finish_s / HOUR_S == pytest.approx(12.0, abs=0.15)
@@ -26,12 +26,12 @@ def test_28_february_falls_behind() -> None:
 
 def test_finish_is_bounded_by_the_work() -> None:
     demand = Demand(422, 72, nodes=50, nodes_per_job=10, node_hours_per_point=1.42)
-    assert plan(demand).finish_s / HOUR_S >= 422 * 1.42 / 50
+    assert forecast(demand).finish_s / HOUR_S >= 422 * 1.42 / 50
 
 
 def test_1_april_keeps_up() -> None:
     demand = Demand(345, 72, nodes=50, nodes_per_job=5, node_hours_per_point=0.66)
-    outcome = plan(demand)
+    outcome = forecast(demand)
     assert outcome.keeps_up
     assert outcome.lag_s == pytest.approx(demand.job_s)
     assert outcome.peak_waiting <= 1
@@ -40,7 +40,7 @@ def test_1_april_keeps_up() -> None:
 @pytest.mark.parametrize(("cadence_s", "busy"), [(53, 45), (60, 40)])
 def test_1_april_busy_nodes_tell_the_cadence(cadence_s: float, busy: float) -> None:
     demand = Demand(345, cadence_s, nodes=56, nodes_per_job=5, node_hours_per_point=0.66)
-    outcome = plan(demand)
+    outcome = forecast(demand)
     assert outcome.keeps_up
     assert outcome.busy_nodes == pytest.approx(busy, abs=1.0)
 
@@ -52,7 +52,7 @@ def test_queue_by_hand() -> None:
 
 
 def test_backlog_is_worked_off_first() -> None:
-    outcome = plan(Demand(0, 0, nodes=2, nodes_per_job=1, node_hours_per_point=0.5, queued=5))
+    outcome = forecast(Demand(0, 0, nodes=2, nodes_per_job=1, node_hours_per_point=0.5, queued=5))
     assert outcome.finish_s == pytest.approx(3 * 0.5 * HOUR_S)
     assert outcome.keeps_up
 

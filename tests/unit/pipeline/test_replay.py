@@ -1,18 +1,33 @@
-"""The detector that is not there writes what was recorded, slowly and in time."""
+"""A replay writes what was recorded, piece by piece and on time, by a clock moved by hand."""
 
 from __future__ import annotations
 
 import os
 import threading
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
 import pytest
 
 from lauedepth.pipeline.errors import InputError, OutputError
-from lauedepth.pipeline.replay import Rate, replay
-from lauedepth.pipeline.sources import Layout
+from lauedepth.pipeline.replay import ComputerClock, Rate, replay
+from lauedepth.pipeline.sources import PointKind
+
+
+class HandClock:
+    """A clock that moves only when waited on; each wait is an occasion to look."""
+
+    def __init__(self, look: Callable[[], object] = lambda: None) -> None:
+        self.seconds, self._look = 0.0, look
+
+    def now(self) -> float:
+        return self.seconds
+
+    def wait(self, seconds: float, stop: threading.Event) -> bool:
+        self._look()
+        self.seconds += max(0.0, seconds)
+        return stop.is_set()
 
 
 @pytest.fixture
@@ -34,25 +49,31 @@ def test_the_copy_is_exact(scan: Path, tmp_path: Path) -> None:
 
 
 def test_files_grow_under_their_final_name(scan: Path, tmp_path: Path) -> None:
-    live = tmp_path / "live"
-    sizes: set[int] = set()
-    player = threading.Thread(target=replay, args=(scan, live, Rate(1.0)), kwargs={"limit": 1})
-    player.start()
-    while player.is_alive():
-        sizes.update(path.stat().st_size for path in live.glob("p_0.h5"))
-        time.sleep(0.01)
-    player.join()
-    assert len(sizes) > 5
-    assert max(sizes) == 100_000
+    path, sizes = tmp_path / "live" / "p_0.h5", []
+    clock = HandClock(lambda: sizes.append(path.stat().st_size))
+    assert replay(scan, tmp_path / "live", Rate(1.0), limit=1, clock=clock) == 1
+    assert sizes == [5_000 * piece for piece in (*range(1, 21), 20)]
 
 
 @pytest.mark.parametrize("rate", [Rate(0.2), Rate(None, speed=10.0)], ids=["given", "recorded"])
 def test_points_come_in_time(scan: Path, tmp_path: Path, rate: Rate) -> None:
-    begin = time.monotonic()
     came: list[float] = []
-    replay(scan, tmp_path / "live", rate, tell=lambda _: came.append(time.monotonic() - begin))
-    expected = [0.16 + 0.2 * number for number in range(4)]
-    assert came == pytest.approx(expected, abs=0.12)
+    clock = HandClock()
+    replay(scan, tmp_path / "live", rate, report=lambda _: came.append(clock.seconds), clock=clock)
+    assert came == pytest.approx([0.16 + 0.2 * number for number in range(4)])
+
+
+def test_points_after_a_late_one_catch_up(scan: Path, tmp_path: Path) -> None:
+    came: list[float] = []
+    clock = HandClock()
+
+    def report(_: str) -> None:
+        came.append(clock.seconds)
+        clock.seconds += 0.15 if len(came) == 1 else 0.0
+
+    replay(scan, tmp_path / "live", Rate(0.2), report=report, clock=clock)
+    # Writing takes 0.16 of 0.2, so each later point catches up by 0.04.
+    assert came == pytest.approx([0.16, 0.47, 0.63, 0.79])
 
 
 def test_frames_of_folders(tmp_path: Path) -> None:
@@ -62,16 +83,23 @@ def test_frames_of_folders(tmp_path: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(b"frame")
     live = tmp_path / "live"
-    assert replay(tmp_path / "scan", live, Rate(0.0), layout=Layout.FOLDER) == 2
+    assert replay(tmp_path / "scan", live, Rate(0.0), layout=PointKind.FOLDER) == 2
     assert len(list(live.rglob("*.h5"))) == 6
 
 
-def test_stopping(scan: Path, tmp_path: Path) -> None:
+def test_stopping_ends_the_replay_after_the_piece_being_written(scan: Path, tmp_path: Path) -> None:
     stop = threading.Event()
-    threading.Timer(0.3, stop.set).start()
-    begin = time.monotonic()
-    assert replay(scan, tmp_path / "live", Rate(60.0), stop=stop) == 0
-    assert time.monotonic() - begin < 5
+    clock = HandClock(stop.set)
+    assert replay(scan, tmp_path / "live", Rate(60.0), stop=stop, clock=clock) == 0
+    assert [path.stat().st_size for path in (tmp_path / "live").iterdir()] == [5_000]
+
+
+def test_the_computers_clock_waits_no_longer_once_stopped() -> None:
+    stop = threading.Event()
+    stop.set()
+    assert ComputerClock().wait(3600.0, stop)
+    assert not ComputerClock().wait(-1.0, threading.Event())
+    assert ComputerClock().now() <= ComputerClock().now()
 
 
 def test_nothing_is_overwritten(scan: Path, tmp_path: Path) -> None:

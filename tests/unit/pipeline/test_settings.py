@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lauedepth.pipeline.assembly import OUR_PROGRAM, recipe_for
 from lauedepth.pipeline.errors import ConfigurationError
-from lauedepth.pipeline.protocols import Recipe
 from lauedepth.pipeline.settings import Settings, read_settings
 
 MANUAL = Path(__file__).resolve().parents[3] / "docs" / "live.md"
@@ -44,29 +42,3 @@ def test_nonsense_is_refused(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(ConfigurationError, match=says) as raised:
         read_settings(path)
     assert "\n" not in str(raised.value)
-
-
-def test_the_recipe_is_this_programs_own(tmp_path: Path) -> None:
-    experiment = tmp_path / "e;$(x).yaml"
-    experiment.touch()
-    recipe = recipe_for(experiment, Settings())
-    filled = recipe.fill(tmp_path / "{result}.h5", tmp_path / "r.h5", tmp_path / "r")
-    verbs = [words[len(OUR_PROGRAM)] for words in filled]
-    assert verbs == ["reconstruct", "validate", "export"]
-    assert filled[0][len(OUR_PROGRAM) + 1] == str(tmp_path / "{result}.h5")
-    assert str(experiment) in filled[0]
-    assert len(recipe_for(experiment, Settings(export=False)).commands) == 2
-
-
-def test_only_whole_words_are_replaced() -> None:
-    recipe = Recipe((("a{point}", "{point}", "{unknown}", "{}"),))
-    assert recipe.fill(Path("/p"), Path("/r"), Path("/e")) == (
-        ("a{point}", "/p", "{unknown}", "{}"),
-    )
-
-
-def test_an_experiment_is_needed() -> None:
-    with pytest.raises(ConfigurationError, match="give --experiment"):
-        recipe_for(None, Settings())
-    with pytest.raises(ConfigurationError, match="no such file"):
-        recipe_for(Path("nowhere.yaml"), Settings())

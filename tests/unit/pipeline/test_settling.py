@@ -14,7 +14,7 @@ import pytest
 from lauedepth.pipeline.catalog import (
     POINTS,
     Catalog,
-    Point,
+    PointRow,
     PointState,
     Priority,
     SourceRow,
@@ -60,7 +60,7 @@ class Bench:
     def states(self) -> list[str]:
         return [p.state.value for p in sorted(self.catalog.points(), key=lambda p: p.id)]
 
-    def point(self, version: int = 1) -> Point:
+    def point(self, version: int = 1) -> PointRow:
         return self.catalog.points(POINTS.c.version == version)[0]
 
 

@@ -173,5 +173,5 @@ def test_impossible_flaws_are_refused(flaws: dict[str, float], name: str) -> Non
 
 @pytest.mark.parametrize("dropped", [(60,), (-1,), 61, -1])
 def test_dropped_frames_must_exist(short: Experiment, dropped: tuple[int, ...] | int) -> None:
-    with pytest.raises(ConfigurationError, match="does not fit 60 frames"):
+    with pytest.raises(ConfigurationError, match="does not match 60 frames"):
         recorded(point_with(short, Flaws(dropped=dropped)))

@@ -83,9 +83,9 @@ def test_a_frame_lies_where_it_is_put() -> None:
 
 
 def test_what_is_no_frame_is_refused() -> None:
-    with pytest.raises(InputError, match="beside the detector of 200 x 160"):
+    with pytest.raises(InputError, match="outside the detector of 200 x 160"):
         place_image(np.zeros((10, 10)), DETECTOR, (500, 0))
-    with pytest.raises(InputError, match="is no frame"):
+    with pytest.raises(InputError, match="is not a frame"):
         place_image(np.zeros((2, 10, 10)), DETECTOR)
 
 

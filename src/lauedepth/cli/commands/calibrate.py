@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from lauedepth.cli import options
-from lauedepth.cli.reporting import Reporter, Tell, reporter_for
+from lauedepth.cli.reporting import Reporter, reporter_for
 from lauedepth.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from lauedepth.calibration import Calibration, PoseFit
-    from lauedepth.config import ExperimentConfig
-    from lauedepth.tasks.reconstruct import Pixels
+    from lauedepth.calibration import CalibrationReport, Forecast, PoseFit
 
 
 def register(app: typer.Typer) -> None:
@@ -41,7 +39,8 @@ def calibrate(
         ),
     ] = None,
     sample_depth: Annotated[
-        float, typer.Option("--sample-depth", metavar="UM", help="Depth of the sample's middle.")
+        float,
+        typer.Option("--sample-depth", metavar="UM", help="Depth of the middle of the sample."),
     ] = 0.0,
     fit: Annotated[
         str,
@@ -58,21 +57,21 @@ def calibrate(
     ] = None,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Tell how well planned scans would fix the pose."),
+        typer.Option("--dry-run", help="Report how well planned scans would determine the pose."),
     ] = False,
     memory: options.Memory = 2.0,
     as_json: options.AsJson = False,
 ) -> None:
     """Find where the aperture stands, from scans of a thin sample at a known depth.
 
-    Pixels are chosen by themselves: bright, unsaturated and spread over the detector.
+    Pixels are chosen automatically: bright, unsaturated and spread over the detector.
     """
+    from lauedepth.tasks.calibrate import CalibrationRequest, calibrate_points  # noqa: PLC0415
+
     reporter = reporter_for(as_json)
-    config = options.load(experiment)
-    names = [name.strip() for name in fit.split(",") if name.strip()]
-    shifts = shift_mm or []
+    names = tuple(name.strip() for name in fit.split(",") if name.strip())
     if dry_run:
-        _plan(reporter, config, shifts or [0.0], names, sample_depth)
+        forecast_scans(reporter, experiment, shift_mm or [0.0], names, sample_depth)
         return
     if not points or output is None:
         raise ConfigurationError(
@@ -80,127 +79,120 @@ def calibrate(
         )
     if figure is not None:
         options.refuse_format(figure)
-    if output.resolve() in {point.resolve() for point in points}:
-        raise ConfigurationError("a scan would be overwritten", str(output), "name another file")
+    config = options.load_and_report(reporter, experiment)
+    request = CalibrationRequest(
+        points=tuple(points),
+        config=config,
+        output=output,
+        shifts_mm=tuple(shift_mm or ()),
+        fit=names,
+        sample_depth_um=sample_depth,
+        pixels=options.pixels_of(pixels, config),
+        memory_bytes=int(memory * 2**30),
+    )
     with reporter.progress("calibration") as progress:
-        found = _find(
-            points,
-            config,
-            shifts,
-            names,
-            sample_depth,
-            options.pixels_of(pixels, config),
-            int(memory * 2**30),
-            progress,
-        )
-    _write(config, found, points, output, figure)
-    for warning in found.warnings:
-        reporter.warn(warning)
-    _tell(reporter, config, found, output, figure)
-
-
-def _find(
-    points: list[Path],
-    config: ExperimentConfig,
-    shifts_mm: list[float],
-    names: list[str],
-    sample_depth_um: float,
-    pixels: Pixels | None,
-    memory_bytes: int,
-    progress: Tell,
-) -> Calibration:
-    from lauedepth.calibration import calibrate, parameters_named  # noqa: PLC0415
-    from lauedepth.tasks.calibrate import read_scans  # noqa: PLC0415
-
-    parameters_named(names)  # refuses unknown ones before anything is read
-    scans = read_scans(
-        points, config, shifts_mm, pixels=pixels, memory_bytes=memory_bytes, progress=progress
-    )
-    return calibrate(
-        config.to_core(), scans, fit=names, sample_depth_um=sample_depth_um, progress=progress
-    )
-
-
-def _write(
-    config: ExperimentConfig,
-    found: Calibration,
-    points: list[Path],
-    output: Path,
-    figure: Path | None,
-) -> None:
-    from lauedepth.tasks.calibrate import write_calibration  # noqa: PLC0415
-
-    write_calibration(output, config, found, points)
+        report = calibrate_points(request, progress)
     if figure is not None:
-        from lauedepth.figures.calibration import plot_calibration  # noqa: PLC0415
-        from lauedepth.figures.style import save_figure  # noqa: PLC0415
-
-        save_figure(plot_calibration(found), figure)
+        draw(report, figure)
+    show_report(reporter, report, output, figure)
 
 
-def _tell(
+def forecast_scans(
     reporter: Reporter,
-    config: ExperimentConfig,
-    found: Calibration,
-    output: Path,
-    figure: Path | None,
+    experiment: Path,
+    shifts_mm: list[float],
+    names: tuple[str, ...],
+    sample_depth_um: float,
 ) -> None:
-    from lauedepth.tasks.calibrate import fit_values  # noqa: PLC0415
+    """Show how well planned scans would determine the pose."""
+    from lauedepth.calibration import forecast  # noqa: PLC0415
 
-    values = fit_values(found.fit) | {
+    config = options.load(experiment)
+    show_forecast(
+        reporter,
+        forecast(config.to_core(), shifts_mm, fit=names, sample_depth_um=sample_depth_um),
+    )
+
+
+def draw(report: CalibrationReport, path: Path) -> None:
+    """Draw a calibration."""
+    from lauedepth.figures.calibration import plot_calibration  # noqa: PLC0415
+    from lauedepth.figures.style import save_figure  # noqa: PLC0415
+
+    save_figure(plot_calibration(report), path)
+
+
+def show_report(
+    reporter: Reporter, report: CalibrationReport, output: Path, figure: Path | None
+) -> None:
+    """Show what a calibration found."""
+    for warning in report.warnings:
+        reporter.warn(warning)
+    scans: list[dict[str, Any]] = [
+        {
+            "name": scan.name,
+            "shift_mm": scan.shift_mm,
+            "pixels": len(scan),
+            "found": int(scan.found.sum()),
+            "used": int(scan.used.sum()),
+        }
+        for scan in report.scans
+    ]
+    values = fit_values(report.fit) | {
         "output": output,
         "figure": figure,
-        "sample_depth_um": found.sample_depth_um,
-        "depth_error_um": found.depth_error_um,
-        "scans": [
-            {"name": scan.name, "shift_mm": scan.shift_mm}
-            | {"pixels": scan.used.size, "found": int(scan.found.sum())}
-            | {"used": int(scan.used.sum())}
-            for scan in found.scans
-        ],
-        "warnings": found.warnings,
+        "sample_depth_um": report.sample_depth_um,
+        "depth_error_um": report.depth_error_um,
+        "scans": scans,
+        "warnings": report.warnings,
     }
-    used = ", ".join(
-        f"{int(scan.used.sum())} of {scan.used.size} pixels of {scan.name}" for scan in found.scans
-    )
-    table = _table(found.fit, config)
+    used = ", ".join(f"{one['used']} of {one['pixels']} pixels of {one['name']}" for one in scans)
+    table = fit_table(report.fit)
     table.title = escape(f"{output}: calibrated with {used}")
-    table.caption = f"depths get an error of {found.depth_error_um:.2g} µm from this"
+    table.caption = f"depths get an error of {report.depth_error_um:.2g} µm from this"
     reporter.show("result", values, table)
 
 
-def _table(fit: PoseFit, config: ExperimentConfig) -> Table:
-    start = config.pose.model_dump() | config.aperture.model_dump()
+def show_forecast(reporter: Reporter, expected: Forecast) -> None:
+    """Show what planned scans would give."""
+    seen = ", ".join(str(number) for number in expected.pixels)
+    table = fit_table(expected.fit)
+    table.title = f"with {seen} pixels of {expected.peak_counts:g} counts per frame"
+    table.caption = f"depths would get an error of {expected.depth_error_um:.2g} µm from this"
+    values = fit_values(expected.fit) | {
+        "pixels": expected.pixels,
+        "shifts_mm": expected.shifts_mm,
+        "peak_counts": expected.peak_counts,
+        "depth_error_um": expected.depth_error_um,
+    }
+    reporter.show("plan", values, table)
+
+
+def fit_values(fit: PoseFit) -> dict[str, object]:
+    """Return a fit as values for programs."""
+    return {
+        "parameters": {
+            one.name: {"value": one.value, "error": one.error, "held": not one.determined}
+            for one in fit.parameters
+        },
+        "covariance": fit.covariance,
+        "correlation": fit.correlation,
+        "singular_values": fit.singular_values,
+        "directions": fit.directions,
+        "held": [{"name": held.name, "direction": held.direction} for held in fit.held],
+        "reduced_chi_square": fit.reduced_chi_square,
+        "degrees_of_freedom": fit.freedom,
+    }
+
+
+def fit_table(fit: PoseFit) -> Table:
+    """Return a fit as a table for people."""
     table = Table(box=None, pad_edge=False)
     for head in ("", "start", "value", "error"):
         table.add_column(head, justify="left" if not head else "right")
-    for name, value, error, told in zip(fit.names, fit.values, fit.errors, fit.told, strict=True):
-        before = f"{start[name]:.6g}" if name in start else ""
-        table.add_row(name, before, f"{value:.7g}", f"{error:.2g}" if told else "held")
+    for one in fit.parameters:
+        error = f"{one.error:.2g}" if one.determined else "held"
+        table.add_row(one.name, f"{one.start:.6g}", f"{one.value:.7g}", error)
     for held in fit.held:
         table.add_row(f"[dim]held: {held.name}[/]")
     return table
-
-
-def _plan(
-    reporter: Reporter,
-    config: ExperimentConfig,
-    shifts_mm: list[float],
-    names: list[str],
-    sample_depth_um: float,
-) -> None:
-    from lauedepth.calibration import plan  # noqa: PLC0415
-    from lauedepth.tasks.calibrate import fit_values  # noqa: PLC0415
-
-    outlook = plan(config.to_core(), shifts_mm, fit=names, sample_depth_um=sample_depth_um)
-    table = _table(outlook.fit, config)
-    seen = ", ".join(str(number) for number in outlook.pixels)
-    table.title = f"with {seen} pixels of {outlook.peak_counts:g} counts a frame"
-    table.caption = f"depths would get an error of {outlook.depth_error_um:.2g} µm from this"
-    values = fit_values(outlook.fit) | {
-        "pixels": outlook.pixels,
-        "shifts_mm": shifts_mm,
-        "peak_counts": outlook.peak_counts,
-        "depth_error_um": outlook.depth_error_um,
-    }
-    reporter.show("plan", values, table)

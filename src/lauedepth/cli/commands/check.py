@@ -9,8 +9,8 @@ import typer
 from rich.markup import escape
 
 from lauedepth.cli import options
-from lauedepth.cli.agreement import tell_agreement, tell_pose
-from lauedepth.cli.decoders import tell_decoder
+from lauedepth.cli.agreement import report_agreement, report_pose
+from lauedepth.cli.decoders import report_decoder
 from lauedepth.cli.reporting import Reporter, facts, reporter_for
 from lauedepth.core.errors import ConfigurationError
 
@@ -31,7 +31,7 @@ def check(
         list[Path] | None,
         typer.Argument(
             metavar="[POINT|RESULT]...",
-            help=f"{options.POINT_HELP} Or a result: does it agree with its pose?",
+            help=f"{options.POINT_HELP} Or a result, to check against its pose.",
         ),
     ] = None,
     *,
@@ -41,12 +41,12 @@ def check(
             "--experiment",
             "-e",
             metavar="FILE",
-            help="The experiment, in YAML; a result holds its own.",
+            help="The experiment (YAML); a result holds its own.",
         ),
     ] = None,
     point: Annotated[
         Path | None,
-        typer.Option(metavar="POINT", help="Where the point of a RESULT is now, if it was moved."),
+        typer.Option(metavar="POINT", help="Where the point of a RESULT is now, if it has moved."),
     ] = None,
     backend: options.BackendName = "auto",
     method: options.Method = None,
@@ -54,12 +54,12 @@ def check(
     energy: options.WithEnergy = False,
     pose: Annotated[
         bool,
-        typer.Option("--pose", help="See whether the points agree with the aperture's pose."),
+        typer.Option("--pose", help="Check whether the points agree with the aperture's pose."),
     ] = False,
     memory: options.Memory = 2.0,
     as_json: options.AsJson = False,
 ) -> None:
-    """Check an experiment and points before any work, or a result for drift of the aperture."""
+    """Check an experiment and points before decoding, or a result against its aperture pose."""
     from lauedepth.tasks.check_result import is_result  # noqa: PLC0415
 
     given = points or []
@@ -67,16 +67,18 @@ def check(
     left = [path for path in given if path not in results]
     reporter, memory_bytes = reporter_for(as_json), int(memory * 2**30)
     if experiment is None and (left or not results):
-        raise ConfigurationError("is missing", "--experiment", "give the experiment's file")
+        raise ConfigurationError("no experiment given", "--experiment", "give its YAML file")
     if point is not None and len(results) != 1:
-        raise ConfigurationError(f"{len(results)} results given", "--point", "give one RESULT")
+        raise ConfigurationError(
+            f"{len(results)} results given", "--point", "give exactly one RESULT"
+        )
     if experiment is not None:
-        config = options.load(experiment, method, energy)
-        _tell_experiment(reporter, experiment, config)
+        config = options.load_and_report(reporter, experiment, method, energy)
+        _report_experiment(reporter, experiment, config)
         if left:
             _check_points(reporter, left, config, backend, pixels, pose, memory_bytes)
     for path in results:
-        tell_agreement(reporter, path, point, memory_bytes)
+        report_agreement(reporter, path, point, memory_bytes)
 
 
 def _check_points(
@@ -88,15 +90,17 @@ def _check_points(
     pose: bool,
     memory_bytes: int,
 ) -> None:
-    """Tell what reconstructing points would take and, if asked, whether the pose holds."""
+    """Report what reconstructing points would take and, if asked, whether the pose holds."""
     import numpy as np  # noqa: PLC0415
 
     from lauedepth.core.decoding.registry import choose_decoder  # noqa: PLC0415
     from lauedepth.tasks.parallel.memory import rank_memory  # noqa: PLC0415
     from lauedepth.tasks.reconstruct import (  # noqa: PLC0415
+        cut_warnings,
         estimate_point,
+        fit_to_point,
         open_for,
-        start_backend,
+        start_decoder,
         with_threshold,
     )
 
@@ -105,59 +109,62 @@ def _check_points(
     decoder = choice.decoder
     mask = chosen if isinstance(chosen, np.ndarray) else None
     config = with_threshold(config, chosen)
-    with reporter.progress("decoder") as tell:
-        start_backend(
+    with reporter.progress("decoder") as progress:
+        start_decoder(
             decoder,
             config.to_core(),
             config.decode_options(),
-            lambda done, total: tell("compile", done, total),
+            lambda done, total: progress("compile", done, total),
         )
-    tell_decoder(reporter, choice, config)
+    report_decoder(reporter, choice, config)
     for path in points:
-        with open_for(config, path) as point:
-            estimate = estimate_point(point, config, decoder, mask, memory_bytes)
+        fitted = fit_to_point(config, path)
+        for text in cut_warnings(fitted):
+            reporter.warn(text, str(path))
+        with open_for(fitted, path) as point:
+            estimate = estimate_point(point, fitted, decoder, mask, memory_bytes)
             rank_bytes = rank_memory(point, memory_bytes, decoder)
-            _tell_point(reporter, point, estimate, decoder, rank_bytes)
+            _report_point(reporter, point, estimate, decoder, rank_bytes)
             if pose:
-                tell_pose(reporter, point, config, memory_bytes)
+                report_pose(reporter, point, fitted, memory_bytes)
 
 
-def _tell_experiment(reporter: Reporter, path: Path, config: ExperimentConfig) -> None:
+def _report_experiment(reporter: Reporter, path: Path, config: ExperimentConfig) -> None:
     core = config.to_core()
     depths, frames = core.depths, core.frames
     rows = {
         "frames": f"{len(frames)} ({frames.first}...{frames.stop - 1}, every {frames.stride})",
         "detector": f"{core.detector.shape[0]} × {core.detector.shape[1]} {core.detector.name}",
         "aperture": f"{len(core.aperture.code)} bits, {core.aperture.length_um:g} µm long",
-        "step": f"{core.motion.step_um:g} µm a frame",
-        "depths": f"{len(depths)} from {depths.start_um:g} µm by {depths.step_um:g} µm",
+        "step": f"{core.motion.step_um:g} µm per frame",
+        "depths": f"{len(depths)} from {depths.start_um:g} µm in steps of {depths.step_um:g} µm",
         "method": config.decode.method,
-        "threshold": f"mean of {config.selection.min_mean_counts:g} counts a frame",
+        "threshold": f"mean of {config.selection.min_mean_counts:g} counts per frame",
     }
     values = {"path": path, "valid": True, "configuration": config.model_dump(mode="json")}
     reporter.show("experiment", values, facts(rows, f"{escape(str(path))}: valid"))
 
 
-def _tell_point(
+def _report_point(
     reporter: Reporter, point: Point, estimate: Estimate, decoder: Decoder, rank_bytes: int
 ) -> None:
     frames, rows, columns = point.shape
     lost = int((~point.usable).sum())
     region = point.region
-    told = {
+    shown = {
         "frames": f"{frames} of {rows} rows × {columns} columns, {point.dtype}",
         "lost frames": lost,
         "region": f"from column {region.start[0]}, row {region.start[1]}, "
         f"binned {region.binning[0]} × {region.binning[1]}",
-        "pixels to decode": f"about {estimate.pixels} in {estimate.blocks} blocks",
+        "pixels to decode": f"about {estimate.pixels}, in {estimate.blocks} blocks",
         "memory": f"about {estimate.memory_bytes / 2**30:.1f} GiB "
         f"for {estimate.input_bytes / 2**30:.2f} GiB of frames",
-        "memory of each MPI rank": f"about {rank_bytes / 2**30:.1f} GiB",
-        "reading": f"about {estimate.read_seconds:.0f} s in {estimate.readings} bands",
-        "decoding": f"about {estimate.decode_seconds:.0f} s on backend {decoder.name} "
+        "memory per MPI rank": f"about {rank_bytes / 2**30:.1f} GiB",
+        "reading": f"about {estimate.read_seconds:.0f} s, in {estimate.readings} bands of rows",
+        "decoding": f"about {estimate.decode_seconds:.0f} s with backend {decoder.name} "
         f"({estimate.pixels_per_second:.0f} pixels/s)",
     }
     values = {"path": point.path, "shape": point.shape, "lost_frames": lost}
     values |= {"backend": decoder.name, "rank_memory_bytes": rank_bytes}
     title = f"{escape(str(point.path))}: can be reconstructed"
-    reporter.show("point", values | vars(estimate), facts(told, title))
+    reporter.show("point", values | vars(estimate), facts(shown, title))

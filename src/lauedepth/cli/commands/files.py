@@ -19,11 +19,13 @@ def register(app: typer.Typer) -> None:
 
 
 def validate(
-    paths: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Points or results.")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Points, results or exported images.")
+    ],
     *,
     as_json: options.AsJson = False,
 ) -> None:
-    """Check files against their format: exit code 0 if all are valid, else 1."""
+    """Check files against their format: exit code 0 if all are valid, 1 otherwise."""
     from lauedepth.io import validate_file  # noqa: PLC0415
 
     reporter = reporter_for(as_json)
@@ -42,21 +44,25 @@ def export(
     result: Annotated[Path, typer.Argument(metavar="RESULT", help="A result file.")],
     *,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the images go.")
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder for the images.")
     ],
     start: Annotated[float | None, typer.Option(help="First depth, µm.")] = None,
-    stop: Annotated[float | None, typer.Option(help="End of the depths, µm.")] = None,
-    name: Annotated[str, typer.Option(help="Files are called NAME_I.h5.")] = "",
+    stop: Annotated[
+        float | None, typer.Option(help="End of the depth range, µm (excluded).")
+    ] = None,
+    name: Annotated[
+        str, typer.Option(help="Files are named NAME_I.h5; by default after the result.")
+    ] = "",
     compress: Annotated[bool, typer.Option(help="Compress with gzip.")] = True,
     as_json: options.AsJson = False,
 ) -> None:
-    """Write one image per depth, as LaueGo and laueanalysis read them."""
+    """Write one image per depth, for LaueGo and laueanalysis."""
     from lauedepth.io import export_depths  # noqa: PLC0415
 
     if name:
         options.refuse_path(name, "--name")
     reporter = reporter_for(as_json)
-    with reporter.progress(result.name) as tell:
+    with reporter.progress(result.name) as progress:
         written = export_depths(
             result,
             output,
@@ -64,7 +70,7 @@ def export(
             start_um=float("-inf") if start is None else start,
             stop_um=float("inf") if stop is None else stop,
             compress=compress,
-            progress=lambda done, total: tell("export", done, total),
+            progress=lambda done, total: progress("export", done, total),
         )
     values = {"output": output, "files": len(written)}
     reporter.show("result", values, f"{len(written)} images in {escape(str(output))}")
@@ -73,7 +79,7 @@ def export(
 def schema(
     *,
     simulation: Annotated[
-        bool, typer.Option("--simulation", help="Of simulation files instead.")
+        bool, typer.Option("--simulation", help="The schema of simulation files instead.")
     ] = False,
 ) -> None:
     """Print the JSON Schema of experiment files, for editors."""

@@ -15,7 +15,7 @@ from lauedepth.cli.reporting import facts, reporter_for
 from lauedepth.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from lauedepth.tasks.reconstruct import InspectedPixel
+    from lauedepth.core.decoding.inspected import InspectedPixel
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 WIDTH = 72
@@ -42,16 +42,19 @@ def inspect(
     energy: options.WithEnergy = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Look at one pixel: its trace, the fit, its footprint."""
+    """Decode one pixel and show its trace, the fit and its footprint."""
     from lauedepth.core.decoding.registry import choose_decoder  # noqa: PLC0415
-    from lauedepth.tasks.reconstruct import inspect_pixel, open_for  # noqa: PLC0415
+    from lauedepth.tasks.reconstruct import cut_warnings, fit_to_point, inspect_pixel, open_for  # noqa: PLC0415
 
-    row, column = _place(pixel)
+    row, column = _row_and_column(pixel)
     if output is not None:
         options.refuse_format(output)
     reporter = reporter_for(as_json)
-    config = options.load(experiment, method, energy)
+    config = options.load_and_report(reporter, experiment, method, energy)
     decoder = choose_decoder(backend, config.decode.method).decoder
+    config = fit_to_point(config, point)
+    for told in cut_warnings(config):
+        reporter.warn(told, str(point))
     with open_for(config, point) as opened:
         found = inspect_pixel(opened, config, decoder, row, column)
     if output is not None:
@@ -63,13 +66,13 @@ def inspect(
     reporter.show("pixel", vars(found) | {"point": point, "figure": output}, text)
 
 
-def _place(text: str) -> tuple[int, int]:
+def _row_and_column(text: str) -> tuple[int, int]:
     row, _, column = text.partition(",")
     try:
         return int(row), int(column)
     except ValueError:
         raise ConfigurationError(
-            f"{text!r} is no pixel", "--pixel", "give ROW,COLUMN, as in 812,1040"
+            f"{text!r} is not a pixel", "--pixel", "give ROW,COLUMN, for example 812,1040"
         ) from None
 
 
@@ -77,21 +80,21 @@ def _rows(found: InspectedPixel) -> dict[str, object]:
     rows: dict[str, object] = {
         "status": found.status,
         "detector": f"row {found.detector_row:g}, column {found.detector_column:g}",
-        "mean count": f"{found.counts[found.usable].mean():.1f} a frame",
-        "background": f"{found.background:.1f} counts a frame",
+        "mean": f"{found.counts[found.usable].mean():.1f} counts per frame",
+        "background": f"{found.background:.1f} counts per frame",
     }
     if isfinite(found.residual):
         rows["residual"] = f"{found.residual:.2f} chi-square per degree of freedom"
     for number, one in enumerate(found.found, 1):
         which = f" {number}" if len(found.found) > 1 else ""
-        rows[f"depth{which}"] = one.told()
+        rows[f"depth{which}"] = one.depth_text()
         rows[f"width{which}"] = f"{one.width_um:.1f} µm"
-        rows[f"intensity{which}"] = f"{one.intensity:.1f} counts a frame"
-        rows[f"on the code{which}"] = f"{one.mask_position_um:.2f} µm at frame 0"
+        rows[f"intensity{which}"] = f"{one.intensity:.1f} counts per frame"
+        rows[f"code position{which}"] = f"{one.mask_position_um:.2f} µm at frame 0"
         if isfinite(one.energy_kev):
             rows[f"energy{which}"] = f"{one.energy_kev:.2f} keV"
         if one.flags:
-            rows[f"remarks{which}"] = ", ".join(one.flags)
+            rows[f"flags{which}"] = ", ".join(one.flags)
     return rows
 
 
@@ -107,7 +110,7 @@ def _bars(found: InspectedPixel) -> list[str]:
 
 
 def _sparkline(values: list[float]) -> str:
-    """Return values as block characters, averaged where they are many."""
+    """Return values as block characters; long series are averaged."""
     size = -(-len(values) // WIDTH)
     parts = [values[first : first + size] for first in range(0, len(values), size)]
     means = [sum(part) / len(part) for part in parts]

@@ -1,4 +1,4 @@
-"""Commands of the live pipeline: parse, call, show."""
+"""The commands of the live pipeline."""
 
 from __future__ import annotations
 
@@ -18,26 +18,28 @@ import typer
 from lauedepth.core.errors import LaueDepthError
 
 if TYPE_CHECKING:
-    from lauedepth.pipeline.catalog import Catalog, Point
+    from lauedepth.pipeline.catalog import Catalog, PointRow
     from lauedepth.pipeline.places import Place
 
-Folder = Annotated[Path, typer.Argument(help="Folder of points.")]
-Experiment = Annotated[Path | None, typer.Option("--experiment", "-e", help="Experiment's YAML.")]
-Results = Annotated[Path, typer.Option("--results", "-r", help="Folder of the results.")]
+Folder = Annotated[Path, typer.Argument(help="Folder in which points appear.")]
+Experiment = Annotated[
+    Path | None, typer.Option("--experiment", "-e", help="The experiment (YAML).")
+]
+Results = Annotated[Path, typer.Option("--results", "-r", help="Folder for the results.")]
 CatalogText = Annotated[
     str,
     typer.Option(
         "--catalog",
         envvar="LAUEDEPTH_CATALOG",
-        help="SQLite file or postgresql:// URL; by default a file below the results folder.",
+        help="SQLite file or postgresql:// URL; by default a file in the results folder.",
     ),
 ]
 SettingsFile = Annotated[
-    Path | None, typer.Option("--settings", "-s", help="YAML: how the pipeline behaves.")
+    Path | None, typer.Option("--settings", "-s", help="Settings of the pipeline (YAML).")
 ]
-Slots = Annotated[int, typer.Option(min=1, help="Jobs side by side.")]
+Slots = Annotated[int, typer.Option(min=1, help="Number of jobs run at the same time.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Names = Annotated[list[str] | None, typer.Argument(metavar="[POINT]...", help="Points' names.")]
+Names = Annotated[list[str] | None, typer.Argument(metavar="[POINT]...", help="Names of points.")]
 HERE = Path()
 
 
@@ -54,15 +56,15 @@ def watch(
     experiment: Experiment = None,
     settings: SettingsFile = None,
     slots: Slots = 1,
-    points: Annotated[int, typer.Option(min=0, help="Points the scan will have.")] = 0,
+    points: Annotated[int, typer.Option(min=0, help="Number of points in the scan.")] = 0,
     until_done: Annotated[
-        bool, typer.Option("--until-done", help="End when every point has ended.")
+        bool, typer.Option("--until-done", help="Exit once every point is done or has failed.")
     ] = False,
     catalog: CatalogText = "",
 ) -> None:
     """Reconstruct every point that appears in FOLDER while the experiment runs.
 
-    Ctrl-C finishes the points in flight and ends; another start goes on where this one was.
+    Ctrl-C finishes the points in progress and exits; the next start continues from there.
     """
     _need_live()
     from lauedepth.pipeline import assembly as pipeline  # noqa: PLC0415
@@ -77,7 +79,7 @@ def watch(
     pipeline.add_folder(opened, folder, place, chosen, live=True, expected=points)
     _log()
     pipeline.run_pipeline(
-        opened, place, recipe, chosen, slots=slots, until_done=until_done, stir=folder
+        opened, place, recipe, chosen, slots=slots, until_done=until_done, notify=folder
     )
 
 
@@ -90,9 +92,9 @@ def batch(
     slots: Slots = 1,
     catalog: CatalogText = "",
 ) -> None:
-    """Reconstruct a folder of old points, after all live ones.
+    """Reconstruct a folder of existing points, at lower priority than live ones.
 
-    Beside a running watch the points are handed to it; otherwise they are worked on here.
+    If a watch is running, it takes over the points; otherwise they are processed here.
     """
     _need_live()
     from lauedepth.pipeline import assembly as pipeline  # noqa: PLC0415
@@ -109,14 +111,14 @@ def batch(
         pipeline.require_same_recipe(opened, recipe)
     pipeline.add_folder(opened, folder, place, chosen, live=False, expected=0)
     if driver is not None:
-        typer.echo(f"handed to {driver}")
+        typer.echo(f"handed over to {driver}")
         return
     _log()
     pipeline.run_pipeline(opened, place, recipe, chosen, slots=slots, until_done=True)
 
 
 def status(results: Results = HERE, catalog: CatalogText = "", as_json: AsJson = False) -> None:
-    """Say how it stands: the verdict first, then counts, then what failed and why."""
+    """Show the state of the pipeline: a summary, counts, and what failed and why."""
     opened = _open(_place(results, catalog))
     from lauedepth.pipeline.status import status as find_status  # noqa: PLC0415
 
@@ -128,9 +130,9 @@ def retry(
     names: Names = None,
     results: Results = HERE,
     catalog: CatalogText = "",
-    all_failed: Annotated[bool, typer.Option("--all", help="Every failed point.")] = False,
+    all_failed: Annotated[bool, typer.Option("--all", help="All failed points.")] = False,
 ) -> None:
-    """Let failed or skipped points start anew."""
+    """Process failed or skipped points again."""
     opened = _open(_place(results, catalog))
     from lauedepth.pipeline.catalog import PointState  # noqa: PLC0415
 
@@ -147,9 +149,9 @@ def skip(
     names: Names = None,
     results: Results = HERE,
     catalog: CatalogText = "",
-    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "skipped by hand",
+    reason: Annotated[str, typer.Option(help="Reason, for the record.")] = "skipped by the user",
 ) -> None:
-    """Take points out of the way; a job that runs is ended."""
+    """Skip points; a running job is cancelled."""
     opened = _open(_place(results, catalog))
     from lauedepth.pipeline.catalog import PointState  # noqa: PLC0415
 
@@ -168,29 +170,33 @@ def replay(
     destination: Annotated[Path, typer.Argument(help="Folder to write to.")],
     *,
     cadence: Annotated[
-        float | None, typer.Option(min=0, help="Seconds from point to point; else as recorded.")
+        float | None, typer.Option(min=0, help="Seconds between points; by default as recorded.")
     ] = None,
-    speed: Annotated[float, typer.Option(min=0.001, help="Times faster than that.")] = 1.0,
-    points: Annotated[int | None, typer.Option(min=1, help="Points at most.")] = None,
-    marker: Annotated[str, typer.Option(help="Ending of a file that marks each point.")] = "",
-    folders: Annotated[bool, typer.Option("--folders", help="A point is a folder.")] = False,
+    speed: Annotated[float, typer.Option(min=0.001, help="Speed-up factor.")] = 1.0,
+    points: Annotated[int | None, typer.Option(min=1, help="Maximum number of points.")] = None,
+    marker: Annotated[
+        str, typer.Option(help="Suffix of the marker file written after each point.")
+    ] = "",
+    folders: Annotated[
+        bool, typer.Option("--folders", help="Each point is a folder of frames.")
+    ] = False,
 ) -> None:
-    """Play a recorded scan as the detector wrote it: file by file, slowly, in time."""
+    """Replay a recorded scan as the detector wrote it: file by file, at its pace."""
     from lauedepth.pipeline.replay import Rate  # noqa: PLC0415
-    from lauedepth.pipeline.replay import replay as play  # noqa: PLC0415
-    from lauedepth.pipeline.sources import Layout  # noqa: PLC0415
+    from lauedepth.pipeline.replay import replay as write_scan  # noqa: PLC0415
+    from lauedepth.pipeline.sources import PointKind  # noqa: PLC0415
 
     stop = threading.Event()
     signal.signal(signal.SIGINT, lambda *_: stop.set())
-    number = play(
+    number = write_scan(
         scan,
         destination,
         Rate(cadence, speed=speed),
-        layout=Layout.FOLDER if folders else Layout.FILE,
+        layout=PointKind.FOLDER if folders else PointKind.FILE,
         marker=marker,
         limit=points,
         stop=stop,
-        tell=typer.echo,
+        report=typer.echo,
     )
     typer.echo(f"{number} points written to {destination}")
 
@@ -200,7 +206,7 @@ def report(
     results: Results = HERE,
     catalog: CatalogText = "",
 ) -> None:
-    """Write a table of points and resources, and pictures of both over time."""
+    """Write a table of points and resources, and plots of both over time."""
     opened = _open(_place(results, catalog))
     from lauedepth.pipeline.report import write_report  # noqa: PLC0415
 
@@ -210,25 +216,24 @@ def report(
 
 def plan(
     *,
-    points: Annotated[int, typer.Option(min=1, help="Points of the scan.")],
-    cadence: Annotated[float, typer.Option(min=0, help="Seconds from point to point.")],
-    nodes: Annotated[int, typer.Option(min=1, help="Computers.")],
-    node_hours_per_point: Annotated[float, typer.Option(help="Work of one point.")],
-    nodes_per_job: Annotated[int, typer.Option(min=1, help="Computers one point takes.")] = 1,
+    points: Annotated[int, typer.Option(min=1, help="Number of points in the scan.")],
+    cadence: Annotated[float, typer.Option(min=0, help="Seconds between points.")],
+    nodes: Annotated[int, typer.Option(min=1, help="Number of nodes.")],
+    node_hours_per_point: Annotated[float, typer.Option(help="Computing needed per point.")],
+    nodes_per_job: Annotated[int, typer.Option(min=1, help="Nodes used for one point.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Predict whether the computing keeps up with the detector, and when it is done."""
-    from lauedepth.pipeline.planner import Demand, describe  # noqa: PLC0415
-    from lauedepth.pipeline.planner import plan as play  # noqa: PLC0415
+    """Predict whether the computing keeps up with the detector, and when it finishes."""
+    from lauedepth.pipeline.planner import Demand, describe, forecast  # noqa: PLC0415
 
     demand = Demand(points, cadence, nodes, nodes_per_job, node_hours_per_point)
-    outcome = play(demand)
+    outcome = forecast(demand)
     text = describe(demand, outcome)
     typer.echo(json.dumps(dataclasses.asdict(outcome), indent=1) if as_json else text)
 
 
 def _need_live() -> None:
-    """Say what to install where the live pipeline's own dependencies are missing."""
+    """Raise an error that says what to install if a dependency is missing."""
     missing = [name for name in ("dbos", "watchfiles") if find_spec(name) is None]
     if missing:
         raise LaueDepthError(
@@ -255,18 +260,18 @@ def _each(
     every: tuple[str, ...],
     *,
     allowed: tuple[str, ...],
-    act: Callable[[Point], None],
+    act: Callable[[PointRow], None],
 ) -> None:
-    """Act on the points named, and on all in some states."""
+    """Act on the named points, and on all points in some states."""
     from lauedepth.pipeline.catalog import POINTS, point_named  # noqa: PLC0415
 
     chosen = [point_named(catalog, name) for name in names or []]
     chosen += catalog.points(POINTS.c.state.in_(every)) if every else []
     if not chosen:
-        raise LaueDepthError("no point given", remedy="name one; lauedepth status shows them")
+        raise LaueDepthError("no point given", remedy="give a name; lauedepth status lists them")
     for point in chosen:
         if point.state not in allowed:
-            remedy = f"only these can be changed so: {', '.join(allowed)}"
+            remedy = f"this is possible only for points that are {', '.join(allowed)}"
             raise LaueDepthError(f"is {point.state.value}", point.label, remedy)
         act(point)
         typer.echo(point.label)

@@ -21,18 +21,18 @@ def plot(
     result: Annotated[Path, typer.Argument(metavar="RESULT", help="A result file.")],
     *,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="PNG, PDF or SVG.")
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The figure: PNG, PDF or SVG.")
     ],
     kind: Annotated[
         Literal["overview", "sum", "depth-map", "profile", "slices"],
-        typer.Option(help="What to draw."),
+        typer.Option(help="What to plot."),
     ] = "overview",
     depth: Annotated[
-        list[float] | None, typer.Option(help="A depth for slices, µm; can be repeated.")
+        list[float] | None, typer.Option(help="Depth of a slice, µm; may be repeated.")
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Draw a result: sum over depth, depth of each pixel, profile over depth, slices."""
+    """Plot a result: sum over depth, depth of each pixel, depth profile, or slices."""
     from lauedepth.figures.results import plot_result  # noqa: PLC0415
     from lauedepth.figures.style import save_figure  # noqa: PLC0415
     from lauedepth.io import read_result  # noqa: PLC0415

@@ -12,9 +12,9 @@ import typer
 from rich.markup import escape
 
 from lauedepth.cli import options
-from lauedepth.cli.decoders import tell_passed_over
+from lauedepth.cli.decoders import report_passed_over
 from lauedepth.cli.ranks import ranks_of_launcher, reporter_of
-from lauedepth.cli.reporting import Reporter, speaks_json, tell_error
+from lauedepth.cli.reporting import Reporter, report_error, speaks_json
 from lauedepth.core.errors import ConfigurationError, OutputError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def reconstruct(
     pixels: options.PixelChoice = None,
     energy: options.WithEnergy = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with what a stopped run left.")
+        bool, typer.Option("--resume", help="Resume what a stopped run left.")
     ] = False,
     memory: options.Memory = 2.0,
     as_json: options.AsJson = False,
@@ -65,6 +65,7 @@ def reconstruct(
 
         task = prepare() if team is None else team.agree(prepare)
         reporter, failed = reporter_of(team, as_json), 0
+        options.report_notices(reporter, task.config)
         name, one = _runner(team, backend, task.config, reporter)
         for point, result in zip(points, task.outputs, strict=True):
             values = {"point": point, "output": result, "backend": name}
@@ -74,13 +75,13 @@ def reconstruct(
                 f"[bold]{escape(str(point))}[/] → {escape(str(result))}  (backend {name})",
             )
             try:
-                with reporter.progress(point.name) as tell:
+                with reporter.progress(point.name) as report:
                     summary = one(
                         point_path=point,
                         output=result,
                         pixels=task.pixels,
                         resume=resume,
-                        progress=tell,
+                        progress=report,
                         memory_bytes=int(memory * 2**30),
                     )
             except Exception as error:
@@ -88,10 +89,10 @@ def reconstruct(
                     raise
                 failed += 1
                 if team is None or team.is_first:
-                    tell_error(error, speaks_json(as_json))
+                    report_error(error, speaks_json(as_json))
             else:
-                _tell_result(reporter, summary)
-        _tell_all(reporter, len(points), failed)
+                _report_result(reporter, summary)
+        _report_all(reporter, len(points), failed)
 
 
 @dataclass(frozen=True)
@@ -112,19 +113,19 @@ def _runner(
         from lauedepth.tasks.reconstruct import reconstruct_point  # noqa: PLC0415
 
         chosen = choose_decoder(backend, config.decode.method)
-        tell_passed_over(reporter, [one for one in chosen.passed_over if one.installed])
+        report_passed_over(reporter, [one for one in chosen.passed_over if one.installed])
         decoder = chosen.decoder
         return decoder.name, partial(reconstruct_point, config=config, backend=decoder)
     from lauedepth.tasks.parallel.equipment import equip_ranks  # noqa: PLC0415
     from lauedepth.tasks.parallel.ranks import reconstruct_together  # noqa: PLC0415
 
     equipment = equip_ranks(team, backend, config.decode.method)
-    tell_passed_over(reporter, [one for one in equipment.passed_over if one.installed])
+    report_passed_over(reporter, [one for one in equipment.passed_over if one.installed])
     return equipment.backends, partial(reconstruct_together, team, equipment, config=config)
 
 
-def _tell_all(reporter: Reporter, points: int, failed: int) -> None:
-    """Tell how many of several points went well, and end with a failure if not all did."""
+def _report_all(reporter: Reporter, points: int, failed: int) -> None:
+    """Report how many of several points went well, and end with a failure if not all did."""
     if points > 1:
         done = points - failed
         text = f"{done} of {points} points done"
@@ -160,7 +161,7 @@ def outputs_for(points: list[Path], output: Path) -> list[Path]:
     return results
 
 
-def _tell_result(reporter: Reporter, summary: Summary) -> None:
+def _report_result(reporter: Reporter, summary: Summary) -> None:
     for warning in summary.warnings:
         reporter.warn(warning, str(summary.point))
     counted = ", ".join(f"{number} {name}" for name, number in summary.statuses.items())

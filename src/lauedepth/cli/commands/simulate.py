@@ -22,36 +22,38 @@ def simulate(
     *,
     experiment: options.ExperimentFile,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the scan goes.")
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder for the scan.")
     ],
     sample: Annotated[
         Path | None,
-        typer.Option("--sample", "-s", metavar="FILE", help="Sample, scan and flaws, in YAML."),
+        typer.Option(
+            "--sample", "-s", metavar="FILE", help="Sample, scan and instrument flaws (YAML)."
+        ),
     ] = None,
     image: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Take the light from a measured frame."),
+        typer.Option(metavar="FILE", help="Use a measured frame as the light source."),
     ] = None,
     layout: Annotated[
-        Literal["stack", "series"], typer.Option(help="One file a point, or one a frame.")
+        Literal["stack", "series"], typer.Option(help="One file per point, or one per frame.")
     ] = "stack",
-    name: Annotated[str, typer.Option(help="Points are called NAME_0001 and so on.")] = "point",
-    seed: Annotated[int | None, typer.Option(min=0, help="Of the random numbers.")] = None,
+    name: Annotated[str, typer.Option(help="Points are named NAME_0001 and so on.")] = "point",
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the random numbers.")] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Simulate a scan: points as the beamline writes them, the truth beside them."""
+    """Simulate a scan: points as the beamline writes them, with the ground truth."""
     from lauedepth.tasks.simulate.config import SimulationConfig, load_simulation  # noqa: PLC0415
     from lauedepth.tasks.simulate.scan_files import simulated_points, write_scan  # noqa: PLC0415
 
     options.refuse_path(name, "--name")
     reporter = reporter_for(as_json)
-    config = options.load(experiment)
+    config = options.load_and_report(reporter, experiment)
     simulation = SimulationConfig() if sample is None else load_simulation(sample)
     if seed is not None:
         simulation = simulation.model_copy(update={"seed": seed})
     if image is not None and simulation.scan.n_x * simulation.scan.n_y > 1:
         raise ConfigurationError(
-            "an image makes one point, the scan has more", str(sample), "leave out scan"
+            "an image gives one point, but the scan has more", str(sample), "remove scan"
         )
     points = simulated_points(
         simulation,
@@ -59,14 +61,14 @@ def simulate(
         folder=sample.parent if sample else Path(),
         image=image,
     )
-    with reporter.progress("scan") as tell:
+    with reporter.progress("scan") as progress:
         written = write_scan(
             points,
             output,
             config,
             name=name,
-            layout=layout,
-            progress=lambda point, done, total: tell(f"simulating {point}", done, total),
+            storage=layout,
+            progress=lambda point, done, total: progress(f"simulating {point}", done, total),
         )
     values = {"output": output, "points": written, "seed": simulation.seed}
     reporter.show("result", values, f"{len(written)} points in {escape(str(output))}")

@@ -1,1 +1,1 @@
-"""core/backends."""
+"""Decoding: from measured traces to footprints over depth."""

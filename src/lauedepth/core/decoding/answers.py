@@ -1,4 +1,4 @@
-"""What goes into a backend and what comes out: plain arrays, one row a pixel."""
+"""What a decoder takes and what it answers: plain arrays, one row per pixel."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Traces:
 
 @dataclass(frozen=True)
 class Answers:
-    """A backend's answers; of two depths the stronger comes first.
+    """A decoder's answers; of two depths the stronger comes first.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Answers:
     bins : (n, 2, 2) int32
         First footprint bin and number of bins of each depth.
     footprint : (n, n_bins) float32
-        Counts a frame in each bin.
+        Counts per frame in each bin.
     """
 
     status: npt.NDArray[np.uint8]
@@ -71,7 +71,7 @@ class Answers:
 
     @classmethod
     def pending(cls, pixels: int, bins: int) -> Answers:
-        """Return answers of which none is given yet."""
+        """Return answers that are all still unknown."""
 
         def unknown(*shape: int) -> Floats:
             return np.full(shape, np.nan)
@@ -106,7 +106,7 @@ def footprint_bins(depths: Depths) -> Bins:
 def collect(
     experiment: Experiment, rays: RayMap, answers: Answers, options: DecodeOptions
 ) -> DecodedPixels:
-    """Turn a backend's answers into rows: one a pixel, one more for each second depth."""
+    """Turn a decoder's answers into rows: one per pixel, and one more for each second depth."""
     second = np.isfinite(answers.depth_um[:, 1])
     trace = np.repeat(np.arange(second.size), 1 + second)
     number = np.zeros(trace.size, np.int64)
@@ -138,7 +138,7 @@ def collect(
 def _reaches_end(
     answers: Answers, trace: npt.NDArray[np.int64], number: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.bool_]:
-    """Tell which footprints hold light in the first or the last bin of the range."""
+    """Return which footprints hold light in the first or the last bin of the range."""
     first, count = answers.bins[trace, number].T
     last = answers.footprint.shape[1] - 1
     low = (first == 0) & (answers.footprint[trace, 0] > 0)
@@ -154,7 +154,7 @@ def _footprints(
 ) -> tuple[
     npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.float32], npt.NDArray[np.float64]
 ]:
-    """Spread footprint bins over the depths they hold; rows one behind the other."""
+    """Spread footprint bins over the depths that they hold, row after row."""
     group = bin_group(depths)
     first, bins = answers.bins[trace, number].astype(np.int64).T
     start = first * group

@@ -1,4 +1,4 @@
-"""Where on the code could a trace lie: the exhaustive search, in frame-sized steps.
+"""Where on the code a trace could lie: the exhaustive search, in frame-sized steps.
 
 Frames advance evenly along the code, so candidates one frame apart see one and the same
 template, shifted. The search is then a sliding product; sources of any extent follow from
@@ -12,12 +12,12 @@ from typing import Final
 
 import numpy as np
 
-from lauedepth.core.arrays import Floats
+from lauedepth.core.arrays import Flags, Floats
 from lauedepth.core.decoding.limits import SEARCH_SPACING_UM, SEARCH_WIDTHS
 from lauedepth.core.instrument.shadow import Shadow
 
 LEAST_CONTRAST: Final = 1e-3
-"""Least variance a frame of the template for a candidate to count."""
+"""Minimum variance per frame of the template for a candidate to count."""
 
 APART: Final = 4
 """Search steps that places lie apart beyond their own extents."""
@@ -62,6 +62,7 @@ def running_mean(values: Floats, width: int) -> Floats:
 def search(
     shadow: Shadow,
     trace: Floats,
+    measured: Flags,
     first_um: float,
     last_um: float,
     advance_um: float,
@@ -74,7 +75,9 @@ def search(
     shadow : Shadow
         Of opaque bars.
     trace : (n_frames,) array
-        Counts, every frame filled.
+        Counts.
+    measured : (n_frames,) bool array
+        Where the counts are measurements; others carry no weight.
     first_um, last_um : float
         Positions at the first frame between which to look, in either order.
     advance_um : float
@@ -88,7 +91,8 @@ def search(
         Empty where the trace or the code is flat.
     """
     group = frames_per_step(advance_um)
-    summed = sum_frames(trace, group)
+    summed = sum_frames(np.where(measured, trace, 0.0), group)
+    weights = sum_frames(measured.astype(np.float64), group) / group
     step_um = advance_um * group
     low, high = min(first_um, last_um), max(first_um, last_um)
     count = int((high - low) / abs(step_um)) + 1
@@ -98,10 +102,11 @@ def search(
     steps = np.arange(-outside, count + outside + summed.size)
     total = shadow.integral(begin_um + step_um * steps - advance_um / 2)
     template = np.diff(total) / step_um
-    signed = np.correlate(template, summed - summed.mean(), mode="valid")
+    centred = summed - weights * (summed.sum() / weights.sum())
+    signed = np.correlate(template, centred, mode="valid")
     scores = np.stack(
         [
-            width_scores(template, signed, summed.size, width)[
+            width_scores(template, signed, weights, width)[
                 outside - width // 2 : outside - width // 2 + count
             ]
             for width in SEARCH_WIDTHS
@@ -125,7 +130,7 @@ def search(
     return found
 
 
-def width_scores(template: Floats, signed: Floats, frames: int, width: int) -> Floats:
+def width_scores(template: Floats, signed: Floats, weights: Floats, width: int) -> Floats:
     """Return the sum of squares explained by a source of one extent, at each candidate.
 
     Parameters
@@ -134,8 +139,10 @@ def width_scores(template: Floats, signed: Floats, frames: int, width: int) -> F
         Open fraction seen by a point source, averaged over a step.
     signed : (n_points,) array
         Products of the centred trace with the template.
-    frames, width : int
-        Length of the trace, extent of the source in points.
+    weights : (n_frames,) array
+        Part of each frame, or sum of frames, that was measured.
+    width : int
+        Extent of the source in points.
 
     Returns
     -------
@@ -143,10 +150,8 @@ def width_scores(template: Floats, signed: Floats, frames: int, width: int) -> F
     """
     smooth = running_mean(template, width)
     products = running_mean(signed, width)
-    total = np.concatenate([[0.0], np.cumsum(smooth)])
-    squares = np.concatenate([[0.0], np.cumsum(smooth**2)])
-    variance = (squares[frames:] - squares[:-frames]) - (
-        total[frames:] - total[:-frames]
-    ) ** 2 / frames
-    contrast = variance > LEAST_CONTRAST * frames
+    total = np.correlate(smooth, weights, mode="valid")
+    squares = np.correlate(smooth**2, weights, mode="valid")
+    variance = squares - total**2 / weights.sum()
+    contrast = variance > LEAST_CONTRAST * weights.sum()
     return np.where(contrast & (products > 0), products**2 / np.where(contrast, variance, 1.0), 0.0)

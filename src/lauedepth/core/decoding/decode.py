@@ -74,6 +74,24 @@ def decode(
         The backend asked for cannot run here; says why.
     ValueError
         Shapes that do not fit each other or the experiment, or a decoder of another method.
+
+    Examples
+    --------
+    A pixel lit from 38 to 42 µm, and one that is dark; the traces are simulated, with counting
+    noise:
+
+    >>> from lauedepth import PixelStatus, load_experiment
+    >>> from lauedepth.simulation.forward import Footprints, expected_traces
+    >>> experiment = load_experiment("examples/experiment.yml").to_core()
+    >>> row, column = np.array([900.0, 900.0]), np.array([1000.0, 1001.0])
+    >>> light = Footprints(depth_um=40.0, width_um=4.0, intensity=[500.0, 0.0])
+    >>> expected = expected_traces(experiment, row, column, light, background=20.0)
+    >>> counts = np.random.default_rng(1).poisson(expected).astype(np.uint16)
+    >>> pixels = decode(experiment, row, column, counts, backend="reference")
+    >>> [PixelStatus(status).name for status in pixels.status]
+    ['DECODED', 'DARK']
+    >>> bool(abs(pixels.depth_um[0] - 40.0) < 3 * pixels.depth_error_um[0])
+    True
     """
     return solve(
         experiment, row, column, counts, backend=backend, options=options, usable=usable

@@ -87,7 +87,7 @@ class Decoder(Protocol):
     def is_installed(self) -> bool:
         """Return whether the Python packages are there that it needs.
 
-        Where they are and it cannot run, users expect to be told.
+        Where they are and it cannot run, it is reported to users.
         """
         return True
 

@@ -1,25 +1,25 @@
-"""The numbers by which the decoder judges, one set for every backend."""
+"""The numbers by which decoders judge, one set for all of them."""
 
 from __future__ import annotations
 
 from typing import Final
 
 DETECTION: Final = 28.0
-"""Least gain in chi-square for coded light to count as seen. A dark pixel offers several
+"""Minimum gain in chi-square for coded light to count as seen. A dark pixel offers several
 hundred independent places on the code, each a one-sided normal deviate: 5.3 standard errors
 leave fewer than one false depth in ten thousand dark pixels."""
 
 EXPLAINED: Final = 0.8
-"""Least part of a trace's excess variance that a match must explain."""
+"""Minimum fraction of a trace's excess variance that a match must explain."""
 
 DISTINCT: Final = 9.0
-"""Least gain in chi-square of the best position over another one on the code."""
+"""Minimum gain in chi-square of the best position over another one on the code."""
 
 LEAST_FRAMES: Final = 32
-"""Fewest usable frames from which to decode."""
+"""Minimum number of usable frames."""
 
 LEAST_USABLE: Final = 0.5
-"""Smallest part of the frames that must be usable."""
+"""Minimum fraction of the frames that must be usable."""
 
 SATURATED: Final = 65535
 """Reading at which the detector's 16-bit counter stops."""
@@ -35,16 +35,16 @@ CANDIDATES: Final = 3
 """Places on the code that are fitted for each pixel."""
 
 CANDIDATE_SCORE: Final = 0.7
-"""Least search score of a further place, as a part of the best."""
+"""Minimum search score of a further place, as a fraction of the best."""
 
 LEAST_WIDTH_UM: Final = 0.2
 """Narrowest source the box fit distinguishes from a point."""
 
 FIT_ROUNDS: Final = 12
-"""Most rounds of Fisher scoring in a box fit."""
+"""Maximum number of rounds of Fisher scoring in a box fit."""
 
 SECOND_INTENSITY: Final = 0.02
-"""Least intensity of a second depth, as a part of the first."""
+"""Minimum intensity of a second depth, as a fraction of the first."""
 
 LEAST_GAP_UM: Final = 1.5
 """Boxes closer than this are one footprint with a shape of its own, not two depths."""
@@ -59,16 +59,16 @@ WIDENINGS: Final = 3
 """How often a footprint's support may be widened."""
 
 MARGIN_UM: Final = 2.0
-"""How far footprint bins reach beyond the fitted box, at least."""
+"""Minimum margin of footprint bins beyond the fitted box."""
 
 MARGIN_PART: Final = 0.2
-"""The same as a part of the box's width."""
+"""The same as a fraction of the box's width."""
 
 MISFIT: Final = 5.0
 """Chi-square above its expectation by this many of its standard deviations is a misfit."""
 
 ABSORPTION_RANGE: Final = (0.05, 10.0)
-"""Least and greatest absorption through a whole bar."""
+"""Minimum and maximum absorption through a whole bar."""
 
 ABSORPTION_START: Final = 2.0
 """Where the fit of the absorption begins."""
@@ -76,3 +76,21 @@ ABSORPTION_START: Final = 2.0
 SHAPE: Final = 4.0
 """A footprint that gains more chi-square over the box than its number of bins by this many
 of their standard deviations has a shape of its own; else the box's centre is its depth."""
+
+REACH_UM: Final = 4.0
+"""How far, beyond its width, a box may move from where the search found it."""
+
+DAMPING_START: Final = 1e-3
+"""Damping with which a box fit begins, as a part of the Fisher matrix's diagonal."""
+
+DAMPING_RETRY: Final = 1e-2
+"""Minimum damping after a step that did not help."""
+
+CONVERGED: Final = 1e-3
+"""A box fit ends where a step promises less than this in chi-square."""
+
+LOG_STEP: Final = 1e-3
+"""Step of the logarithm of the absorption from which derivatives by it are taken."""
+
+TINY: Final = 1e-9
+"""Added to the Fisher matrix's diagonal, so that it can be inverted."""

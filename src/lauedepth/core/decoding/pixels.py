@@ -1,4 +1,4 @@
-"""What the decoder says of pixels: the statuses and the table of results."""
+"""What a decoder reports of pixels: the statuses and the table of results."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 
 class PixelStatus(IntEnum):
-    """What became of a pixel. Only `DECODED` rows carry a depth."""
+    """The outcome of a pixel. Only `DECODED` rows carry a depth."""
 
     PENDING = 0
-    """Not looked at yet."""
+    """Not decoded yet."""
     DECODED = 1
     """A depth was found."""
     DARK = 2
@@ -30,7 +30,7 @@ class PixelStatus(IntEnum):
 
 
 class PixelFlag(IntFlag):
-    """Remarks on a decoded row."""
+    """Flags of a decoded row."""
 
     NONE = 0
     ENERGY_AMBIGUOUS = 1
@@ -53,8 +53,9 @@ class EnergySearch:
     start_kev, stop_kev : float
         Energies that the beam holds.
     background : float or None
-        Counts a frame that do not pass the aperture. Unknown, it can hardly be told from
-        light that passes the bars, and few energies come out.
+        Counts per frame that do not pass the aperture. Where it is not known, it
+        can hardly be distinguished from light that passes the bars, and few energies are
+        determined.
     """
 
     start_kev: float = 5.0
@@ -108,6 +109,11 @@ class PublishedNumbers:
         return (self.signal_samples - 1) // 2
 
     @property
+    def spline_samples(self) -> int:
+        """Samples that one spline spans."""
+        return (self.spline_order + 1) * self.knot_spacing
+
+    @property
     def spline_count(self) -> int:
         """Number of splines that fit into a signal; none where it is not positive."""
         return self.signal_samples // self.knot_spacing - self.spline_order
@@ -153,9 +159,9 @@ class DecodedPixels:
     depth_um, depth_error_um, width_um : (n,) float64
         Centroid of the footprint, its standard error, full width of the footprint.
     intensity : (n,) float64
-        Counts a frame with no bar in the way, summed over the footprint.
+        Counts per frame with no bar in the way, summed over the footprint.
     background : (n,) float64
-        Counts a frame that do not pass the aperture.
+        Counts per frame that do not pass the aperture.
     mask_position_um : (n,) float64
         Coordinate along the code at frame 0 for the ray from that depth.
     energy_kev : (n,) float64

@@ -21,6 +21,16 @@ def prefer_same_code(order: int = 8) -> tuple[int, ...]:
     Start from an alternating run of ``order - 1`` bits, append the last bit again if that
     makes a window not seen before, else its opposite. The sequence for ``order=8`` is the one
     on the apertures of the 34-ID-E experiments.
+
+    Examples
+    --------
+    Read around the end, each run of ``order`` bits stands in it once:
+
+    >>> code = prefer_same_code(3)
+    >>> code
+    (0, 0, 0, 1, 0, 1, 1, 1)
+    >>> len({(code + code)[i : i + 3] for i in range(8)})
+    8
     """
     bits = [index % 2 for index in range(order - 1)]
     seen: set[tuple[int, ...]] = set()
@@ -94,6 +104,14 @@ class BarTable:
             Centre of the window along the code.
         window_um : array_like
             Width w = |m| t of the code that the ray sweeps; 0 gives the bare code.
+
+        Examples
+        --------
+        One bar from 15 to 22.5 µm, seen through windows of 5 µm:
+
+        >>> table = BarTable.of(Aperture(code=(0, 1, 0)))
+        >>> table.bar_fraction([10.0, 15.0, 20.0], 5.0).tolist()
+        [0.0, 0.5, 1.0]
         """
         half = np.maximum(np.asarray(window_um, np.float64) / 2, SHORTEST_UM)
         u = np.asarray(u_um, np.float64)

@@ -67,6 +67,15 @@ class Region:
         """Return detector coordinates (row, column) of image pixels, in unbinned pixels.
 
         The centre of a binned pixel lies between the centres of the pixels it sums.
+
+        Examples
+        --------
+        The first pixel of an image that sums 2 x 2 pixels from column 100 and row 50 on:
+
+        >>> region = Region(shape=(32, 32), start=(100, 50), binning=(2, 2))
+        >>> row, column = region.unbinned(0, 0)
+        >>> float(row), float(column)
+        (50.5, 100.5)
         """
         row = np.asarray(row, np.float64)
         column = np.asarray(column, np.float64)
@@ -148,7 +157,13 @@ class Motion:
 
 @dataclass(frozen=True)
 class Frames:
-    """Which of a point's frames are used: first, stop (exclusive) and stride."""
+    """Which of a point's frames are used: first, stop (exclusive) and stride.
+
+    Examples
+    --------
+    >>> Frames(first=10, stop=20, stride=4).indices.tolist()
+    [10, 14, 18]
+    """
 
     first: int
     stop: int
@@ -165,7 +180,13 @@ class Frames:
 
 @dataclass(frozen=True)
 class Depths:
-    """The depths asked for: start, stop (exclusive) and step along the beam."""
+    """The depths asked for: start, stop (exclusive) and step along the beam.
+
+    Examples
+    --------
+    >>> Depths(start_um=-1.0, stop_um=1.0, step_um=0.5).values_um.tolist()
+    [-1.0, -0.5, 0.0, 0.5]
+    """
 
     start_um: float
     stop_um: float
@@ -182,7 +203,30 @@ class Depths:
 
 @dataclass(frozen=True)
 class Experiment:
-    """Everything that is known before the first photon: what maps a trace to a depth."""
+    """Everything that is known before the first photon: what maps a trace to a depth.
+
+    Examples
+    --------
+    Most often an experiment comes from a file (`lauedepth.load_experiment`). From its parts, here a
+    published geometry of 34-ID-E:
+
+    >>> from lauedepth.core.instrument.aperture import prefer_same_code
+    >>> experiment = Experiment(
+    ...     detector=Detector(
+    ...         shape=(2048, 2048),
+    ...         size_mm=(409.6, 409.6),
+    ...         rotation_rad=(-1.2016, -1.2140, -1.2185),
+    ...         translation_mm=(28.828, 2.715, 512.993),
+    ...     ),
+    ...     aperture=Aperture(prefer_same_code()),
+    ...     pose=Pose(0.4422, 1.6084, 0.7520, 0.0918, -0.4707, 43.849),
+    ...     motion=Motion(step_um=1.0, shift_mm=0.21),
+    ...     frames=Frames(0, 261),
+    ...     depths=Depths(-50.0, 150.0),
+    ... )
+    >>> experiment.aperture.length_um
+    2880.0
+    """
 
     detector: Detector
     aperture: Aperture

@@ -24,6 +24,11 @@ def lab_to_beam(vectors: Floats) -> Floats:
     -------
     (..., 3) array
         (Z, Y, -X) of each vector.
+
+    Examples
+    --------
+    >>> lab_to_beam(np.array([1.0, 2.0, 3.0])).tolist()
+    [3.0, 2.0, -1.0]
     """
     return np.stack([vectors[..., 2], vectors[..., 1], -vectors[..., 0]], axis=-1)
 

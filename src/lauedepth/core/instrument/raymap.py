@@ -44,6 +44,20 @@ class RayMap:
         Half the length of the code.
     thickness_um : float
         Thickness of the bars.
+
+    Examples
+    --------
+    Where on the code the ray from a depth of 40 µm to the pixel in row 900 and column 1000 is at
+    frames 0 and 1; and back, from which depth it came:
+
+    >>> from lauedepth import load_experiment
+    >>> experiment = load_experiment("examples/experiment.yml").to_core()
+    >>> rays = RayMap.of(experiment, [900.0], [1000.0])
+    >>> first, second = rays.position_um(40.0, [0, 1])
+    >>> bool(abs(second - first - rays.advance_um(40.0)[0]) < 1e-9)
+    True
+    >>> rays.depth_um(first, 0).round(6).tolist()
+    [40.0]
     """
 
     pixel_mm: Floats
@@ -97,7 +111,7 @@ class RayMap:
         return np.asarray(self.half_length_um + 1e3 * u_mm)
 
     def depth_um(self, position_um: npt.ArrayLike, frame: npt.ArrayLike) -> Floats:
-        """Return the depth whose ray is at a coordinate of the code at a frame: the inverse."""
+        """Return the depth whose ray meets a coordinate of the code in a given frame."""
         u_mm = (np.asarray(position_um, np.float64) - self.half_length_um) * 1e-3
         constant, linear = self._moebius(frame)
         s = (u_mm * self.pixel_mm[..., 1] - constant) / (linear + u_mm * self.beam[1])

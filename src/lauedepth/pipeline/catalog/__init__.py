@@ -1,7 +1,8 @@
-"""Every point that was seen and what became of it, kept in a database."""
+"""The catalog: a database of every point seen and its processing."""
 
+from lauedepth.core.locks import Holder
 from lauedepth.pipeline.catalog.database import catalog_url, plain_cause
-from lauedepth.pipeline.catalog.lock import Holder, hold, holder
+from lauedepth.pipeline.catalog.lock import hold, holder
 from lauedepth.pipeline.catalog.schema import (
     ACTIVE,
     FINAL,
@@ -11,7 +12,7 @@ from lauedepth.pipeline.catalog.schema import (
     PointState,
     Priority,
 )
-from lauedepth.pipeline.catalog.store import Catalog, Point, SourceRow, point_named
+from lauedepth.pipeline.catalog.store import Catalog, PointRow, SourceRow, point_named
 
 __all__ = [
     "ACTIVE",
@@ -21,7 +22,7 @@ __all__ = [
     "STEPS",
     "Catalog",
     "Holder",
-    "Point",
+    "PointRow",
     "PointState",
     "Priority",
     "SourceRow",

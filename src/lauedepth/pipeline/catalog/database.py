@@ -1,4 +1,4 @@
-"""The catalog's database: opened, made, checked, and its failures told plainly."""
+"""The catalog's database: opening, creating and checking it, with readable errors."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from lauedepth.pipeline.catalog.schema import META, METADATA, VERSION
 from lauedepth.pipeline.errors import CatalogError
 
-# Readers and the one writer do not wait for each other; a killed driver loses nothing, and after
-# a power cut the last steps are looked at and done again. Every thread has a connection: a cache
-# of 2 MB each, the default, would be most of the driver's memory.
+# Readers and the one writer do not block each other; a killed driver loses nothing, and after a
+# power cut the last steps are checked and repeated. Every thread has a connection: the default
+# cache of 2 MB each would be most of the driver's memory.
 PRAGMAS: Final = (
     "journal_mode=WAL",
     "synchronous=NORMAL",
@@ -35,7 +35,7 @@ def catalog_url(text: str) -> sa.URL:
     if url.get_backend_name() == "postgresql":
         return url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() != "sqlite" or not url.database:
-        raise CatalogError("neither SQLite file nor PostgreSQL", url.render_as_string())
+        raise CatalogError("is neither an SQLite file nor PostgreSQL", url.render_as_string())
     return url
 
 
@@ -47,12 +47,12 @@ class Database:
     url : sqlalchemy.URL
         From `catalog_url`.
     create : bool
-        Whether a catalog that is not there is made.
+        Whether to create a catalog that does not exist.
 
     Raises
     ------
     CatalogError
-        If it is not there, cannot be written, or was written by a newer version.
+        If it does not exist, cannot be written, or was written by a newer version.
     """
 
     def __init__(self, url: sa.URL, create: bool = False) -> None:
@@ -60,7 +60,9 @@ class Database:
         file = Path(url.database or "") if url.get_backend_name() == "sqlite" else None
         if file is not None and not create and not file.exists():
             raise CatalogError(
-                "no catalog here", str(file.parent), "give --results FOLDER, or start a watch"
+                "no catalog here",
+                str(file.parent),
+                "give --results FOLDER, or start lauedepth watch",
             )
         try:
             if file is not None:
@@ -80,7 +82,7 @@ class Database:
 
     @property
     def where(self) -> str:
-        """The catalog's place, without a password."""
+        """The catalog's location, without a password."""
         return self.url.database or "" if self.is_file else self.url.render_as_string()
 
     @property
@@ -89,7 +91,7 @@ class Database:
         return self.url.get_backend_name() == "sqlite"
 
     def close(self) -> None:
-        """Give back all connections."""
+        """Close all connections."""
         self.engine.dispose()
 
     def _prepare(self, connection: sa.Connection, create: bool) -> None:
@@ -97,7 +99,7 @@ class Database:
             found = connection.scalar(sa.select(META.c.value).where(META.c.name == "version"))
             if found is None or int(found) > VERSION:
                 raise CatalogError(
-                    f"written by a newer lauedepth (catalog version {found}, this is {VERSION})",
+                    f"was written by a newer lauedepth (version {found}; this one reads {VERSION})",
                     self.where,
                     "update lauedepth",
                 )
@@ -110,7 +112,7 @@ class Database:
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
-        """Open a transaction; a failure of the database is told plainly."""
+        """Open a transaction; database failures become a CatalogError."""
         try:
             with self.engine.begin() as connection:
                 yield connection
@@ -118,19 +120,19 @@ class Database:
             raise CatalogError(f"cannot be written ({plain_cause(error)})", self.where) from error
 
     def meta(self, name: str) -> str:
-        """Return a fact about the catalog, empty if not known."""
+        """Return a stored property of the catalog, empty if unknown."""
         with self.begin() as connection:
             value = connection.scalar(sa.select(META.c.value).where(META.c.name == name))
         return value or ""
 
     def remember(self, name: str, value: str) -> None:
-        """Keep a fact about the catalog."""
+        """Store a property of the catalog."""
         with self.begin() as connection:
             connection.execute(META.delete().where(META.c.name == name))
             connection.execute(META.insert().values(name=name, value=value))
 
     def rows(self, table: sa.Table) -> Sequence[sa.RowMapping]:
-        """Return a whole table: for reports."""
+        """Return a whole table, for reports."""
         with self.begin() as connection:
             return connection.execute(sa.select(table)).mappings().all()
 

@@ -1,4 +1,4 @@
-"""The catalog's tables: the one place that says what is kept about a point."""
+"""The catalog's tables: everything recorded about a point."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Final
 import sqlalchemy as sa
 
 VERSION: Final = 1
-"""Version of these tables; a catalog with a higher one is left alone."""
+"""Version of these tables; a catalog with a higher version is not touched."""
 
 
 class PointState(StrEnum):
-    """Where a point stands."""
+    """The state of a point."""
 
     ARRIVING = "arriving"
     WAITING = "waiting"
@@ -33,7 +33,7 @@ ACTIVE: Final = (
     PointState.PACKAGING,
     PointState.DELIVERING,
 )
-"""States of a point that a flow works on."""
+"""States of a point that is being processed."""
 
 FINAL: Final = (
     PointState.DONE,
@@ -42,11 +42,11 @@ FINAL: Final = (
     PointState.SUPERSEDED,
     PointState.IGNORED,
 )
-"""States that only a person or a changed file ends."""
+"""States that only a user or a changed file ends."""
 
 
 class Priority(IntEnum):
-    """Which points go first; lower is sooner."""
+    """Priorities of points; lower values go first."""
 
     LIVE = 0
     BACKLOG = 1
@@ -101,7 +101,7 @@ POINTS: Final = sa.Table(
     sa.Column("started", sa.Float),
     sa.Column("finished", sa.Float),
     sa.UniqueConstraint("source_id", "key", "version"),
-    # In the order in which points are worked on: the next one is found without sorting them all.
+    # In processing order: the next point is found without sorting them all.
     sa.Index("ix_lauedepth_points_next", "state", "priority", "complete", "id"),
 )
 

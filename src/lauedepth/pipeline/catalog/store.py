@@ -44,7 +44,7 @@ class SourceRow:
 
 
 @dataclass(frozen=True)
-class Point:
+class PointRow:
     """A point, or one version of it, as the catalog knows it. Times are Unix times."""
 
     id: int
@@ -71,17 +71,17 @@ class Point:
 
     @property
     def label(self) -> str:
-        """The point's name for people."""
+        """The point's name as shown to users."""
         return printable(self.key) + (f" (version {self.version})" if self.version > 1 else "")
 
 
 class Catalog(Database):
-    """The catalog's one door."""
+    """All reading and writing of the catalog."""
 
     # Sources
 
     def add_source(self, row: SourceRow) -> int:
-        """Add a folder, or change what is known about it, and return its number."""
+        """Add or update a folder, and return its number."""
         content = {k: v for k, v in asdict(row).items() if k not in ("id", "scanned")}
         with self.begin() as connection:
             known = connection.scalar(sa.select(SOURCES.c.id).where(SOURCES.c.folder == row.folder))
@@ -98,7 +98,7 @@ class Catalog(Database):
             return [SourceRow(**row) for row in rows]
 
     def mark_scanned(self, source_id: int) -> None:
-        """Remember that a folder was looked at once: what appears from now on is new."""
+        """Record that a folder has been scanned once: points that appear from now on are new."""
         with self.begin() as connection:
             connection.execute(
                 SOURCES.update().where(SOURCES.c.id == source_id).values(scanned=True)
@@ -109,7 +109,7 @@ class Catalog(Database):
     def add_points(
         self, source_id: int, sightings: Iterable[tuple[Sighting, int]], priority: int
     ) -> None:
-        """Add points just seen, each with its version, in state `ARRIVING`."""
+        """Add newly seen points, each with its version, in state `ARRIVING`."""
         rows = [self._new(source_id, s, version, priority) for s, version in sightings]
         for row in rows:
             try:
@@ -144,7 +144,7 @@ class Catalog(Database):
         }
 
     def complete(self, point_id: int, sighting: Sighting, frames: int) -> None:
-        """Note that a point is whole and may be worked on."""
+        """Record that a point is complete and may be processed."""
         self.change(
             point_id,
             **_seen(sighting),
@@ -174,12 +174,12 @@ class Catalog(Database):
         """Put a point into a final state, if its state is one of `only`, or any."""
         self.change(point_id, only=only, state=state, failure=failure, finished=time.time())
 
-    def point(self, point_id: int) -> Point:
+    def point(self, point_id: int) -> PointRow:
         """Return one point."""
         return self.points(POINTS.c.id == point_id)[0]
 
-    def points(self, *where: sa.ColumnElement[bool], limit: int | None = None) -> list[Point]:
-        """Return points, those to be worked on first in front."""
+    def points(self, *where: sa.ColumnElement[bool], limit: int | None = None) -> list[PointRow]:
+        """Return points in processing order."""
         order = (POINTS.c.priority, POINTS.c.complete, POINTS.c.id)
         with self.begin() as connection:
             rows = connection.execute(
@@ -187,20 +187,20 @@ class Catalog(Database):
             ).mappings()
             return [_point(row) for row in rows]
 
-    def next_waiting(self) -> Point | None:
-        """Return the point to work on next."""
+    def next_waiting(self) -> PointRow | None:
+        """Return the point to process next."""
         found = self.points(POINTS.c.state == PointState.WAITING, limit=1)
         return found[0] if found else None
 
     def counts(self) -> dict[PointState, int]:
-        """Return how many points stand in each state."""
+        """Return the number of points in each state."""
         with self.begin() as connection:
             rows = connection.execute(
                 sa.select(POINTS.c.state, sa.func.count()).group_by(POINTS.c.state)
             )
             return {PointState(state): int(number) for state, number in rows}
 
-    def latest(self, source_id: int) -> list[Point]:
+    def latest(self, source_id: int) -> list[PointRow]:
         """Return the newest version of every point of a source."""
         versions = {p.key: p for p in self.points(POINTS.c.source_id == source_id)}
         for point in self.points(POINTS.c.source_id == source_id, POINTS.c.version > 1):
@@ -215,7 +215,7 @@ class Catalog(Database):
             return set(connection.scalars(sa.select(POINTS.c.id).where(*mine)))
 
     def coming(self) -> int | None:
-        """Return how many points are still to come, or None if nobody said."""
+        """Return how many points are still to come, or None if unknown."""
         awaited = [source for source in self.sources() if source.expected]
         if not awaited:
             return None
@@ -226,7 +226,7 @@ class Catalog(Database):
             arrived = connection.scalar(here) or 0
         return max(0, sum(source.expected for source in awaited) - arrived)
 
-    def done_before(self, point: Point, sha256_input: str) -> Point | None:
+    def done_before(self, point: PointRow, sha256_input: str) -> PointRow | None:
         """Return an earlier version of a point with the same content, if it is done."""
         found = self.points(
             POINTS.c.source_id == point.source_id,
@@ -239,30 +239,33 @@ class Catalog(Database):
 
     # What the driver decides
 
-    def dispatch(self, point: Point) -> int:
-        """Put a waiting point into work and return the number of this run."""
+    def dispatch(self, point: PointRow) -> int:
+        """Start processing a waiting point and return the number of this run."""
         run = point.run + 1
         self.change(point.id, state=PointState.STAGING, run=run, started=time.time())
         return run
 
     def requeue(self, point_id: int, reason: str, attempt: int | None = None) -> None:
-        """Let an active point wait again, with new jobs if given a new attempt."""
+        """Put an active point back in the queue, with new jobs if given a new attempt."""
         again = {} if attempt is None else {"attempt": attempt}
         self.change(point_id, only=ACTIVE, state=PointState.WAITING, failure=reason, **again)
 
-    def retry(self, point: Point) -> None:
-        """Let a failed or skipped point start anew."""
+    def retry(self, point: PointRow) -> None:
+        """Let a failed or skipped point start again."""
         state = PointState.WAITING if point.complete is not None else PointState.ARRIVING
         self.change(point.id, state=state, failure="", finished=None, attempt=point.attempt + 1)
 
-    def skip(self, point: Point, reason: str) -> None:
-        """Take a point out of the way."""
+    def skip(self, point: PointRow, reason: str) -> None:
+        """Mark a point as skipped."""
         self.finish(point.id, PointState.SKIPPED, reason)
 
     # What a flow reports
 
-    def step(self, point: Point, state: PointState, **values: Any) -> None:
-        """Note that a point entered a step, which ends the one before; skipped ones stay so."""
+    def step(self, point: PointRow, state: PointState, **values: Any) -> None:
+        """Record that a point entered a step, which ends the previous one.
+
+        A skipped point stays skipped.
+        """
         at = time.time()
         with self.begin() as connection:
             self._end_steps(connection, point, at)
@@ -276,8 +279,8 @@ class Catalog(Database):
                 .values(state=state, **values)
             )
 
-    def done(self, point: Point, sha256_result: str) -> None:
-        """Record that a point's result is valid, delivered and known by its checksum."""
+    def done(self, point: PointRow, sha256_result: str) -> None:
+        """Record that a point's result is valid and delivered, with its checksum."""
         now = time.time()
         with self.begin() as connection:
             self._end_steps(connection, point, now)
@@ -289,15 +292,15 @@ class Catalog(Database):
                 )
             )
 
-    def _end_steps(self, connection: sa.Connection, point: Point, at: float) -> None:
+    def _end_steps(self, connection: sa.Connection, point: PointRow, at: float) -> None:
         connection.execute(
             STEPS.update()
             .where(STEPS.c.point_id == point.id, STEPS.c.finished.is_(None))
             .values(finished=at)
         )
 
-    def add_job(self, point: Point, name: str) -> None:
-        """Note a job before it is submitted; do nothing if it is known."""
+    def add_job(self, point: PointRow, name: str) -> None:
+        """Record a job before it is submitted; do nothing if it is known."""
         with self.begin() as connection:
             if not connection.scalar(sa.select(JOBS.c.name).where(JOBS.c.name == name)):
                 connection.execute(
@@ -306,8 +309,8 @@ class Catalog(Database):
                     )
                 )
 
-    def unstage(self, points: Sequence[Point]) -> list[str]:
-        """Note that points have no staged files any more; return the jobs of those done."""
+    def unstage(self, points: Sequence[PointRow]) -> list[str]:
+        """Record that points have no staged files any more; return the jobs of those done."""
         done = [point.id for point in points if point.state is PointState.DONE]
         with self.begin() as connection:
             everyone = POINTS.c.id.in_([point.id for point in points])
@@ -315,16 +318,16 @@ class Catalog(Database):
             return list(connection.scalars(sa.select(JOBS.c.name).where(JOBS.c.point_id.in_(done))))
 
     def end_job(self, name: str, report: JobReport) -> None:
-        """Note what became of a job."""
+        """Record the outcome of a job."""
         known = {column.name for column in JOBS.c}
         content = {k: v for k, v in asdict(report).items() if k in known}
         with self.begin() as connection:
             connection.execute(JOBS.update().where(JOBS.c.name == name).values(**content))
 
-    # The driver's sign of life
+    # The driver's heartbeat
 
     def beat(self, **values: Any) -> None:
-        """Write that the driver lives, and what it has to say."""
+        """Record the driver's heartbeat and its notices."""
         with self.begin() as connection:
             content = {**values, "beat": time.time()}
             if connection.execute(DRIVER.update().where(DRIVER.c.id == 1).values(content)).rowcount:
@@ -332,7 +335,7 @@ class Catalog(Database):
             connection.execute(DRIVER.insert().values(id=1, **content))
 
     def driver(self) -> sa.RowMapping | None:
-        """Return the last driver's sign of life."""
+        """Return the last driver's heartbeat."""
         rows = self.rows(DRIVER)
         return rows[0] if rows else None
 
@@ -345,14 +348,14 @@ def _seen(sighting: Sighting) -> dict[str, Any]:
     }
 
 
-def _point(row: sa.RowMapping) -> Point:
-    content = {field.name: row[field.name] for field in fields(Point)}
+def _point(row: sa.RowMapping) -> PointRow:
+    content = {field.name: row[field.name] for field in fields(PointRow)}
     content["members"] = tuple(Member(*member) for member in row["members"])
     content["state"] = PointState(row["state"])
-    return Point(**content)
+    return PointRow(**content)
 
 
-def point_named(catalog: Catalog, name: str) -> Point:
+def point_named(catalog: Catalog, name: str) -> PointRow:
     """Return the newest version of the point with this name, or with this result.
 
     Raises

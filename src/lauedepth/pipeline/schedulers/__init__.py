@@ -1,4 +1,4 @@
-"""Ways to run jobs: one module each."""
+"""Schedulers, one module each."""
 
 from lauedepth.pipeline.schedulers.local import LocalProcesses
 

@@ -1,8 +1,7 @@
-"""Jobs as processes of this machine, N side by side, found again by name after a restart."""
+"""Jobs as processes on this machine, N at a time, found again by name after a restart."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -14,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from lauedepth.core.locks import is_held
 from lauedepth.pipeline.errors import FacilityError
 from lauedepth.pipeline.protocols import JobReport, JobRequest, JobState
 from lauedepth.pipeline.schedulers import runner
@@ -23,17 +23,17 @@ MARK: Final = "LAUEDEPTH_JOB"
 
 
 class LocalProcesses:
-    """A scheduler of processes that live on when the driver dies.
+    """A scheduler of processes that outlive the driver.
 
-    A job is alive exactly while its runner holds the lock in the job's folder: the kernel frees
-    it however the runner ends, and no process number can be mistaken for another.
+    A job is running exactly while its runner holds the lock in the job's folder: the kernel frees
+    it however the runner ends, and no reused process number can be mistaken for it.
 
     Parameters
     ----------
     folder : Path
-        Where each job has a folder.
+        Folder in which each job has its own.
     slots : int
-        Jobs side by side. Each is told to use its share of the cores.
+        Number of jobs run at the same time. Each gets an equal share of the cores.
     """
 
     def __init__(self, folder: Path, slots: int) -> None:
@@ -51,7 +51,7 @@ class LocalProcesses:
 
     @property
     def slots(self) -> int:
-        """How many jobs run side by side."""
+        """Number of jobs run at the same time."""
         return self._slots
 
     def submit(self, request: JobRequest) -> None:
@@ -70,7 +70,7 @@ class LocalProcesses:
             self._start_ready()
 
     def report(self, name: str) -> JobReport:
-        """Say where a job stands. A job that died without an exit code is lost."""
+        """Return the state of a job. A job that died without an exit code is lost."""
         with self._guard:
             self._start_ready()
             if name in self._queued:
@@ -78,7 +78,7 @@ class LocalProcesses:
             return self._look(name)
 
     def cancel(self, name: str) -> None:
-        """Make sure that nothing of a job runs any more."""
+        """Kill all processes of a job."""
         with self._guard:
             self._queued.pop(name, None)
         for pid in marked_processes(name):
@@ -92,14 +92,14 @@ class LocalProcesses:
             process.wait()
 
     def forget(self, name: str) -> None:
-        """Delete what is kept about a finished job."""
+        """Delete the records of a finished job."""
         shutil.rmtree(self._folder / name, ignore_errors=True)
 
     def _look(self, name: str) -> JobReport:
         job, process = self._folder / name, self._running.get(name)
         if process is not None and process.poll() is None:
             return JobReport(JobState.RUNNING)
-        if _locked(job / "lock"):
+        if is_held(job / "lock"):
             return JobReport(JobState.RUNNING)
         outcome = _read(job / "exit.json")
         self._running.pop(name, None)
@@ -129,7 +129,7 @@ class LocalProcesses:
 
 
 def marked_processes(name: str) -> list[int]:
-    """Return the processes of this machine that carry a job's mark."""
+    """Return the processes on this machine that carry a job's mark."""
     mark = f"{MARK}={name}".encode()
     found = []
     for entry in Path("/proc").iterdir():
@@ -141,17 +141,6 @@ def marked_processes(name: str) -> list[int]:
             if mark in environment.split(b"\0"):
                 found.append(int(entry.name))
     return found
-
-
-def _locked(path: Path) -> bool:
-    try:
-        with path.open("r+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except FileNotFoundError:
-        return False
-    return False
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -1,8 +1,9 @@
-"""Runs one job to its end and leaves its exit code behind: ``python -I -S runner.py FOLDER``.
+"""Runs one job and records its exit code: ``python -I -S runner.py FOLDER``.
 
-It stands alone (no import of the project) so that it starts at once and needs nothing. The job's
-folder holds ``job.json`` (in), ``lock`` (held while the job lives), ``pid.json``, ``stdout.log``,
-``stderr.log`` and ``exit.json`` (out).
+It imports nothing of the project, so that it starts at once and has no dependencies; therefore it
+takes its lock itself, which the project does in `core.locks`. The job's folder holds ``job.json``
+(in), ``lock`` (held while the job runs), ``pid.json``, ``stdout.log``, ``stderr.log`` and
+``exit.json`` (out).
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def start_time(pid: int) -> int:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a file that is there whole or not at all."""
+    """Write a file atomically: whole or not at all."""
     partial = path.with_name(path.name + ".partial")
     with partial.open("w") as file:
         json.dump(content, file)
@@ -46,9 +47,9 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def cause(*logs: Path) -> str:
-    """Return why a program failed: its error event, or the last line of a log that says anything.
+    """Return why a program failed: its error event, or the last non-empty line of a log.
 
-    Programs that speak JSON lines end with ``{"event": "error", "message": ...}``.
+    Programs that print JSON lines end with ``{"event": "error", "message": ...}``.
     """
     lines = [line for log in logs for line in reversed(tail(log))]
     for line in lines:
@@ -61,7 +62,7 @@ def cause(*logs: Path) -> str:
 
 
 def tail(log: Path) -> list[str]:
-    """Return the last lines of a log that say anything."""
+    """Return the last non-empty lines of a log."""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - 8192))
         text = file.read().decode(errors="replace")
@@ -69,7 +70,7 @@ def tail(log: Path) -> list[str]:
 
 
 def run(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
-    """Run the job's programs and return what became of them."""
+    """Run the job's programs and return their outcome."""
     started, clock = time.time(), time.monotonic()
     code, reason = 0, ""
     stdout, stderr = folder / "stdout.log", folder / "stderr.log"
@@ -107,7 +108,7 @@ def _peak_of_children() -> int:
 
 
 def taken(lock: IO[str]) -> bool:
-    """Take the job's lock; a driver that only looks at it lets go at once, another runner not."""
+    """Take the job's lock; a driver that checks it lets go at once, another runner does not."""
     for _ in range(20):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

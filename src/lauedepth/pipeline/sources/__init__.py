@@ -1,6 +1,6 @@
-"""Places where points appear: one module each."""
+"""Sources of points, one module each."""
 
-from lauedepth.pipeline.sources.folder import FolderSource, Layout
+from lauedepth.pipeline.sources.folder import FolderSource, PointKind
 from lauedepth.pipeline.sources.inspector import Inspector
 
-__all__ = ["FolderSource", "Inspector", "Layout"]
+__all__ = ["FolderSource", "Inspector", "PointKind"]

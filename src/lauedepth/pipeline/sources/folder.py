@@ -1,4 +1,4 @@
-"""A folder that a detector writes to, looked at again and again: mounts raise no events."""
+"""A folder that a detector writes to, polled because network mounts report no changes."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ MAX_DEPTH: Final = 16
 CountFrames = Callable[[Path, Member, str], tuple[int, int, int]]
 
 
-class Layout(StrEnum):
-    """What a point is."""
+class PointKind(StrEnum):
+    """What a point consists of."""
 
     FILE = "file"
     """One file with all frames."""
@@ -35,25 +35,25 @@ class FolderSource:
     Parameters
     ----------
     root : Path
-        The folder. Links that lead out of it are refused.
-    layout : Layout
-        What a point is.
+        The folder. Links that lead out of it are rejected.
+    layout : PointKind
+        What a point consists of.
     marker : str
-        Ending of the empty file by which the experiment says that a point is complete.
+        Suffix of the empty file by which the experiment marks a point as complete.
     dataset : str
-        Where the frames are within a file; empty to take files of any kind unread.
+        Path of the frames in a file; empty to accept files of any kind without reading them.
     frames : int
-        Frames that every point must have; 0 if any number will do.
+        Number of frames that every point must have; 0 for any number.
     avoid : tuple of Path
-        Folders that are never looked into: where results go.
+        Folders that are never scanned, such as those of the results.
     count : callable
-        Counts the frames of a file: `count_frames`, or the same in a process of its own.
+        Counts the frames of a file: `count_frames`, or the same in a separate process.
     """
 
     def __init__(
         self,
         root: Path,
-        layout: Layout = Layout.FILE,
+        layout: PointKind = PointKind.FILE,
         *,
         marker: str = ".done",
         dataset: str = "entry1/data/data",
@@ -62,7 +62,9 @@ class FolderSource:
         count: CountFrames = count_frames,
     ) -> None:
         if not root.is_dir():
-            raise InputError("no such folder", str(root), "give the folder the detector writes to")
+            raise InputError(
+                "no such folder", str(root), "give the folder that the detector writes to"
+            )
         self._root, self._layout, self._marker = root.resolve(), layout, marker
         self._dataset, self._frames = dataset, frames
         self._avoid = tuple(path.resolve() for path in avoid)
@@ -74,13 +76,13 @@ class FolderSource:
         return self._root
 
     def scan(self) -> list[Sighting]:
-        """Return every point that is there now, complete or not, by name."""
+        """Return every point present now, complete or not, in order of name."""
         found: list[Sighting] = []
         for folder, entries in _walk(self._root, self._root, self._avoid, 0):
             files = [e for e in entries if _is_data(e)]
             names = {entry.name for entry in entries}
             within = "" if folder == self._root else f"{folder.relative_to(self._root).as_posix()}/"
-            if self._layout is Layout.FILE:
+            if self._layout is PointKind.FILE:
                 found.extend(self._file(within + entry.name, entry, names) for entry in files)
             elif files and within:
                 found.append(self._folder(folder, files, names))
@@ -92,7 +94,7 @@ class FolderSource:
         Raises
         ------
         InputError
-            If a file is empty, unreadable, no HDF5, or holds no frames of the right shape.
+            If a file is empty, unreadable, not HDF5, or does not hold frames of the right shape.
         NotAPointError
             If this program wrote a file: a result, or the truth of a simulated point.
         """
@@ -104,16 +106,18 @@ class FolderSource:
         for member in sighting.members:
             frames, *size = self._count(self._root, member, self._dataset)
             if shape not in (None, size):
-                raise InputError(f"frames of {size}, others of {shape}", printable(member.name))
+                raise InputError(
+                    f"has frames of shape {size}, but others are {shape}", printable(member.name)
+                )
             total, shape = total + frames, size
         if self._frames and total != self._frames:
             raise InputError(
-                f"{total} frames, not the {self._frames} expected", printable(sighting.key)
+                f"has {total} frames, not the expected {self._frames}", printable(sighting.key)
             )
         return total
 
     def is_own(self, sighting: Sighting) -> bool:
-        """Return whether this program wrote a point's files: they are no point of a detector."""
+        """Return whether this program, not a detector, wrote a point's files."""
         try:
             self._count(self._root, sighting.members[0], self._dataset)
         except NotAPointError:

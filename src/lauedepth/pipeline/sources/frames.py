@@ -1,4 +1,4 @@
-"""A first look into a point's file, without disturbing who may still hold it open."""
+"""A first look into a point's file, without disturbing a writer that may still have it open."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from lauedepth.pipeline.protocols import Member
 
 OWN_FILES: Final = {
     "entry1/reconstruction/program": "is a reconstruction",
-    "truth/depth_um": "is the truth of a simulated point",
+    "truth/depth_um": "is the ground truth of a simulated point",
 }
-"""What only the program's own results, images and truths hold, and what such a file is."""
+"""Entries that occur only in this program's own files, and what such a file is."""
 
 
 def count_frames(root: Path, member: Member, dataset: str) -> tuple[int, int, int]:
@@ -25,17 +25,17 @@ def count_frames(root: Path, member: Member, dataset: str) -> tuple[int, int, in
     Parameters
     ----------
     root : Path
-        Folder that the file must not leave.
+        Folder that the file must be inside.
     member : Member
-        The file as it was seen: one that changed since is not complete.
+        The file as last seen: if it has changed since, it is not complete.
     dataset : str
-        Where the frames are: (frames, rows, columns), or (rows, columns) for one.
+        Path of the frames: (frames, rows, columns), or (rows, columns) for a single one.
 
     Raises
     ------
     InputError
-        If the file is empty, unreadable, truncated, changing, no HDF5, or the frames have a wrong
-        shape.
+        If the file is empty, unreadable, truncated, changing or not HDF5, or the frames have the
+        wrong shape.
     NotAPointError
         If this program wrote the file.
     """
@@ -61,7 +61,7 @@ def count_frames(root: Path, member: Member, dataset: str) -> tuple[int, int, in
 
 
 def _shape(path: Path, dataset: str, where: str) -> tuple[int, ...]:
-    import h5py  # noqa: PLC0415 (what the driver does without: see `inspector`)
+    import h5py  # noqa: PLC0415 (the driver does without it: see `inspector`)
 
     try:
         with h5py.File(path, "r", locking=False) as file:
@@ -74,7 +74,7 @@ def _shape(path: Path, dataset: str, where: str) -> tuple[int, ...]:
             if not isinstance(found, h5py.Dataset):
                 raise InputError(f"has no {dataset}", where)
             if found.dtype.kind not in "uif" or found.shape is None:
-                raise InputError(f"{dataset} holds no numbers", where)
+                raise InputError(f"{dataset} is not numeric", where)
             return tuple(int(n) for n in found.shape)
     except (OSError, RuntimeError, KeyError) as error:
         raise InputError(_plain(str(error)), where) from error
@@ -89,7 +89,7 @@ def _has_depth(file: Any) -> bool:
 
 
 def _plain(message: str) -> str:
-    """Turn what the HDF5 library says into what a person needs."""
+    """Turn a message of the HDF5 library into a readable one."""
     truncated = re.search(r"truncated file: eof = (\d+).*stored_eof = (\d+)", message)
     if truncated:
         return f"is truncated: {truncated.group(1)} of {truncated.group(2)} bytes"

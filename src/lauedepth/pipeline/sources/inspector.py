@@ -1,7 +1,7 @@
-"""Looking into files from a process of its own: the driver stays small, and damage stays there.
+"""Reading files in a separate process: it keeps the driver small and contains crashes.
 
-The HDF5 library would be a quarter of the driver's memory, and a file that is damaged in the right
-way makes it crash.
+The HDF5 library would take a quarter of the driver's memory, and certain damaged files make it
+crash.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from lauedepth.pipeline.protocols import Member
 COMMAND: Final = (sys.executable, "-m", "lauedepth.pipeline.sources.reader")
 
 PATIENCE_S: Final = 60.0
-"""How long one file may take: a mount that hangs does not hold the other points up for ever."""
+"""Time limit for one file, so that a hanging mount does not block the other points for ever."""
 
 TRIES: Final = 2
-"""A reader that had nothing to do has gone home; a second one that goes, goes for a reason."""
+"""An idle reader exits by itself, so one exit is normal; a second one has a cause."""
 
 Process = subprocess.Popen[bytes]
 
 
 class Inspector:
-    """Counts frames as `frames.count_frames` does, in a process that ends when it has no work.
+    """Counts frames like `frames.count_frames`, in a process that exits when idle.
 
     Parameters
     ----------
     command : tuple of str
-        Program that answers as `reader` does.
+        Program that answers like `reader`.
     patience_s : float
-        How long one file may take.
+        Time limit for one file.
     """
 
     def __init__(self, command: tuple[str, ...] = COMMAND, patience_s: float = PATIENCE_S) -> None:
@@ -64,12 +64,15 @@ class Inspector:
         for _ in range(TRIES):
             answer = self._ask(line, member.name)
             if answer:
-                return _understood(json.loads(answer))
+                return _parsed(json.loads(answer))
             code, self._process = self._end(), None
-        raise InputError(f"ends its reader (code {code}): damaged?", printable(member.name))
+        raise InputError(
+            f"crashes its reader (exit code {code}); the file may be damaged",
+            printable(member.name),
+        )
 
     def _ask(self, line: bytes, name: str) -> bytes:
-        """Return the reader's answer, empty if the reader has ended."""
+        """Return the reader's answer, empty if the reader has exited."""
         process = self._process or self._start()
         assert process.stdin is not None
         assert process.stdout is not None
@@ -81,7 +84,7 @@ class Inspector:
             process.kill()
             self._end()
             self._process = None
-            raise InputError(f"was not read within {self._patience_s:.0f} s", printable(name))
+            raise InputError(f"could not be read within {self._patience_s:.0f} s", printable(name))
         return process.stdout.readline()
 
     def _start(self) -> Process:
@@ -94,19 +97,19 @@ class Inspector:
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
             start_new_session=True,  # Ctrl-C is for the driver alone
         )
-        self._end = weakref.finalize(self, _let_go, self._process)
+        self._end = weakref.finalize(self, _close, self._process)
         return self._process
 
 
-def _let_go(process: Process) -> int:
-    """Let a reader end, as it does when nobody can ask it any more, and return its exit code."""
+def _close(process: Process) -> int:
+    """Close a reader's pipes, which ends it, and return its exit code."""
     for pipe in (process.stdin, process.stdout):
         assert pipe is not None
         pipe.close()
     return process.wait()
 
 
-def _understood(answer: dict[str, Any]) -> tuple[int, int, int]:
+def _parsed(answer: dict[str, Any]) -> tuple[int, int, int]:
     if "shape" in answer:
         frames, rows, columns = answer["shape"]
         return frames, rows, columns

@@ -1,4 +1,4 @@
-"""Answers an `Inspector`: one JSON line in, one out, until nobody asks.
+"""The process behind an `Inspector`: one JSON line in, one out, until it is idle.
 
 ``python -m lauedepth.pipeline.sources.reader``
 """
@@ -16,7 +16,7 @@ from lauedepth.pipeline.protocols import Member
 from lauedepth.pipeline.sources.frames import count_frames
 
 IDLE_S: Final = 10.0
-"""Time without a question after which the reader ends."""
+"""Time without a question after which the reader exits."""
 
 
 def answer(question: dict[str, Any]) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def answer(question: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Answer until the other end is closed, or nothing is asked for a while."""
+    """Answer until the other end is closed, or nothing has been asked for a while."""
     while select.select([sys.stdin], [], [], IDLE_S)[0]:
         line = sys.stdin.readline()
         if not line:

@@ -1,4 +1,4 @@
-"""Moving files within one machine: copied once, verified by checksum, resumable."""
+"""Copying files within one machine: verified by checksum, and resumable."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ BLOCK: Final = 1 << 20
 
 
 class LocalCopy:
-    """Copies through ``NAME.partial``; what is there of it already is not copied again."""
+    """Copies through ``NAME.partial``; the part already copied is not copied again."""
 
     def copy(self, item: Item, stop: Callable[[], bool]) -> str:
-        """Copy the file and return its SHA-256; a file that is already there is only verified.
+        """Copy the file and return its SHA-256; an existing copy is only verified.
 
         Raises
         ------
         ChangedError
-            If the file is no longer what `item` says, or changes meanwhile.
+            If the file is not as `item` says, or changes meanwhile.
         InputError
-            If the file is gone or leads out of its folder.
+            If the file is missing or leads out of its folder.
         OutputError
-            If something else stands at the destination, or the copy does not verify.
+            If another file is at the destination, or the copy cannot be verified.
         StoppedError
             If `stop` became true.
         """
@@ -42,7 +42,7 @@ class LocalCopy:
         try:
             source = open_inside(item.root, item.name)
         except FileNotFoundError as error:
-            raise InputError("is no longer there", printable(item.name)) from error
+            raise InputError("no longer exists", printable(item.name)) from error
         with FileIO(source) as file:
             _expect(file.fileno(), item)
             size = math.inf if item.member is None else item.member.size
@@ -58,12 +58,12 @@ class LocalCopy:
 
 
 def _verified(item: Item, stop: Callable[[], bool]) -> str:
-    """Return the digest of a file that an earlier, interrupted try left complete."""
+    """Return the digest of a file that an earlier, interrupted attempt completed."""
     digest = _digest(item.destination, stop)
     same_size = item.member is None or item.destination.stat().st_size == item.member.size
     if item.sha256 not in ("", digest) or not same_size:
         raise OutputError(
-            "another file stands there",
+            "another file is already there",
             printable(str(item.destination)),
             "move it away, then retry",
         )
@@ -80,20 +80,20 @@ def _expect(descriptor: int, item: Item) -> None:
 def _stream(source: FileIO, partial: Path, left: float, stop: Callable[[], bool]) -> str:
     """Append what is missing to the partial file and return the digest of the whole source.
 
-    No more than `left` bytes are read: a file that grows without end is not followed.
+    At most `left` bytes are read, so that a file that keeps growing is not followed for ever.
 
-    The part that is there already is hashed from the source, not from the copy: a copy that
-    was damaged then fails its verification.
+    The part already copied is hashed from the source, not from the copy, so that a damaged
+    copy fails its verification.
     """
     digest, buffer = hashlib.sha256(), memoryview(bytearray(BLOCK))
     with partial.open("ab", buffering=0) as target:
         have = target.tell()
         while count := source.readinto(buffer[: min(BLOCK, have) if have else BLOCK]):
             if stop():
-                raise StoppedError("called off while copying", printable(partial.name))
+                raise StoppedError("cancelled while copying", printable(partial.name))
             left -= count
             if left < 0:
-                raise ChangedError("grew while it was copied", printable(partial.name))
+                raise ChangedError("grew while it was being copied", printable(partial.name))
             digest.update(buffer[:count])
             if have:
                 have -= count
@@ -115,7 +115,7 @@ def _digest(path: Path, stop: Callable[[], bool]) -> str:
     with path.open("rb", buffering=0) as file:
         while count := file.readinto(buffer):
             if stop():
-                raise StoppedError("called off while verifying", printable(path.name))
+                raise StoppedError("cancelled while verifying", printable(path.name))
             digest.update(buffer[:count])
     return digest.hexdigest()
 

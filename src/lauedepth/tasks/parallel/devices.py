@@ -11,7 +11,7 @@ from typing import Final
 from lauedepth.core.errors import ConfigurationError
 
 RANKS_PER_GPU: Final = "LAUEDEPTH_RANKS_PER_GPU"
-"""Environment variable: most ranks that share a GPU; any number by default."""
+"""Environment variable: maximum of ranks that share a GPU; any number by default."""
 
 GPU_ORDER: Final = "LAUEDEPTH_GPU_ORDER"
 """Environment variable: "reversed" gives the last GPU to the first ranks, as suits Polaris."""
@@ -26,7 +26,7 @@ class GpuSharing:
     Attributes
     ----------
     ranks_per_gpu : int or None
-        Most ranks on one GPU; None for as many as there are.
+        Maximum of ranks on one GPU; None for as many as there are.
     reverse : bool
         Whether the first ranks get the last GPU.
     """
@@ -88,8 +88,8 @@ def gpu_of_rank(
         return None
     turn = local_rank * len(gpus) // local_ranks if local_ranks > len(gpus) else local_rank
     first = -(-turn * local_ranks // len(gpus)) if local_ranks > len(gpus) else local_rank
-    most = sharing.ranks_per_gpu
-    if most is not None and local_rank - first >= most:
+    limit = sharing.ranks_per_gpu
+    if limit is not None and local_rank - first >= limit:
         return None
     return gpus[len(gpus) - 1 - turn if sharing.reverse else turn]
 

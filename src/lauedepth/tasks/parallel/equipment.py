@@ -1,4 +1,4 @@
-"""What a rank decodes with: its GPU or none, its threads, its backend."""
+"""What a rank decodes with: its GPU or none, its threads, its decoder."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Equipment:
 
     Attributes
     ----------
-    backend : Decoder
+    decoder : Decoder
     gpu : str or None
         As CUDA_VISIBLE_DEVICES names it.
     threads : int
@@ -41,12 +41,12 @@ class Equipment:
     passed_over : tuple of PassedOver
         The decoders that "auto" would have preferred on this rank.
     backends : str
-        The names of all ranks' backends, each once: "cpu", "cpu+cuda".
+        The names of all ranks' decoders, each once: "cpu", "cpu+cuda".
     is_slow : bool
         Whether any rank's decoder is.
     """
 
-    backend: Decoder
+    decoder: Decoder
     gpu: str | None
     threads: int
     started_s: float
@@ -58,15 +58,15 @@ class Equipment:
 def equip_ranks(team: Team, wanted: str = "auto", method: Method = "footprint") -> Equipment:
     """Choose what each rank decodes with, once in a process; called by every rank.
 
-    The environment then tells the choice to whatever asks: CUDA sees the GPUs that
-    CUDA_VISIBLE_DEVICES names when it is loaded, so this comes before any backend. A rank
+    The environment then holds the choice for whatever asks: CUDA sees the GPUs that
+    CUDA_VISIBLE_DEVICES names when it is loaded, so this comes before any decoder. A rank
     without a GPU takes "cpu" where "cuda" is wanted.
 
     Parameters
     ----------
     team : Team
     wanted : str
-        Name of a backend.
+        Name of a decoder.
     method : {"footprint", "published"}
         What is to be decoded with.
 

@@ -17,7 +17,7 @@ LAUNCHERS: Final = (
 """Name of each launcher and what it sets: a process' rank, and the number of ranks.
 
 Slurm sets SLURM_PROCID and SLURM_NTASKS in plain batch scripts too; only a step that `srun`
-started has SLURM_STEP_NUM_TASKS. PMIx tells no number: MPI is asked for it.
+started has SLURM_STEP_NUM_TASKS. PMIx gives no number: MPI is asked for it.
 """
 
 
@@ -30,7 +30,7 @@ class Launch:
     launcher : str
     rank : int
     size : int or None
-        Number of ranks, if the launcher tells it.
+        Number of ranks, if the launcher says so.
     """
 
     launcher: str
@@ -70,8 +70,8 @@ def launch_of(environment: Mapping[str, str]) -> Launch | None:
     found = []
     for launcher, rank_name, size_name in LAUNCHERS:
         rank, size = environment.get(rank_name, ""), environment.get(size_name, "")
-        told = int(size) if size.isdigit() else None
-        if rank.isdigit() and (told is not None or not size_name):
-            found.append(Launch(launcher, int(rank), told))
+        ranks = int(size) if size.isdigit() else None
+        if rank.isdigit() and (ranks is not None or not size_name):
+            found.append(Launch(launcher, int(rank), ranks))
     several = [launch for launch in found if launch.size is None or launch.size > 1]
     return max(several, key=lambda launch: launch.size or 0, default=None)

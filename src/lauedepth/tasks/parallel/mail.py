@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-LEAST_PAUSE_S, MOST_PAUSE_S, PAUSE_GROWTH = 0.0005, 0.01, 1.5
-"""Between two looks for messages: after something was said, at most, and from look to look."""
+MIN_PAUSE_S, MAX_PAUSE_S, PAUSE_GROWTH = 0.0005, 0.01, 1.5
+"""Between two looks for messages: minimum, after something was said, maximum, and growth."""
 
 _TAG: Final = 34
 
@@ -30,7 +30,7 @@ class Mail:
         self._comm = comm
         self._sending: list[MPI.Request] = []
         self._heard = [monotonic()] * comm.Get_size()
-        self._pause_s = LEAST_PAUSE_S
+        self._pause_s = MIN_PAUSE_S
 
     def send(self, rank: int, content: object) -> None:
         """Send something to another rank, without waiting for it to be got."""
@@ -55,12 +55,12 @@ class Mail:
     def pause(self) -> float:
         """Return how many seconds to wait until the next look."""
         pause_s = self._pause_s
-        self._pause_s = min(pause_s * PAUSE_GROWTH, MOST_PAUSE_S)
+        self._pause_s = min(pause_s * PAUSE_GROWTH, MAX_PAUSE_S)
         return pause_s
 
     def expect_more(self) -> None:
         """Look again soon: something was said that others will answer."""
-        self._pause_s = LEAST_PAUSE_S
+        self._pause_s = MIN_PAUSE_S
 
     def keep(self, request: MPI.Request) -> None:
         """Keep what is under way and given up: its buffer must live as long as MPI knows it."""

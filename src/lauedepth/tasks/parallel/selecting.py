@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
 from lauedepth.config import ExperimentConfig
 from lauedepth.core.arrays import Floats
 from lauedepth.core.errors import InputError
 from lauedepth.core.instrument.experiment import Frames
+from lauedepth.core.progress import Progress, of_stage
 from lauedepth.io import Point, Sums
 from lauedepth.tasks.parallel.team import Handler, Team
-from lauedepth.tasks.reconstruct import Progress, bright_pixels
+from lauedepth.tasks.reconstruct.selection import Selection, pixels_above_threshold
 
 
 def mean_together(
@@ -27,14 +27,12 @@ def mean_together(
     whole = point.dtype == np.uint16
 
     def read() -> Sums:
-        def tell(done: int, total: int) -> None:
-            progress("select", done, total)
-
+        selecting = of_stage(progress, "select")
         if whole:
             frames = share_of_frames(point.frames, team.rank, team.size)
-            return point.total_image(frames, progress=tell)
+            return point.total_image(frames, progress=selecting)
         rows = share_of_rows(point.shape[1], team.rank, team.size)
-        return point.total_image(rows=rows, progress=tell).among(rows, point.shape[1])
+        return point.total_image(rows=rows, progress=selecting).among(rows, point.shape[1])
 
     sums = team.work(read, handlers)
     if whole:
@@ -62,10 +60,10 @@ def select_together(
     config: ExperimentConfig,
     progress: Progress,
     handlers: Mapping[str, Handler],
-) -> tuple[npt.NDArray[np.bool_] | None, Floats | None]:
-    """Return the bright pixels and the mean image on rank 0, (None, None) elsewhere."""
+) -> Selection | None:
+    """Return the bright pixels and the mean image on rank 0, None elsewhere."""
     mean = mean_together(team, point, progress, handlers)
-    return (None, None) if mean is None else (bright_pixels(mean, point, config), mean)
+    return None if mean is None else Selection(pixels_above_threshold(mean, point, config), mean)
 
 
 def share_of_frames(frames: Frames, rank: int, ranks: int) -> Frames:

@@ -7,21 +7,18 @@ when a scheduler says so, and a rank that is silent is lost.
 
 from __future__ import annotations
 
-import atexit
-import os
 import pickle
 import signal
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
-from time import monotonic, sleep
+from time import monotonic
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from lauedepth.core.errors import LaueDepthError
-from lauedepth.tasks.parallel.failures import StoppedError, end_process, flush, portable
+from lauedepth.tasks.parallel.failures import StoppedError, leave, portable
 from lauedepth.tasks.parallel.launch import Seat
 from lauedepth.tasks.parallel.mail import Mail
 
@@ -38,10 +35,7 @@ Handler = Callable[[int, Any], None]
 
 BEAT_S: Final = 1.0
 GRACE_S: Final = 2.5
-"""How long a rank that is told to stop may go on with its block."""
-
-TELL_S: Final = 1.0
-"""How long rank 0 may take to tell the reason and have it passed on."""
+"""How long a rank that has to stop may continue with its block."""
 
 SILENCE_S: Final = 60.0
 
@@ -141,7 +135,7 @@ class Team:
         Parameters
         ----------
         function : callable
-            May `post`, and must `go_on` from time to time.
+            May `post`, and must call `raise_if_stopping` from time to time.
         handlers : mapping, optional
             What to do with each kind of message.
         """
@@ -188,7 +182,7 @@ class Team:
         self._wait(self._comm.Ireduce(np.ascontiguousarray(array), total, root=0))
         return total
 
-    def share(self, value: T) -> T:
+    def share(self, value: T | None) -> T:
         """Return what rank 0 gave, which may be large; *collective*."""
         import numpy as np  # noqa: PLC0415
 
@@ -196,7 +190,7 @@ class Team:
         size = self.exchange(len(packed))[0]
         buffer = np.frombuffer(packed, np.uint8) if self.is_first else np.empty(size, np.uint8)
         self._wait(self._comm.Ibcast(buffer, root=0))
-        return value if self.is_first else pickle.loads(buffer.tobytes())
+        return cast("T", value if self.is_first else pickle.loads(buffer.tobytes()))
 
     def send(self, rank: int, kind: str, content: object) -> None:
         """Send a message that a handler of the rank will get."""
@@ -224,21 +218,14 @@ class Team:
             signal.raise_signal(self._signal)
 
     def leave(self, code: int) -> None:
-        """Have rank 0 end all ranks with a code, once it has told why.
+        """Have rank 0 end all ranks with a code, once it has reported why.
 
         Called after a failure or a signal. Left to themselves, launchers kill the ranks that
         are still there when one has ended, and answer with what the killed ones ended by;
         only MPI's abort gives them the answer. A rank whose threads would not stop, or whose
         MPI hangs, ends all the same.
         """
-        threading.Thread(target=end_process, args=(code, 10 * TELL_S), daemon=True).start()
-        if self.is_first:
-            atexit.register(self._abort, code)
-            # The interpreter waits for working threads before it calls what is registered.
-            signal.signal(signal.SIGALRM, lambda number, frame: self._abort(code))
-            signal.setitimer(signal.ITIMER_REAL, 2 * TELL_S)
-        else:
-            atexit.register(end_process, code, 10 * TELL_S)
+        leave(self._comm, code)
 
     # What the working thread calls
 
@@ -246,7 +233,7 @@ class Team:
         """Send a message to rank 0."""
         self._posts.put((kind, content))
 
-    def go_on(self) -> None:
+    def raise_if_stopping(self) -> None:
         """Do nothing, unless the run ends.
 
         Raises
@@ -264,7 +251,7 @@ class Team:
         StoppedError
         """
         while True:
-            self.go_on()
+            self.raise_if_stopping()
             with suppress(Empty):
                 return inbox.get(timeout=0.2)
 
@@ -304,7 +291,7 @@ class Team:
         elif epoch > self._epoch:
             self._early.append((source, epoch, kind, content))
         elif kind == "failed" and epoch < self._epoch and epoch not in self._failed:
-            # That rank waits for others to fail with it, who have gone on: all must end.
+            # That rank waits for others to fail with it, who have moved on: all must end.
             self.broken = True
             self._note_failure(content)
         elif epoch < self._epoch or kind == "beat":
@@ -354,7 +341,7 @@ class Team:
                     LaueDepthError(
                         f"has not been heard of for {silent_s:.0f} s and is taken for lost",
                         self.name_of(rank),
-                        "give the same command with --resume to go on",
+                        "resume with the same command and --resume",
                     )
                 )
 
@@ -385,13 +372,6 @@ class Team:
 
     def _waits_for_others(self) -> bool:
         return self.is_first and not self.broken and len(self._ended) < self.size
-
-    def _abort(self, code: int) -> None:
-        flush()
-        sleep(TELL_S / 2)  # a launcher that is told to abort drops what it has not yet passed on
-        # MPI would add a line of its own to the one that says why.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
-        self._comm.Abort(code)
 
     def _wait(self, request: MPI.Request) -> None:
         try:

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from lauedepth.core.arrays import Floats
-from lauedepth.tasks.reconstruct import Block
+from lauedepth.tasks.reconstruct.blocks import PixelBlock
 
 LIT_COST: Final = 4.4
 """What a lit pixel costs to decode, of what a dark one does: measured, 110 and 25 µs."""
@@ -19,10 +19,10 @@ LIT_SIGMAS: Final = 5.0
 BLOCKS_PER_RANK: Final = 32
 """Blocks that a rank should find, so that all end together and little is lost when stopped."""
 
-MOST_BLOCKS: Final = 4096
-"""Blocks of a fast decoder, of which rank 0 reads a thousand in a second."""
+MAX_BLOCKS: Final = 4096
+"""Maximum blocks of a fast decoder, of which rank 0 reads a thousand in a second."""
 
-LEAST_PART, MOST_SLOW_BLOCK = 32, 64
+SMALLEST_PART, LARGEST_SLOW_BLOCK = 32, 64
 """Smallest block of a fast decoder, one part in so many of the largest, and largest block of one
 that takes milliseconds a pixel."""
 
@@ -43,33 +43,33 @@ def pixel_costs(mean: Floats, frames: int) -> Floats:
     return np.where(lit, LIT_COST, 1.0)
 
 
-def block_costs(blocks: Sequence[Block], costs: Floats | None) -> Floats:
+def block_costs(blocks: Sequence[PixelBlock], costs: Floats | None) -> Floats:
     """Return what each block will cost; where nothing is known, its number of pixels."""
     if costs is None:
         return np.array([float(len(block)) for block in blocks])
     return np.array([float(costs[block.rows, block.columns].sum()) for block in blocks])
 
 
-def block_size(pixels: int, ranks: int, most: int, *, slow: bool) -> int:
+def block_size(pixels: int, ranks: int, largest: int, *, slow: bool) -> int:
     """Return how many pixels a block may hold.
 
     Parameters
     ----------
     pixels, ranks : int
-    most : int
+    largest : int
         What one process would use.
     slow : bool
         Whether a pixel takes milliseconds.
     """
     if slow:
-        least, most = 1, MOST_SLOW_BLOCK
+        smallest, largest = 1, LARGEST_SLOW_BLOCK
     else:
-        least = max(most // LEAST_PART, min(most, pixels // MOST_BLOCKS))
-    return max(least, min(most, pixels // (ranks * BLOCKS_PER_RANK)))
+        smallest = max(largest // SMALLEST_PART, min(largest, pixels // MAX_BLOCKS))
+    return max(smallest, min(largest, pixels // (ranks * BLOCKS_PER_RANK)))
 
 
 class WorkQueue:
-    """Blocks that wait, given out in runs that get shorter towards the end.
+    """Blocks that wait, handed out in runs that get shorter towards the end.
 
     A rank that asks gets neighbouring blocks worth half its share of what is left, or one block
     where ranks are not alike and its speed is not known yet: large runs first, which are read
@@ -84,7 +84,7 @@ class WorkQueue:
         First row and last + 1 of each block.
     ranks : int
     most_rows : int
-        Rows that may be read at once.
+        Maximum rows that may be read at once.
     alike : bool
         Ranks count as equally fast until their speeds are known.
     at_once : bool
@@ -157,7 +157,7 @@ class WorkQueue:
         return speeds
 
     def _better_left(self, rank: int) -> bool:
-        """Tell whether much faster ranks will have done all before this one did a block."""
+        """Return whether much faster ranks will have done all before this one did a block."""
         speeds = self._speeds()
         if self._seconds[rank] == 0 or 2 * speeds[rank] > speeds.max():
             return False

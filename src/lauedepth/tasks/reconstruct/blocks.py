@@ -1,6 +1,6 @@
 """The pieces a point is decoded in: blocks of pixels, and what to read for them.
 
-A result is written in strips of rows. A block is a number of pixels of one strip, or for a backend
+A result is written in strips of rows. A block is a number of pixels of one strip, or for a decoder
 that likes many at once all pixels of some; blocks are decoded in any order and by any process.
 """
 
@@ -22,7 +22,7 @@ from lauedepth.io import BAND_ROWS
 Ints = npt.NDArray[np.int64]
 
 BLOCK_PIXELS: Final = 8192
-"""Most pixels of a block: about a second of decoding, so little is lost when stopped."""
+"""Maximum pixels of a block: about a second of decoding, so little is lost when stopped."""
 
 TRANSPOSED_PIXELS: Final = 512
 """Pixels whose frames are turned into traces at a time: few enough for a core's own cache."""
@@ -43,25 +43,25 @@ class BlockSize:
     rows: int = BAND_ROWS
 
     @classmethod
-    def for_backend(cls, backend: Decoder, row_bytes: int, memory_bytes: int) -> BlockSize:
-        """Return what suits a backend.
+    def for_decoder(cls, decoder: Decoder, row_bytes: int, memory_bytes: int) -> BlockSize:
+        """Return what suits a decoder.
 
         Parameters
         ----------
-        backend : Decoder
+        decoder : Decoder
         row_bytes : int
             Size of one image row in all frames.
         memory_bytes : int
             For the rows of a block.
         """
-        if backend.batch_pixels is None:
+        if decoder.batch_pixels is None:
             return cls()
         strips = max(1, memory_bytes // row_bytes // BAND_ROWS)
-        return cls(backend.batch_pixels, strips * BAND_ROWS)
+        return cls(decoder.batch_pixels, strips * BAND_ROWS)
 
 
 @dataclass(frozen=True)
-class Block:
+class PixelBlock:
     """Lit pixels of the image, row by row: some of one strip, or all of several.
 
     Attributes
@@ -89,10 +89,10 @@ class Reading:
 
     row_start: int
     row_stop: int
-    blocks: tuple[Block, ...]
+    blocks: tuple[PixelBlock, ...]
 
 
-def plan_blocks(lit: npt.NDArray[np.bool_], size: BlockSize | None = None) -> list[Block]:
+def plan_blocks(lit: npt.NDArray[np.bool_], size: BlockSize | None = None) -> list[PixelBlock]:
     """Cut the pixels to decode into blocks.
 
     Parameters
@@ -103,18 +103,18 @@ def plan_blocks(lit: npt.NDArray[np.bool_], size: BlockSize | None = None) -> li
 
     Returns
     -------
-    list of Block
+    list of PixelBlock
         Those of a strip differ by one pixel at most. The plan depends on `lit` and `size` alone.
     """
     size = size or BlockSize()
-    blocks: list[Block] = []
+    blocks: list[PixelBlock] = []
     for start, stop in _spans(lit, size):
         rows, columns = np.nonzero(lit[start:stop])
         pieces = -(-rows.size // size.pixels)
         for piece_rows, piece_columns in zip(
             np.array_split(rows + start, pieces), np.array_split(columns, pieces), strict=True
         ):
-            blocks.append(Block(len(blocks), (start, stop), piece_rows, piece_columns))
+            blocks.append(PixelBlock(len(blocks), (start, stop), piece_rows, piece_columns))
     return blocks
 
 
@@ -136,20 +136,20 @@ def _spans(lit: npt.NDArray[np.bool_], size: BlockSize) -> list[tuple[int, int]]
     return spans
 
 
-def plan_readings(blocks: Sequence[Block], row_bytes: int, memory_bytes: int) -> list[Reading]:
+def plan_readings(blocks: Sequence[PixelBlock], row_bytes: int, memory_bytes: int) -> list[Reading]:
     """Put blocks together whose rows are read at once.
 
     Parameters
     ----------
-    blocks : sequence of Block
+    blocks : sequence of PixelBlock
         In order of their rows.
     row_bytes : int
         Size of one image row in all frames.
     memory_bytes : int
-        Most for one reading; a single block is read however large it is.
+        Maximum for one reading; a single block is read however large it is.
     """
     readings: list[Reading] = []
-    waiting: list[Block] = []
+    waiting: list[PixelBlock] = []
     for block in blocks:
         first = int(waiting[0].rows[0]) if waiting else int(block.rows[0])
         height = int(block.rows[-1]) + 1 - first
@@ -162,17 +162,12 @@ def plan_readings(blocks: Sequence[Block], row_bytes: int, memory_bytes: int) ->
     return readings
 
 
-def _reading(blocks: list[Block]) -> Reading:
+def _reading(blocks: list[PixelBlock]) -> Reading:
     return Reading(int(blocks[0].rows[0]), int(blocks[-1].rows[-1]) + 1, tuple(blocks))
 
 
-def bands_at_once(backend: Decoder) -> int:
-    """Return how many bands of rows are in memory: one read, one cut up, views of one decoded."""
-    return 3 if backend.prefers_frames else 2
-
-
 def traces_of(
-    band: npt.NDArray[Any], row_start: int, block: Block, *, as_frames: bool = False
+    band: npt.NDArray[Any], row_start: int, block: PixelBlock, *, as_frames: bool = False
 ) -> npt.NDArray[Any]:
     """Return the traces of a block's pixels: (n_pixels, n_frames).
 
@@ -181,7 +176,7 @@ def traces_of(
     band : (n_frames, rows, columns) array
     row_start : int
         Image row of the band's first row.
-    block : Block
+    block : PixelBlock
     as_frames : bool
         A transposed view of (n_frames, n_pixels) instead of traces one after the other; where
         all pixels are lit, of the band itself.
@@ -205,32 +200,32 @@ def traces_of(
 def decode_block(
     experiment: Experiment,
     region: Region,
-    block: Block,
+    block: PixelBlock,
     traces: npt.NDArray[Any],
     *,
-    backend: Decoder,
+    decoder: Decoder,
     options: DecodeOptions,
     usable: npt.NDArray[np.bool_],
 ) -> DecodedPixels:
     """Decode the pixels of a block; see `decode`."""
     return solve_block(
-        experiment, region, block, traces, backend=backend, options=options, usable=usable
+        experiment, region, block, traces, decoder=decoder, options=options, usable=usable
     ).collect()
 
 
 def solve_block(
     experiment: Experiment,
     region: Region,
-    block: Block,
+    block: PixelBlock,
     traces: npt.NDArray[Any],
     *,
-    backend: Decoder,
+    decoder: Decoder,
     options: DecodeOptions,
     usable: npt.NDArray[np.bool_],
 ) -> Solved:
     """Do what needs the decoder for the pixels of a block; see `solve`."""
     row, column = region.unbinned(block.rows, block.columns)
-    return solve(experiment, row, column, traces, backend=backend, options=options, usable=usable)
+    return solve(experiment, row, column, traces, backend=decoder, options=options, usable=usable)
 
 
 def join_decoded(parts: Sequence[DecodedPixels], sizes: Sequence[int]) -> DecodedPixels:

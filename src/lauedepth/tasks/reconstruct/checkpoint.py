@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import zipfile
@@ -17,6 +16,7 @@ import numpy as np
 
 from lauedepth.core.decoding.pixels import DecodedPixels
 from lauedepth.core.errors import InputError, LaueDepthError, OutputError
+from lauedepth.core.locks import Holder, claim
 from lauedepth.io import publish
 
 _IDENTITY: Final = "run.json"
@@ -27,7 +27,7 @@ _FIELDS: Final = tuple(field.name for field in fields(DecodedPixels))
 
 
 class CheckpointError(LaueDepthError):
-    """An unfinished run cannot be gone on with."""
+    """An unfinished run cannot be resumed."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Checkpoint:
         Raises
         ------
         CheckpointError
-            There are blocks, but what tells their size is not there or damaged.
+            There are blocks, but what says how large they are is missing or damaged.
         """
         path = self.folder / _PLAN
         if next(self.folder.glob("block_*.npz"), None) is not None:
@@ -115,7 +115,7 @@ class Checkpoint:
                 return {name: int(stored[name]) for name in wanted}
             except (OSError, ValueError, KeyError, TypeError) as error:
                 raise CheckpointError(
-                    "does not tell how large the finished blocks are",
+                    "does not say how large the finished blocks are",
                     str(path),
                     "run without --resume to start over",
                 ) from error
@@ -177,7 +177,7 @@ def open_checkpoint(output: Path, identity: RunIdentity, *, resume: bool) -> Ite
         The result; the blocks are beside it.
     identity : RunIdentity
     resume : bool
-        Go on with the blocks that are there; otherwise they are removed.
+        Use the blocks that are there; otherwise they are removed.
 
     Yields
     ------
@@ -236,14 +236,16 @@ def _claim(folder: Path, output: Path) -> int:
             "choose a folder that you may write to",
         ) from error
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        claim(lock)
     except BlockingIOError:
         os.close(lock)
+        holder = Holder.read(folder / _LOCK)
         raise OutputError(
-            "is being reconstructed by another process", str(output), "wait for it, or stop it"
+            f"is being reconstructed by another process{f' ({holder})' if holder else ''}",
+            str(output),
+            "wait for it, or stop it",
         ) from None
-    except OSError:
-        pass  # a file system without locks
+    Holder.this_process().sign(lock)
     return lock
 
 
@@ -280,5 +282,5 @@ def _refuse_other_run(folder: Path, identity: RunIdentity) -> None:
         raise CheckpointError(
             f"unfinished run was made with another {' and another '.join(different)}",
             str(folder),
-            "run without --resume to start over, or with what it was begun with",
+            "run without --resume to start over, or with what it was started with",
         )

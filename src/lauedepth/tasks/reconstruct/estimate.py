@@ -1,4 +1,4 @@
-"""What a reconstruction will need, told before it begins."""
+"""What a reconstruction will need, estimated before it begins."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ from lauedepth.core.instrument.experiment import Frames
 from lauedepth.io import Point
 from lauedepth.tasks.reconstruct.blocks import (
     BLOCK_PIXELS,
-    Block,
     BlockSize,
-    bands_at_once,
+    PixelBlock,
     decode_block,
     plan_blocks,
     plan_readings,
     traces_of,
 )
 from lauedepth.tasks.reconstruct.identity import input_files
-from lauedepth.tasks.reconstruct.point import BASE_BYTES, MEMORY_BYTES
+from lauedepth.tasks.reconstruct.memory import (
+    BASE_BYTES,
+    MEMORY_BYTES,
+    band_bytes,
+    bands_at_once,
+)
 from lauedepth.tasks.reconstruct.selection import Mask, select_pixels
 
 SAMPLE_FRAMES: Final = 16
@@ -44,7 +48,7 @@ class Estimate:
     input_bytes : int
         Of the frames used.
     memory_bytes : int
-        Peak, about.
+        Approximate peak.
     read_seconds, decode_seconds : float
         From a measured sample.
     pixels_per_second : float
@@ -63,31 +67,31 @@ class Estimate:
 def estimate_point(
     point: Point,
     config: ExperimentConfig,
-    backend: Decoder,
+    decoder: Decoder,
     mask: Mask | None = None,
     memory_bytes: int = MEMORY_BYTES,
 ) -> Estimate:
-    """Measure a sample of a point and tell what the whole will need.
+    """Measure a sample of a point and return what the whole will need.
 
     Reads a few of the frames and decodes some of the pixels.
     """
     frames = config.data.to_core()
+    if mask is None:
+        mask = config.selection.mask_pixels()
     lit = select_pixels(point, config, mask, frames=_some_frames(frames))
-    row_bytes = len(frames) * point.shape[2] * point.dtype.itemsize
-    at_once = bands_at_once(backend)
-    band_bytes = (memory_bytes - BASE_BYTES) // at_once
-    size = BlockSize.for_backend(backend, row_bytes, band_bytes)
+    row_bytes, allowed = point.row_bytes, band_bytes(decoder, memory_bytes)
+    size = BlockSize.for_decoder(decoder, row_bytes, allowed)
     blocks = plan_blocks(lit, size)
-    readings = plan_readings(blocks, row_bytes, band_bytes)
+    readings = plan_readings(blocks, row_bytes, allowed)
     tallest = max((r.row_stop - r.row_start for r in readings), default=0)
-    speed = _pixels_per_second(point, config, backend, blocks)
+    speed = _pixels_per_second(point, config, decoder, blocks)
     pixels = int(lit.sum())
     return Estimate(
         pixels=pixels,
         blocks=len(blocks),
         readings=len(readings),
-        input_bytes=len(frames) * point.shape[1] * point.shape[2] * point.dtype.itemsize,
-        memory_bytes=BASE_BYTES + min(at_once, len(readings)) * tallest * row_bytes,
+        input_bytes=point.shape[1] * row_bytes,
+        memory_bytes=BASE_BYTES + min(bands_at_once(decoder), len(readings)) * tallest * row_bytes,
         read_seconds=_read_seconds(point, frames, len(readings), selecting=mask is None),
         decode_seconds=pixels / speed if speed else 0.0,
         pixels_per_second=speed,
@@ -100,7 +104,7 @@ def _some_frames(frames: Frames) -> Frames:
 
 
 def _read_seconds(point: Point, frames: Frames, readings: int, *, selecting: bool) -> float:
-    """Measure how long some frames take, and tell how long all passes over them will."""
+    """Measure how long some frames take; return how long all passes over them will."""
     some = Frames(frames.first, min(frames.stop, frames.first + SAMPLE_FRAMES))
     begin = perf_counter()
     point.mean_image(some)
@@ -109,27 +113,27 @@ def _read_seconds(point: Point, frames: Frames, readings: int, *, selecting: boo
 
 
 def is_packed(point: Point) -> bool:
-    """Tell whether frames are compressed, so that they are unpacked again for every band."""
+    """Return whether frames are compressed, so that they are unpacked again for every band."""
     stored = sum(file.stat().st_size for file in input_files(point.path))
     return bool(stored < 0.9 * np.prod(point.shape) * point.dtype.itemsize)
 
 
 def _pixels_per_second(
-    point: Point, config: ExperimentConfig, backend: Decoder, blocks: list[Block]
+    point: Point, config: ExperimentConfig, decoder: Decoder, blocks: list[PixelBlock]
 ) -> float:
     """Decode some lit pixels of the largest block and return the speed."""
     if not blocks:
         return 0.0
     full = max(blocks, key=len)
     experiment, options = config.to_core(), config.decode_options()
-    many = backend.batch_pixels is not None
-    most = SLOW_SAMPLE_PIXELS if backend.is_slow else SAMPLE_PIXELS
-    count = len(full) if many else min(most, len(full), BLOCK_PIXELS)
+    many = decoder.batch_pixels is not None
+    limit = SLOW_SAMPLE_PIXELS if decoder.is_slow else SAMPLE_PIXELS
+    count = len(full) if many else min(limit, len(full), BLOCK_PIXELS)
     chosen = np.linspace(0, len(full) - 1, count).astype(np.int64)
-    block = Block(0, full.strip, full.rows[chosen], full.columns[chosen])
+    block = PixelBlock(0, full.strip, full.rows[chosen], full.columns[chosen])
     rows = int(block.rows[0]), int(block.rows[-1]) + 1
     band = point.read_rows(*rows)
-    traces = traces_of(band, rows[0], block, as_frames=backend.prefers_frames)
+    traces = traces_of(band, rows[0], block, as_frames=decoder.prefers_frames)
     for _ in range(1 + many):  # the first call takes the memory that the next ones use
         begin = perf_counter()
         decode_block(
@@ -137,7 +141,7 @@ def _pixels_per_second(
             point.region,
             block,
             traces,
-            backend=backend,
+            decoder=decoder,
             options=options,
             usable=point.usable,
         )

@@ -27,7 +27,7 @@ POINT_ATTRIBUTE: Final = "entry1@lauedepth_point"
 def run_identity(
     point: Point, config: ExperimentConfig, backend: str, mask: Mask | None = None
 ) -> RunIdentity:
-    """Return what must not change for a run to be gone on with.
+    """Return what must not change for a run to be resumed.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def input_files(path: Path) -> list[Path]:
 
 
 def is_finished(output: Path, identity: RunIdentity) -> bool:
-    """Tell whether a result is there, whole, and made by the very same run."""
+    """Return whether a result is there, whole, and made by the very same run."""
     if not output.is_file():
         return False
     with suppress(InputError):

@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from lauedepth.config import ExperimentConfig
 from lauedepth.core.decoding.pixels import DecodedPixels, PixelStatus
+from lauedepth.core.progress import StageProgress, no_progress
 from lauedepth.io import Point, ResultFile, write_result
-from lauedepth.tasks.reconstruct.blocks import Block, join_decoded
+from lauedepth.tasks.reconstruct.blocks import PixelBlock, join_decoded
 from lauedepth.tasks.reconstruct.checkpoint import RunIdentity
 from lauedepth.tasks.reconstruct.identity import POINT_ATTRIBUTE, RUN_ATTRIBUTE
 
@@ -63,13 +64,13 @@ def publish_result(
     output: Path,
     point: Point,
     config: ExperimentConfig,
-    blocks: Sequence[Block],
+    blocks: Sequence[PixelBlock],
     load: Callable[[int], DecodedPixels],
     *,
     backend: str,
     identity: RunIdentity,
     seconds: dict[str, float],
-    progress: Callable[[int, int], None] | None = None,
+    progress: StageProgress = no_progress,
 ) -> Tally:
     """Write the result from decoded blocks, strip by strip.
 
@@ -78,7 +79,7 @@ def publish_result(
     output : Path
     point : Point
     config : ExperimentConfig
-    blocks : sequence of Block
+    blocks : sequence of PixelBlock
         All of the point, in order.
     load : callable
         Returns a block's decoded pixels by its number.
@@ -115,15 +116,14 @@ def publish_result(
             writer.add(*strip[0].strip, rows, columns, decoded)
             tally.add(decoded.trace, decoded.status, decoded.depth_um)
             done += len(strip)
-            if progress:
-                progress(done, len(blocks))
+            progress(done, len(blocks))
         seconds["write"] += perf_counter() - begin
         writer.finish(seconds)
     return tally
 
 
-def _strips(blocks: Sequence[Block]) -> Iterable[list[Block]]:
-    strips: dict[tuple[int, int], list[Block]] = {}
+def _strips(blocks: Sequence[PixelBlock]) -> Iterable[list[PixelBlock]]:
+    strips: dict[tuple[int, int], list[PixelBlock]] = {}
     for block in blocks:
         strips.setdefault(block.strip, []).append(block)
     return strips.values()

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from lauedepth.config import ExperimentConfig
+from lauedepth.core.arrays import Floats
 from lauedepth.core.errors import InputError
 from lauedepth.core.instrument.experiment import Frames, Region
+from lauedepth.core.progress import StageProgress, no_progress
 from lauedepth.io import Point
 from lauedepth.io.odd_pixels import odd_pixels
 
 Mask = npt.NDArray[np.bool_]
 Pixels = float | Mask
-"""Least mean count a frame, or a (rows, columns) mask of the whole detector."""
+"""Minimum of the mean counts per frame, or a (rows, columns) mask of the whole detector."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The pixels to decode.
+
+    Attributes
+    ----------
+    lit : (rows, columns) bool array
+    mean : (rows, columns) array or None
+        Mean counts per frame, where whoever chose knows them.
+    """
+
+    lit: Mask
+    mean: Floats | None = None
 
 
 def read_mask(path: Path | str, shape: tuple[int, int]) -> Mask:
@@ -49,10 +66,14 @@ def read_mask(path: Path | str, shape: tuple[int, int]) -> Mask:
 
 
 def with_threshold(config: ExperimentConfig, pixels: Pixels | None) -> ExperimentConfig:
-    """Return the experiment with the threshold that was asked for, if one was."""
+    """Return the experiment with the threshold that was asked for, if one was.
+
+    It takes the place of the experiment's mask.
+    """
     if pixels is None or isinstance(pixels, np.ndarray):
         return config
-    selection = config.selection.model_copy(update={"min_mean_counts": float(pixels)})
+    changes = {"min_mean_counts": float(pixels), "mask": None}
+    selection = config.selection.model_copy(update=changes)
     return config.model_copy(update={"selection": selection})
 
 
@@ -62,7 +83,7 @@ def select_pixels(
     mask: Mask | None = None,
     *,
     frames: Frames | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: StageProgress = no_progress,
 ) -> Mask:
     """Return the image pixels to decode.
 
@@ -70,9 +91,10 @@ def select_pixels(
     ----------
     point : Point
     config : ExperimentConfig
-        Its selection's window always holds; its threshold where no mask is given.
+        Its selection's window always holds; its threshold where there is no mask.
     mask : (ny, nx) bool array, optional
-        Of the whole detector, unbinned. A binned pixel is taken when all of it is.
+        Of the whole detector, unbinned; the experiment's own by default. A binned pixel is
+        taken when all of it is.
     frames : Frames, optional
         Which frames the mean is taken over; those of the experiment by default.
     progress : callable, optional
@@ -85,11 +107,11 @@ def select_pixels(
     if mask is None:
         mask = config.selection.mask_pixels()
     if mask is None:
-        return bright_pixels(point.mean_image(frames, progress), point, config)
+        return pixels_above_threshold(point.mean_image(frames, progress), point, config)
     return _within(_image_mask(mask, point.region), point, config)
 
 
-def bright_pixels(mean: npt.NDArray[np.float64], point: Point, config: ExperimentConfig) -> Mask:
+def pixels_above_threshold(mean: Floats, point: Point, config: ExperimentConfig) -> Mask:
     """Return the image pixels whose mean count (rows, columns) reaches the threshold."""
     for notice in odd_pixels(mean, config.selection.min_mean_counts, str(point.path)):
         point.add_notice(notice)

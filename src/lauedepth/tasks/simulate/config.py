@@ -1,4 +1,4 @@
-"""The simulation file: what sample is scanned, how, and with which flaws."""
+"""The simulation file: the sample, the scan and the flaws of the instrument."""
 
 from __future__ import annotations
 
@@ -14,15 +14,13 @@ from lauedepth.config.section import Positive, Section
 from lauedepth.config.yaml_text import read_yaml
 from lauedepth.core.errors import ConfigurationError
 from lauedepth.core.instrument.experiment import Detector, Region
+from lauedepth.crystals import Crystal, WhiteBeam, crystal_by_name
 from lauedepth.simulation import (
-    Crystal,
     Exposure,
     Flaws,
     Polycrystal,
     Sample,
     Surface,
-    WhiteBeam,
-    crystal_by_name,
     grid_positions,
     membrane,
     random_column,
@@ -34,16 +32,16 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class PolycrystalSection(Section):
-    """Grains of random place and orientation."""
+    """Grains with random positions and orientations."""
 
     kind: Literal["polycrystal"] = "polycrystal"
     grain_um: Positive = 20.0
-    """Cube root of a grain's mean volume."""
+    """Cube root of the mean grain volume."""
     depths_um: tuple[float, float] = (0.0, 100.0)
-    """Where the material begins and ends."""
+    """Depth range of the material."""
 
     def to_sample(self, crystal: Crystal, extent_um: tuple[float, float], seed: int) -> Sample:
-        """Return the sample; it covers ``extent_um`` across the beam."""
+        """Return the sample, which covers ``extent_um`` across the beam."""
         return Polycrystal.random(
             crystal,
             grain_um=self.grain_um,
@@ -54,13 +52,13 @@ class PolycrystalSection(Section):
 
 
 class ColumnSection(Section):
-    """Grains of given sizes one behind the other, each turned at random."""
+    """Grains of given sizes along the beam, each with a random orientation."""
 
     kind: Literal["column"]
     sizes_um: Annotated[tuple[Positive, ...], Field(min_length=1)]
-    """Length of the beam's path in each."""
+    """Path length of the beam in each grain."""
     start_um: float = 0.0
-    """Depth at which the first begins."""
+    """Depth at which the first grain starts."""
 
     def to_sample(self, crystal: Crystal, extent_um: tuple[float, float], seed: int) -> Sample:
         """Return the sample."""
@@ -69,13 +67,13 @@ class ColumnSection(Section):
 
 
 class MembraneSection(Section):
-    """One thin single crystal, for calibration."""
+    """A thin single crystal, for calibration."""
 
     kind: Literal["membrane"]
     depth_um: float = 0.0
-    """Depth of its middle."""
+    """Depth of its centre."""
     thickness_um: Positive = 0.5
-    """Length of the beam's path in it."""
+    """Path length of the beam in it."""
 
     def to_sample(self, crystal: Crystal, extent_um: tuple[float, float], seed: int) -> Sample:
         """Return the sample."""
@@ -87,14 +85,14 @@ class ScanSection(Section):
     """The raster of points."""
 
     n_x: Count = 1
-    """Points along x, which runs fastest."""
+    """Number of points along x, the fast axis."""
     n_y: Count = 1
-    """Points along y."""
+    """Number of points along y."""
     step_um: Positive = 2.0
-    """Distance of neighbouring points."""
+    """Distance between neighbouring points."""
 
     def positions_um(self) -> list[tuple[float, float]]:
-        """Return where the beam falls."""
+        """Return the positions of the beam on the sample."""
         return grid_positions(self.n_x, self.n_y, self.step_um)
 
 
@@ -106,7 +104,7 @@ class RegionSection(Section):
     shape_px: tuple[Count, Count]
     """Columns and rows of the image, binned pixels."""
     binning: tuple[Count, Count] = (1, 1)
-    """Unbinned pixels per image pixel along columns and rows."""
+    """Unbinned pixels per image pixel, along columns and rows."""
 
     def to_core(self, detector: Detector) -> Region:
         """Return the region, which must lie on the detector."""
@@ -120,7 +118,7 @@ class RegionSection(Section):
         ):
             if start + size * binning > total:
                 raise ConfigurationError(
-                    f"reaches {axis} {start + size * binning - 1} of a detector with {total}",
+                    f"extends to {axis} {start + size * binning - 1}, but the detector has {total}",
                     "region",
                     "choose a smaller shape_px or start_px",
                 )
@@ -128,42 +126,42 @@ class RegionSection(Section):
 
 
 class ExposureSection(Section):
-    """How much light a frame gets."""
+    """The exposure of a frame."""
 
     peak_counts: Positive = Exposure.peak_counts
-    """Counts a frame of the brightest pixel with no bar in the way."""
+    """Counts per frame of the brightest pixel with no bar in the beam."""
     background: NotNegative = Exposure.background
-    """Counts a frame and unbinned pixel that do not pass the aperture."""
+    """Counts per frame and unbinned pixel that do not pass through the aperture."""
     spot_sigma_px: Positive = Exposure.spot_sigma_px
     """Size of the spots, unbinned pixels."""
     least_counts: Positive = Exposure.least_counts
-    """Fainter contributions to a pixel are left out."""
+    """Fainter contributions to a pixel are omitted."""
 
 
 class BeamSection(Section):
     """The incident beam."""
 
     start_kev: Positive = WhiteBeam.start_kev
-    """Least photon energy."""
+    """Minimum photon energy."""
     stop_kev: Positive = WhiteBeam.stop_kev
-    """Greatest photon energy."""
+    """Maximum photon energy."""
 
 
 class FlawsSection(Section):
-    """What the decoder does not model; none by default."""
+    """Effects that the decoder does not model; none by default."""
 
     beam_sigma_um: NotNegative = 0.0
     """Size of the incident beam (standard deviation)."""
     blur_sigma_px: NotNegative = 0.0
     """Spread of light in the detector."""
     saturation: Annotated[int, Field(ge=1, le=Flaws.saturation)] = Flaws.saturation
-    """Count at which the detector reads full."""
+    """Count at which the detector saturates."""
     hot_fraction: Fraction = 0.0
-    """Part of the pixels that give counts of their own."""
+    """Fraction of hot pixels."""
     hot_counts: NotNegative = Flaws.hot_counts
-    """Their mean rate a frame."""
+    """Mean counts per frame of hot pixels."""
     dead_fraction: Fraction = 0.0
-    """Part of the pixels that read zero."""
+    """Fraction of the pixels that read zero."""
     drift: Annotated[float, Field(ge=-1)] = 0.0
     """Relative change of the beam current over the scan."""
     flicker: NotNegative = 0.0
@@ -175,18 +173,18 @@ class FlawsSection(Section):
 
 
 class ImageSection(Section):
-    """A measured frame as the light, instead of a crystal's."""
+    """A measured frame as the light source, instead of a crystal."""
 
     start_px: tuple[int, int] | None = None
     """Detector column and row of the image's first pixel; centred by default."""
     depths_um: tuple[float, float] | None = None
-    """Where the spots' depths lie; the experiment's depths without a tenth at each end."""
+    """Range of the spots' depths; by default the experiment's, less a tenth at each end."""
     widths_um: tuple[Positive, Positive] = (2.0, 20.0)
-    """Range of the spots' lengths along the beam."""
+    """Range of the spots' lengths in depth."""
     threshold_sigma: Positive = 6.0
-    """How far a spot stands above the noise."""
+    """Threshold of a spot above the background, in units of the noise."""
     counts_scale: Positive = 1.0
-    """Factor on the image's counts, to make frames brighter or fainter."""
+    """Factor by which the image's counts are multiplied."""
 
 
 SampleSection = Annotated[
@@ -198,35 +196,35 @@ class SimulationConfig(Section):
     """A simulated scan. Everything has a default."""
 
     crystal: str = "Ni"
-    """Al, Cu, Ni, Si, W, or a crystal file (.xtal, .xml) beside this file."""
+    """Al, Cu, Ni, Si, W, or a crystal file (.xtal, .xml) in the folder of this file."""
     sample: SampleSection = PolycrystalSection()
     scan: ScanSection = ScanSection()
     region: RegionSection | None = None
-    """Without it the whole detector is read out."""
+    """By default the whole detector is read out."""
     exposure: ExposureSection = ExposureSection()
     beam: BeamSection = BeamSection()
     absorb_in_sample: bool = False
-    """Absorb on the way in and out, the surface standing at 45° to the beam."""
+    """Whether the sample absorbs on the way in and out, its surface at 45° to the beam."""
     opaque_bars: bool = False
-    """Bars stop all light; otherwise they absorb as gold does."""
+    """Whether bars are opaque; otherwise they absorb like gold."""
     flaws: FlawsSection = FlawsSection()
     image: ImageSection = ImageSection()
     seed: Annotated[int, Field(ge=0)] = 0
-    """Of all random numbers."""
+    """Seed of all random numbers."""
 
     def to_crystal(self, folder: Path) -> Crystal:
-        """Return the crystal; files are looked for in ``folder``."""
+        """Return the crystal; crystal files are read from ``folder``."""
         if Path(self.crystal).suffix:
             return read_crystal(folder / self.crystal)
         return crystal_by_name(self.crystal)
 
     def to_sample(self, folder: Path) -> Sample:
-        """Return the sample under the scan."""
+        """Return the sample that is scanned."""
         across = self.scan.n_x * self.scan.step_um, self.scan.n_y * self.scan.step_um
         return self.sample.to_sample(self.to_crystal(folder), across, self.seed)
 
     def to_region(self, detector: Detector) -> Region:
-        """Return what is read out of a detector."""
+        """Return the region of a detector that is read out."""
         if self.region is None:
             return Region(detector.shape[::-1])
         return self.region.to_core(detector)
@@ -244,11 +242,11 @@ class SimulationConfig(Section):
         return Flaws(**self.flaws.model_dump())
 
     def to_surface(self) -> Surface | None:
-        """Return the surface behind which the sample absorbs, if it does."""
+        """Return the surface behind which the sample absorbs, or None if it does not."""
         return Surface(self.sample_start_um()) if self.absorb_in_sample else None
 
     def sample_start_um(self) -> float:
-        """Return the depth at which the sample begins."""
+        """Return the depth at which the sample starts."""
         if isinstance(self.sample, PolycrystalSection):
             return self.sample.depths_um[0]
         if isinstance(self.sample, ColumnSection):
@@ -262,7 +260,7 @@ def load_simulation(path: Path | str) -> SimulationConfig:
     Raises
     ------
     ConfigurationError
-        Names the file, the key and, for an unknown key, the nearest valid one.
+        The message names the file, the key and, for an unknown key, the nearest valid one.
     """
     return validated(SimulationConfig, read_yaml(Path(path)), path)
 

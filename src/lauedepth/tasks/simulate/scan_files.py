@@ -1,8 +1,8 @@
-"""Simulated scans as files: points as the beamline writes them, the truth beside them."""
+"""Simulated scans as files: points as the beamline writes them, and the ground truth."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from lauedepth.config import ExperimentConfig, dump_experiment
 from lauedepth.core.errors import InputError, OutputError
 from lauedepth.core.instrument.experiment import Experiment, Region
+from lauedepth.core.progress import Progress, no_progress
 from lauedepth.io import publish, publish_hdf5, read_image, write_point, write_series
 from lauedepth.io.hdf5 import put_attribute
 from lauedepth.simulation import (
@@ -34,8 +35,8 @@ from lauedepth.tasks.simulate.earlier import (
     remove_frames,
 )
 
-Layout = Literal["stack", "series"]
-Progress = Callable[[str, int, int], None]
+Storage = Literal["stack", "series"]
+"""How a point is stored: in one file, or with one file per frame."""
 
 TRUTH_UNITS: Final = {
     "depth_um": "micron",
@@ -63,9 +64,9 @@ def simulated_points(
     simulation : SimulationConfig
     experiment : Experiment
     folder : Path
-        Where a crystal file is looked for.
+        Folder of the crystal file.
     image : Path, optional
-        A measured frame to take the light from, instead of a crystal's pattern.
+        A measured frame to use as the light source, instead of a crystal's pattern.
     """
     if image is not None:
         yield ScanPoint(0, (0.0, 0.0), _point_of_image(simulation, experiment, image))
@@ -91,14 +92,14 @@ def _point_of_image(
     settings = simulation.image
     placed, region = place_image(read_image(path), experiment.detector, settings.start_px)
     if simulation.region is not None:
-        placed, region = _cut(placed, region, simulation.to_region(experiment.detector), path)
+        placed, region = _crop(placed, region, simulation.to_region(experiment.detector), path)
     spots = segment_image(
         placed.astype(np.float64) * settings.counts_scale,
         region,
         threshold_sigma=settings.threshold_sigma,
     )
     if not spots.n_spots:
-        raise InputError("holds no spots", str(path), "lower image.threshold_sigma")
+        raise InputError("contains no spots", str(path), "lower image.threshold_sigma")
     sources = sources_from_image(
         spots,
         depths_um=settings.depths_um or _inner_depths(experiment),
@@ -122,10 +123,10 @@ def _inner_depths(experiment: Experiment) -> tuple[float, float]:
     return start + margin, stop - margin
 
 
-def _cut(
+def _crop(
     image: npt.NDArray[np.generic], region: Region, wanted: Region, path: Path
 ) -> tuple[npt.NDArray[np.float64], Region]:
-    """Cut a placed image to the part that is read out."""
+    """Crop a placed image to the region that is read out."""
     rows, columns = wanted.shape
     top, left = wanted.start[1] - region.start[1], wanted.start[0] - region.start[0]
     inside = top >= 0 and left >= 0
@@ -135,7 +136,7 @@ def _cut(
             f"covers columns {region.start[0]}...{region.start[0] + image.shape[1] - 1} and rows "
             f"{region.start[1]}...{region.start[1] + image.shape[0] - 1} of the detector",
             str(path),
-            "choose a region within it, without binning",
+            "choose a region inside it, without binning",
         )
     return np.asarray(image[top : top + rows, left : left + columns], np.float64), wanted
 
@@ -146,9 +147,9 @@ def write_scan(
     config: ExperimentConfig,
     *,
     name: str = "point",
-    layout: Layout = "stack",
+    storage: Storage = "stack",
     compression: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> list[Path]:
     """Write a scan: ``NAME_0001.h5`` ..., ``truth/NAME_0001.h5`` ... and ``experiment.yml``.
 
@@ -156,16 +157,16 @@ def write_scan(
     ----------
     points : iterator of ScanPoint
     folder : Path or str
-        Created where it is missing.
+        Created if missing.
     config : ExperimentConfig
         What the points are reconstructed with.
     name : str
-    layout : {"stack", "series"}
-        One file a point, or a folder ``NAME_0001`` of one-frame files.
+    storage : {"stack", "series"}
+        One file per point, or a folder ``NAME_0001`` of one-frame files.
     compression : int, optional
         Level of gzip.
     progress : callable, optional
-        Called with (point, frames done, frames in all).
+        Called with (point, frames done, total frames).
 
     Returns
     -------
@@ -192,7 +193,7 @@ def write_scan(
         title = f"{name}_{one.number + 1:04d}"
         write_truth(folder / TRUTH_FOLDER / f"{title}.h5", one.point.truth)
         written.append(
-            _write(one, folder / title, layout, compression=compression, progress=progress)
+            _write(one, folder / title, storage, compression=compression, progress=progress)
         )
     return written
 
@@ -200,10 +201,10 @@ def write_scan(
 def _write(
     one: ScanPoint,
     path: Path,
-    layout: Layout,
+    storage: Storage,
     *,
     compression: int | None,
-    progress: Progress | None,
+    progress: Progress,
 ) -> Path:
     """Write a point as PATH.h5 or as files in the folder PATH; return which."""
     point, n_frames = one.point, one.point.shape[0]
@@ -211,12 +212,11 @@ def _write(
     def frames() -> Iterator[npt.NDArray[np.uint16] | None]:
         for number, frame in enumerate(point.frames()):
             yield frame if point.timeline.recorded[number] else None
-            if progress:
-                progress(path.name, number + 1, n_frames)
+            progress(path.name, number + 1, n_frames)
 
     remove_frames(path)
     write = partial(write_series, path, path.name)
-    if layout == "stack":
+    if storage == "stack":
         path = path.with_name(f"{path.name}.h5")
         write = partial(write_point, path)
     write(
@@ -232,7 +232,7 @@ def _write(
 
 
 def write_truth(path: Path | str, truth: npt.NDArray[np.void]) -> None:
-    """Write what a decoder should find (`simulation.TRUTH`): ``truth/COLUMN`` each."""
+    """Write the ground truth (`simulation.TRUTH`), one dataset ``truth/COLUMN`` per column."""
     with publish_hdf5(path) as file:
         put_attribute(file, "creator", CREATOR)
         group = file.create_group("truth")
@@ -243,18 +243,18 @@ def write_truth(path: Path | str, truth: npt.NDArray[np.void]) -> None:
 
 
 def read_truth(path: Path | str) -> npt.NDArray[np.void]:
-    """Read what `write_truth` wrote: a structured array of dtype `simulation.TRUTH`.
+    """Read a file written by `write_truth`: a structured array of dtype `simulation.TRUTH`.
 
     Raises
     ------
     InputError
-        Not such a file.
+        If it is not such a file.
     """
     try:
         with h5py.File(path, "r", locking=False) as file:
             columns = {name: file[f"truth/{name}"][()] for name in TRUTH.names or ()}
     except (OSError, KeyError) as error:
-        raise InputError("is not the truth of a simulated point", str(path)) from error
+        raise InputError("is not the ground truth of a simulated point", str(path)) from error
     truth = np.zeros(len(columns["row"]), TRUTH)
     for name, values in columns.items():
         truth[name] = values

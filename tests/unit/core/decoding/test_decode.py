@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from lauedepth.core.decoding.decode import decode
+from lauedepth.core.decoding.cpu.decoder import CpuDecoder
+from lauedepth.core.decoding.decode import decode, solve
 from lauedepth.core.decoding.pixels import (
     DecodedPixels,
     DecodeOptions,
@@ -17,8 +18,6 @@ from lauedepth.core.decoding.pixels import (
     PixelFlag,
     PixelStatus,
 )
-from lauedepth.core.decoding.registry import choose_decoder
-from lauedepth.core.errors import BackendUnavailableError
 from lauedepth.core.instrument.aperture import BarTable
 from lauedepth.core.instrument.experiment import Depths, Experiment, Frames
 from lauedepth.core.instrument.raymap import RayMap
@@ -300,7 +299,57 @@ def test_shapes_that_do_not_fit_are_refused(twin: Experiment) -> None:
         decode(twin, np.zeros(2), np.zeros(2), np.zeros((2, 100), np.uint16))
 
 
-def test_backends_by_name() -> None:
-    assert choose_decoder().decoder.name in {"cuda", "cpu"}
-    with pytest.raises(BackendUnavailableError, match=r"no backend 'gpu'.*choose from"):
-        choose_decoder("gpu")
+def test_a_decoder_of_another_method_is_refused(twin: Experiment) -> None:
+    nothing, counts = np.zeros(0), np.zeros((0, 261), np.uint16)
+    options = DecodeOptions(method="published")
+    with pytest.raises(ValueError, match="'cpu' implements the method 'footprint'"):
+        decode(twin, nothing, nothing, counts, backend=CpuDecoder(), options=options)
+
+
+def test_a_table_is_collected_from_what_was_solved(twin: Experiment) -> None:
+    row, column = np.array([700.0]), np.array([900.0])
+    counts = np.zeros((1, 261), np.uint16)
+    solved = solve(twin, row, column, counts, backend="reference")
+    assert solved.answers.status.tolist() == [PixelStatus.DARK]
+    assert solved.collect().status.tolist() == [PixelStatus.DARK]
+
+
+LOST: dict[str, Callable[[int], slice]] = {
+    "the last tenth": lambda n: slice(n - n // 10, n),
+    "the last two fifths": lambda n: slice(n - 2 * n // 5, n),
+    "a tenth in the middle": lambda n: slice(n // 2, n // 2 + n // 10),
+    "every third": lambda n: slice(0, n, 3),
+}
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_lost_frames_make_no_depths_out_of_noise(twin: Experiment, lost: str) -> None:
+    rng = np.random.default_rng(20)
+    row, column = rng.uniform(100, 1900, (2, 4000))
+    frames = len(twin.frames)
+    usable = np.ones(frames, bool)
+    usable[LOST[lost](frames)] = False
+    noise = rng.poisson(60, (row.size, frames)).astype(np.uint16)
+    found = decode(twin, row, column, noise, backend="cpu", usable=usable)
+    # limits.DETECTION promises fewer than one in ten thousand
+    assert (found.status == PixelStatus.DECODED).sum() <= 2
+
+
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+@pytest.mark.parametrize("share", [0.12, 0.4])
+def test_lost_last_frames_decode_as_a_shorter_scan(
+    reference_set: Loader, backend: str, share: float
+) -> None:
+    experiment, traces = reference_set("twin")
+    some = np.flatnonzero(np.isin(traces.kind, ["clean", "faint"]))[
+        :: 4 if backend == "cpu" else 16
+    ]
+    frames = len(experiment.frames)
+    kept = frames - int(share * frames)
+    usable = np.arange(frames) < kept
+    row, column = traces.row[some], traces.column[some]
+    lost = decode(experiment, row, column, traces.counts[some], backend=backend, usable=usable)
+    shorter = replace(experiment, frames=Frames(0, kept))
+    cut = decode(shorter, row, column, traces.counts[some][:, :kept], backend=backend)
+    np.testing.assert_array_equal(lost.status, cut.status)
+    np.testing.assert_allclose(lost.depth_um, cut.depth_um, atol=0.01)

@@ -14,7 +14,8 @@ from lauedepth.core.decoding.registry import choose_decoder
 from lauedepth.core.instrument.experiment import Detector, Frames, Region
 from lauedepth.io import BAND_ROWS, open_point, write_point
 from lauedepth.tasks.parallel.memory import READ_BYTES, largest_block, rank_memory, rows_at_once
-from lauedepth.tasks.reconstruct import BASE_BYTES, BLOCK_PIXELS, BlockSize
+from lauedepth.tasks.reconstruct.blocks import BLOCK_PIXELS, BlockSize
+from lauedepth.tasks.reconstruct.memory import BASE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

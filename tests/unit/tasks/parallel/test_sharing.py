@@ -14,14 +14,16 @@ from lauedepth.core.decoding.cpu.decoder import CpuDecoder
 from lauedepth.core.decoding.decoder import Decoder
 from lauedepth.core.instrument.experiment import Region
 from lauedepth.io import open_point, write_point
-from lauedepth.tasks.parallel.sharing import Share, WorkDone
-from lauedepth.tasks.reconstruct import BlockSize, plan_blocks
+from lauedepth.tasks.parallel.sharing import Share
+from lauedepth.tasks.reconstruct.blocks import BlockSize, plan_blocks
 from lauedepth.tasks.reconstruct.checkpoint import (
     Checkpoint,
     RunIdentity,
     blocks_folder,
     open_checkpoint,
 )
+from lauedepth.tasks.reconstruct.memory import MEMORY_BYTES
+from lauedepth.tasks.reconstruct.run import Job, Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +48,7 @@ class OneRank:
     def take(self, inbox: object) -> range | None:
         return self.answers.pop(0)
 
-    def go_on(self) -> None:
+    def raise_if_stopping(self) -> None:
         """Nothing ends here."""
 
 
@@ -66,7 +68,9 @@ def share_of(point: Point, backend: Decoder, team: OneRank, checkpoint: Checkpoi
     blocks = plan_blocks(np.ones(REGION.shape, np.bool_), BlockSize(32))
     assert len(blocks) == 4
     config = load_experiment(ROOT / "examples" / "experiment.yml")
-    return Share(team, point, config, backend, checkpoint, blocks, WorkDone())  # type: ignore[arg-type]
+    job = Job(point.path, config, Path("r.h5"), None, False, MEMORY_BYTES)
+    run = Run(job, point, backend, RunIdentity({}), checkpoint)
+    return Share(team, run, blocks)  # type: ignore[arg-type]
 
 
 def test_all_that_is_given_is_decoded_and_kept(point: Point, tmp_path: Path) -> None:
@@ -76,8 +80,8 @@ def test_all_that_is_given_is_decoded_and_kept(point: Point, tmp_path: Path) -> 
         share.decode_all()
         assert checkpoint.finished() == {0, 1, 3}
     assert team.done == [0, 1, 3]
-    assert (share.work_done.pixels, share.work_done.blocks) == (96, 3)
-    assert set(share.work_done.seconds) == {"read", "cut", "decode", "cpu", "keep"}
+    assert (share.run.done.pixels, share.run.done.blocks) == (96, 3)
+    assert set(share.run.done.seconds) == {"read", "cut", "decode", "cpu", "keep"}
 
 
 def test_a_block_is_kept_before_the_next_is_begun(point: Point, tmp_path: Path) -> None:

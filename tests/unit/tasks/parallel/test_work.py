@@ -9,8 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lauedepth.core.instrument.experiment import Frames
-from lauedepth.tasks.parallel.selecting import share_of_frames, share_of_rows
 from lauedepth.tasks.parallel.work import (
     LIT_COST,
     WorkQueue,
@@ -18,7 +16,7 @@ from lauedepth.tasks.parallel.work import (
     block_size,
     pixel_costs,
 )
-from lauedepth.tasks.reconstruct import BlockSize, plan_blocks
+from lauedepth.tasks.reconstruct.blocks import BlockSize, plan_blocks
 
 
 def play(queue: WorkQueue, costs: list[float], speeds: list[float]) -> tuple[list[float], float]:
@@ -129,22 +127,3 @@ def test_every_rank_finds_blocks_enough() -> None:
     assert block_size(8_192_000, 320, 8192, slow=False) == 2000
     assert block_size(800_000, 320, 8192, slow=True) == 64
     assert block_size(3, 8, 8192, slow=True) == 1
-
-
-@given(
-    first=st.integers(0, 9),
-    number=st.integers(0, 60),
-    stride=st.integers(1, 7),
-    ranks=st.integers(1, 20),
-)
-def test_shares_of_frames_and_rows_are_all_there_is(
-    first: int, number: int, stride: int, ranks: int
-) -> None:
-    frames = Frames(first, first + number * stride, stride)
-    shares = [share_of_frames(frames, rank, ranks).indices for rank in range(ranks)]
-    np.testing.assert_array_equal(np.concatenate(shares), frames.indices)
-    rows = np.arange(number)
-    parts = [rows[share_of_rows(number, rank, ranks)] for rank in range(ranks)]
-    np.testing.assert_array_equal(np.concatenate(parts), rows)
-    sizes = [len(share) for share in shares]
-    assert max(sizes) - min(sizes) <= 1

@@ -15,16 +15,16 @@ from hypothesis.extra import numpy as hnp
 from lauedepth.core.decoding.pixels import DecodedPixels, DecodeOptions
 from lauedepth.core.decoding.registry import choose_decoder
 from lauedepth.io import BAND_ROWS, open_point
-from lauedepth.tasks.reconstruct import (
-    Block,
+from lauedepth.tasks.reconstruct.blocks import (
+    TRANSPOSED_PIXELS,
     BlockSize,
+    PixelBlock,
     decode_block,
     join_decoded,
     plan_blocks,
     plan_readings,
     traces_of,
 )
-from lauedepth.tasks.reconstruct.blocks import TRANSPOSED_PIXELS
 
 if TYPE_CHECKING:
     from .conftest import SmallPoint
@@ -90,11 +90,11 @@ def test_traces_are_the_pixels_of_the_band() -> None:
     rng = np.random.default_rng(1)
     band = rng.integers(0, 60000, (7, 5, 6)).astype(np.uint16)
     rows, columns = np.array([10, 10, 12, 14]), np.array([0, 5, 3, 5])
-    traces = traces_of(band, 10, Block(0, (0, 64), rows, columns))
+    traces = traces_of(band, 10, PixelBlock(0, (0, 64), rows, columns))
     expected = [band[:, r - 10, c] for r, c in zip(rows, columns, strict=True)]
     np.testing.assert_array_equal(traces, expected)
     assert traces.flags.c_contiguous
-    frames = traces_of(band, 10, Block(0, (0, 64), rows, columns), as_frames=True)
+    frames = traces_of(band, 10, PixelBlock(0, (0, 64), rows, columns), as_frames=True)
     np.testing.assert_array_equal(frames, expected)
     assert frames.T.flags.c_contiguous
 
@@ -105,7 +105,7 @@ def test_traces_are_cut_in_tiles_without_a_seam(part: float) -> None:
     band = rng.integers(0, 60000, (9, 20, TRANSPOSED_PIXELS // 4)).astype(np.uint16)
     rows, columns = np.nonzero(rng.random(band.shape[1:]) < part)
     assert rows.size > TRANSPOSED_PIXELS
-    traces = traces_of(band, 0, Block(0, (0, 64), rows, columns))
+    traces = traces_of(band, 0, PixelBlock(0, (0, 64), rows, columns))
     assert traces.flags.c_contiguous
     np.testing.assert_array_equal(traces, band[:, rows, columns].T)
 
@@ -113,7 +113,7 @@ def test_traces_are_cut_in_tiles_without_a_seam(part: float) -> None:
 def test_rows_all_lit_are_not_copied() -> None:
     band = np.random.default_rng(1).integers(0, 60000, (7, 5, 6)).astype(np.uint16)
     rows, columns = np.indices((2, 6)).reshape(2, -1) + np.array([[12], [0]])
-    traces = traces_of(band, 10, Block(0, (0, 64), rows, columns), as_frames=True)
+    traces = traces_of(band, 10, PixelBlock(0, (0, 64), rows, columns), as_frames=True)
     assert np.shares_memory(traces, band)
     np.testing.assert_array_equal(traces.T.reshape(7, 2, 6), band[:, 2:4])
 
@@ -129,14 +129,14 @@ def test_decoded_blocks_joined_are_the_pixels_decoded_at_once(small_point: Small
     with open_point(small_point.path, config.data.key, experiment.frames) as point:
         band = point.read_rows(0, 64)
 
-        def decoded(blocks: list[Block]) -> DecodedPixels:
+        def decoded(blocks: list[PixelBlock]) -> DecodedPixels:
             parts = [
                 decode_block(
                     experiment,
                     point.region,
                     block,
                     traces_of(band, 0, block),
-                    backend=choose_decoder().decoder,
+                    decoder=choose_decoder().decoder,
                     options=DecodeOptions(),
                     usable=point.usable,
                 )

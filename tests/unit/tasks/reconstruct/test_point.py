@@ -10,24 +10,17 @@ import h5py
 import numpy as np
 import pytest
 
-from lauedepth.core.decoding.answers import Answers, Traces
 from lauedepth.core.decoding.cpu.decoder import CpuDecoder
 from lauedepth.core.decoding.decoder import Decoder
-from lauedepth.core.decoding.pixels import DecodeOptions
-from lauedepth.core.decoding.registry import choose_decoder
-from lauedepth.core.errors import LaueDepthError, OutputError
-from lauedepth.core.instrument.experiment import Experiment
-from lauedepth.core.instrument.raymap import RayMap
-from lauedepth.io import open_point, read_result, validate_file
+from lauedepth.core.errors import OutputError
+from lauedepth.io import read_result, validate_file
 from lauedepth.tasks.reconstruct import (
     Summary,
-    estimate_point,
-    inspect_pixel,
     reconstruct_point,
-    start_backend,
 )
+from lauedepth.tasks.reconstruct.alone import STEPS
 from lauedepth.tasks.reconstruct.checkpoint import CheckpointError, blocks_folder
-from lauedepth.tasks.reconstruct.point import BASE_BYTES, MEMORY_BYTES, STEPS
+from lauedepth.tasks.reconstruct.memory import BASE_BYTES, MEMORY_BYTES
 
 if TYPE_CHECKING:
     from .conftest import SmallPoint
@@ -110,7 +103,7 @@ def test_little_memory_gives_the_same_bytes(
 
 
 class Batched(CpuDecoder):
-    """The CPU's decoder as a device would be used: many pixels a call, as frames."""
+    """The CPU's decoder as a device would be used: many pixels per call, as frames."""
 
     batch_pixels = 100_000
     prefers_frames = True
@@ -154,32 +147,6 @@ def test_a_stopped_run_of_large_batches_repeats_no_finished_block(
     summary = reconstruct_point(*where, backend=batched, resume=True)
     assert (summary.resumed_blocks, summary.blocks) == (1, 2)
     assert digests(output) == digests(undisturbed.output)
-
-
-def test_a_device_starts_for_frames_and_traces_and_says_when_it_compiles(
-    small_point: SmallPoint,
-) -> None:
-    told: list[tuple[int, int]] = []
-    layouts: list[bool] = []
-
-    class Fresh(Batched):
-        def __init__(self, ready: bool) -> None:
-            self.ready = ready
-
-        def solve(
-            self, experiment: Experiment, rays: RayMap, traces: Traces, options: DecodeOptions
-        ) -> Answers:
-            layouts.append(traces.counts.flags.c_contiguous)
-            return super().solve(experiment, rays, traces, options)
-
-        def is_compiled(self) -> bool:
-            return self.ready
-
-    core, options = small_point.config.to_core(), DecodeOptions()
-    for ready in (True, False):
-        start_backend(Fresh(ready), core, options, lambda *progress: told.append(progress))
-    assert told == [(0, 1), (1, 1)]
-    assert layouts == [True, False] * 2
 
 
 def test_a_finished_result_is_kept_on_resume_but_not_without(
@@ -263,39 +230,7 @@ def test_the_input_s_metadata_is_in_the_result(undisturbed: Summary) -> None:
     assert result.provenance.backend == undisturbed.backend
 
 
-def test_the_estimate_is_near_what_is_needed(small_point: SmallPoint, undisturbed: Summary) -> None:
-    config = small_point.config
-    with open_point(small_point.path, config.data.key, config.to_core().frames) as point:
-        estimate = estimate_point(point, config, choose_decoder().decoder)
-    assert estimate.pixels == pytest.approx(undisturbed.pixels, rel=0.1)
-    assert estimate.input_bytes == 261 * 200 * 48 * 2
-    assert BASE_BYTES < estimate.memory_bytes < BASE_BYTES + 2 * estimate.input_bytes
-    assert estimate.decode_seconds > 0
-
-
-@pytest.mark.parametrize("name", ["small_point", "point_through_bars"])
-def test_one_pixel_looked_at_has_a_fit_within_its_noise(
-    name: str, request: pytest.FixtureRequest
-) -> None:
-    chosen: SmallPoint = request.getfixturevalue(name)
-    config, truth = chosen.config, chosen.truth[0]
-    with open_point(chosen.path, config.data.key, config.to_core().frames) as point:
-        pixel = inspect_pixel(
-            point, config, choose_decoder().decoder, int(truth["row"]), int(truth["column"])
-        )
-        with pytest.raises(LaueDepthError, match="not in the image"):
-            inspect_pixel(point, config, choose_decoder().decoder, 200, 0)
-    assert pixel.fit is not None
-    chi_square = float(((pixel.counts - pixel.fit) ** 2 / np.maximum(pixel.fit, 1)).mean())
-    assert 0.7 < chi_square < 1.4
-    assert pixel.found[0].depth_um == pytest.approx(truth["depth_um"], abs=0.3)
-    assert (pixel.detector_row, pixel.detector_column) == (
-        900 + truth["row"],
-        1000 + truth["column"],
-    )
-
-
-def test_a_run_killed_after_publishing_leaves_nothing_when_gone_on_with(
+def test_a_run_killed_after_publishing_leaves_nothing_when_resumed(
     small_point: SmallPoint, tmp_path: Path
 ) -> None:
     output, blocks = tmp_path / "r.h5", tmp_path / "r.h5.blocks"

@@ -15,7 +15,7 @@ from lauedepth.config import ExperimentConfig
 from lauedepth.core.errors import InputError
 from lauedepth.core.instrument.experiment import Region
 from lauedepth.io import Point, open_point
-from lauedepth.tasks.reconstruct import read_mask, select_pixels, with_threshold
+from lauedepth.tasks.reconstruct.selection import read_mask, select_pixels, with_threshold
 
 if TYPE_CHECKING:
     from .conftest import SmallPoint

@@ -13,12 +13,14 @@ from lauedepth.config import load_experiment
 from lauedepth.core.errors import OutputError
 from lauedepth.core.instrument.experiment import Region
 from lauedepth.simulation import LightSources, ScanPoint, SimulatedPoint
-from lauedepth.tasks.simulate.scan_files import write_scan
+from lauedepth.tasks.simulate.scan_files import Storage, write_scan
 
 EXPERIMENT = load_experiment(Path(__file__).parents[4] / "examples" / "experiment.yml")
 
 
-def simulate(folder: Path, frames: int = 12, layout: str = "stack", name: str = "point") -> None:
+def simulate(
+    folder: Path, frames: int = 12, layout: Storage = "stack", name: str = "point"
+) -> None:
     data = EXPERIMENT.data.model_copy(update={"stop_frame": frames})
     config = EXPERIMENT.model_copy(update={"data": data})
     light = LightSources.of(np.array([3]), np.array([4]), 10.0, 12.0, 500.0)
@@ -28,7 +30,7 @@ def simulate(folder: Path, frames: int = 12, layout: str = "stack", name: str = 
         folder,
         config,
         name=name,
-        layout=layout,  # type: ignore[arg-type]
+        storage=layout,
     )
 
 
@@ -59,7 +61,7 @@ def measured(path: Path) -> Callable[[], None]:
         "truth/point_0001.h5",
     ],
 )
-def test_nothing_of_the_users_is_replaced(tmp_path: Path, name: str, layout: str) -> None:
+def test_nothing_of_the_users_is_replaced(tmp_path: Path, name: str, layout: Storage) -> None:
     see = measured(tmp_path / name)
     before = sorted(path for path in tmp_path.rglob("*") if path.is_file())
     with pytest.raises(OutputError, match="was not simulated") as caught:
@@ -90,7 +92,7 @@ def test_links_are_not_followed(tmp_path: Path, name: str, partial: bool) -> Non
 
 
 @pytest.mark.parametrize("layout", ["stack", "series"])
-def test_its_own_files_are_replaced(tmp_path: Path, layout: str) -> None:
+def test_its_own_files_are_replaced(tmp_path: Path, layout: Storage) -> None:
     simulate(tmp_path, 12, layout)
     simulate(tmp_path, 9, layout)
     if layout == "series":

@@ -1,4 +1,4 @@
-"""Compiled: a range of pixels, one after the other, in scratch of its own."""
+"""Pixels one after the other, in scratch of their own."""
 
 from __future__ import annotations
 
@@ -6,36 +6,62 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from lauedepth.core.decoding import limits
-from lauedepth.core.decoding.cpu._bins import set_supports, solve_bins, widen_bins
-from lauedepth.core.decoding.cpu._fit import fill_weights, fit_boxes
-from lauedepth.core.decoding.cpu._pixel import (
-    AMBIGUOUS,
-    DECODED,
-    NO_MATCH,
-    explain,
-    fill_gaps,
-    refit_clear,
+from lauedepth.core.decoding.compiled.decisions import (
+    has_rival,
+    judge,
     scale_of,
     set_box,
-    set_sources,
     significant,
+    too_few,
     unexplained,
 )
-from lauedepth.core.decoding.cpu._search import OUTSIDE, prepare_search, run_search, search_size
-from lauedepth.core.decoding.cpu._shadow import (
+from lauedepth.core.decoding.compiled.footprint import (
+    bins_of,
+    has_shape,
+    set_depths,
+    set_sources,
+    set_supports,
+)
+from lauedepth.core.decoding.compiled.jit import compiled
+from lauedepth.core.decoding.compiled.problem import Problem
+from lauedepth.core.decoding.compiled.rays import (
     OPAQUE,
-    build_integral,
-    build_knots,
-    ray_line,
+    middle_of,
+    misses_code,
+    search_line,
     window_of,
 )
-from lauedepth.core.decoding.cpu._types import (
+from lauedepth.core.decoding.compiled.types import (
+    BACKGROUND,
+    BOX,
+    BOXES,
+    CENTRE,
+    CHI_SQUARE,
+    COUNT,
+    DARK,
+    DECODED,
+    FIRST,
+    FREEDOM,
+    INVALID,
+    LOG_ABSORPTION,
+    NO_MATCH,
+    OUTSIDE_CODE,
+    SCORE,
+    START,
+    STEP,
+    WIDTH,
     Array,
     Fit,
     Size,
+)
+from lauedepth.core.decoding.cpu._bins import solve_bins, widen_bins
+from lauedepth.core.decoding.cpu._fit import fill_weights, fit_boxes
+from lauedepth.core.decoding.cpu._pixel import copy_measured, explain, refit_transparent
+from lauedepth.core.decoding.cpu._search import prepare_search, run_search
+from lauedepth.core.decoding.cpu._shadow import build_integral, build_knots
+from lauedepth.core.decoding.cpu._types import (
     Space,
     View,
     Work,
@@ -44,33 +70,10 @@ from lauedepth.core.decoding.cpu._types import (
     new_space,
     new_work,
 )
-from lauedepth.core.decoding.pixels import PixelStatus
-
-DARK = int(PixelStatus.DARK)
-INVALID = int(PixelStatus.INVALID)
-MISSED = int(PixelStatus.OUTSIDE)
-
-
-class Problem(NamedTuple):
-    """What all pixels have in common.
-
-    `geometry` holds the aperture's centre (code, normal), its step, the beam's direction,
-    half the code's length and the thickness; `depths` (start, stop) in µm; `bins` (start,
-    width) in µm; `background` is NaN where it is not known.
-    """
-
-    bar_knots: Array
-    bar_running: Array
-    geometry: Array
-    depths: Array
-    bins: Array
-    candidates: int
-    with_energy: bool
-    background: float
 
 
 class AnswerArrays(NamedTuple):
-    """The arrays of `core.answers.Answers`."""
+    """The arrays of `Answers`."""
 
     status: Array
     background: Array
@@ -84,11 +87,9 @@ class AnswerArrays(NamedTuple):
     footprint: Array
 
 
-@njit(cache=True, nogil=True)
-def decode_range(
-    begin: int, end: int, counts: Array, pixels: Array, problem: Problem, answers: AnswerArrays
-) -> None:
-    """Decode the pixels from begin to end.
+@compiled
+def decode_pixels(counts: Array, pixels: Array, problem: Problem, answers: AnswerArrays) -> None:
+    """Decode pixels one after the other.
 
     Parameters
     ----------
@@ -99,22 +100,22 @@ def decode_range(
     problem : Problem
     answers : AnswerArrays
     """
-    total = counts.shape[1]
+    pixel_count, total = counts.shape
     bins = answers.footprint.shape[1]
     knots = np.empty(2 * problem.bar_knots.size + 2)
     bars, rises, integral = np.empty_like(knots), np.empty_like(knots), np.empty_like(knots)
     mask, measured = np.empty(total), np.empty(total)
-    space = new_space(total, problem.candidates, OUTSIDE, limits.CANDIDATES)
+    space = new_space(total, problem.candidates)
     work = new_work(total, knots.size, bins)
     fits = (new_fit(total), new_fit(total), new_fit(total), new_fit(total))
-    for index in range(begin, end):
+    for index in range(pixel_count):
         count = 0
         for k in range(total):
             good = not math.isnan(counts[index, k])
             mask[k] = 1.0 if good else 0.0
             measured[k] = counts[index, k] if good else 0.0
             count += good
-        if count < max(limits.LEAST_FRAMES, limits.LEAST_USABLE * total):
+        if too_few(count, total):
             answers.status[index] = INVALID
             continue
         view = View(knots, bars, rises, integral, pixels[index], problem.geometry, mask, count)
@@ -123,7 +124,7 @@ def decode_range(
         )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _decode_one(
     index: int,
     view: View,
@@ -141,66 +142,53 @@ def _decode_one(
     spread = 0.0
     for k in range(counts.size):
         spread += view.mask[k] * (counts[k] - level) ** 2
-    middle = 0.5 * (problem.depths[0] + problem.depths[1])
+    middle = middle_of(problem.depths)
     build_knots(
         problem.bar_knots, problem.bar_running,
         window_of(view.pixel, view.geometry, middle), view.knots, view.bars, view.rises,
     )  # fmt: skip
     build_integral(view.knots, view.bars, view.rises, OPAQUE, view.integral)
-    if _misses_code(view, problem):
-        return MISSED
-    size = _set_search(view, problem, middle, space)
-    fill_gaps(counts, view.mask, space.filled)
+    knots = problem.bar_knots
+    if misses_code(
+        view.pixel, view.geometry, problem.depths, counts.size, knots[0], knots[knots.size - 1]
+    ):
+        return OUTSIDE_CODE
+    size = set_search(view, problem, space)
+    copy_measured(counts, view.mask, space.filled)
     hits = run_search(size, space, limits.CANDIDATES)
-    if hits == 0 or not significant(space.found[0, 2], spread, level, view.measured - 2):
+    if hits == 0 or not significant(space.found[0, SCORE], spread, level, view.measured - 2):
         answers.background[index] = level
         return DARK
     best = fits[0]
-    rivalled = _fit_places(view, counts, hits, space, fits, work)
-    single = best.state[0]
+    rivalled = _fit_candidates(view, counts, hits, space, fits, work)
+    single = best.state[CHI_SQUARE]
     absorption = explain(view, counts, level, size, best, fits[1:], space, work)
-    changed = best.state[0] != single or best.state[2] != 1
-    answers.background[index] = best.theta[3 * int(best.state[2])]
+    boxes = int(best.state[BOXES])
+    answers.background[index] = best.theta[BOX * boxes + BACKGROUND]
     flat = spread / level
-    if unexplained(best.state[0], flat, view.measured):
-        return NO_MATCH
-    if rivalled and not changed:
-        return AMBIGUOUS
+    status = judge(best.state[CHI_SQUARE], boxes, single, rivalled, flat, view.measured)
+    if status != DECODED:
+        return status
     status = _solve(index, view, absorption, counts, flat, problem, best, work, answers)
     if problem.with_energy and status == DECODED and math.isnan(answers.depth_um[index, 1]):
-        refit_clear(view, counts, best, problem.background, fits[2], work)
-        boxes = int(best.state[2])
-        answers.absorption[index] = math.exp(fits[2].theta[3 * boxes + 1])
-        answers.absorption_error[index] = math.sqrt(fits[2].variance[3 * boxes + 1])
+        refit_transparent(view, counts, best, problem.background, fits[2], work)
+        at = BOX * boxes + LOG_ABSORPTION
+        answers.absorption[index] = math.exp(fits[2].theta[at])
+        answers.absorption_error[index] = math.sqrt(fits[2].variance[at])
     return status
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _misses_code(view: View, problem: Problem) -> bool:
-    """Tell whether the rays pass beside the code in every frame."""
-    least, most = np.inf, -np.inf
-    for depth in problem.depths:
-        a, b = ray_line(view.pixel, view.geometry, depth)
-        for u in (a, a + b * (view.mask.size - 1)):
-            least, most = min(least, u), max(most, u)
-    return most < problem.bar_knots[0] or least > problem.bar_knots[-1]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _set_search(view: View, problem: Problem, middle: float, space: Space) -> Size:
+@compiled
+def set_search(view: View, problem: Problem, space: Space) -> Size:
     """Prepare the search of a pixel; return its size."""
-    first = ray_line(view.pixel, view.geometry, problem.depths[0])[0]
-    last = ray_line(view.pixel, view.geometry, problem.depths[1])[0]
-    advance = ray_line(view.pixel, view.geometry, middle)[1]
-    size = search_size(first, last, advance, view.mask.size)
-    start = min(first, last) if advance > 0.0 else max(first, last)
+    start, advance, size = search_line(view.pixel, view.geometry, problem.depths, view.mask.size)
     prepare_search(view, start, advance, size, space)
-    space.line[0], space.line[1] = start, advance * size[0]
+    space.line[START], space.line[STEP] = start, advance * size[0]
     return size
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _fit_places(
+@compiled
+def _fit_candidates(
     view: View, counts: Array, hits: int, space: Space, fits: tuple[Fit, ...], work: Work
 ) -> bool:
     """Fit the places found, the best into `fits[0]`; True if another fits about as well."""
@@ -210,26 +198,19 @@ def _fit_places(
     widths = np.empty(hits)
     chosen = -1
     for place in range(hits):
-        if space.found[place, 2] < limits.CANDIDATE_SCORE * space.found[0, 2]:
+        if space.found[place, SCORE] < limits.CANDIDATE_SCORE * space.found[0, SCORE]:
             continue
-        set_box(view, space, place, trial.theta, 0)
+        set_box(view.pixel, view.geometry, space.line, space.found[place], trial.theta, 0)
         fit_boxes(view, OPAQUE, counts, trial, 1, False, np.nan, work)
-        chi_squares[place] = trial.state[0]
-        centres[place], widths[place] = trial.theta[0], trial.theta[1]
-        if chosen < 0 or trial.state[0] < chi_squares[chosen]:
+        chi_squares[place] = trial.state[CHI_SQUARE]
+        centres[place], widths[place] = trial.theta[CENTRE], trial.theta[WIDTH]
+        if chosen < 0 or chi_squares[place] < chi_squares[chosen]:
             chosen = place
             copy_fit(trial, best)
-    for place in range(hits):
-        if place == chosen or chi_squares[place] == np.inf:
-            continue
-        near = chi_squares[place] - chi_squares[chosen] < limits.DISTINCT * scale_of(best)
-        apart = abs(centres[place] - centres[chosen])
-        if near and apart > 0.5 * (widths[place] + widths[chosen]):
-            return True
-    return False
+    return has_rival(chi_squares, centres, widths, hits, chosen, scale_of(best))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _solve(
     index: int,
     view: View,
@@ -256,18 +237,19 @@ def _solve(
             view, absorption, counts, problem.bins, bin_count, least_gain, chi_square,
             supports[0], work,
         )  # fmt: skip
-    size = supports[0, 1] + (supports[1, 1] if number_of == 2 else 0)
-    shaped = fit.state[0] - chi_square > scale * (size + limits.SHAPE * math.sqrt(2.0 * size))
-    answers.background[index] = work.values[size] if shaped else fit.theta[3 * int(fit.state[2])]
+    size = bins_of(supports, number_of)
+    shaped = has_shape(fit.state[CHI_SQUARE], chi_square, size, scale)
+    background = fit.theta[BOX * int(fit.state[BOXES]) + BACKGROUND]
+    answers.background[index] = work.values[size] if shaped else background
     if unexplained(chi_square, flat, view.measured):
         return NO_MATCH
-    answers.residual[index] = chi_square / fit.state[1]
+    answers.residual[index] = chi_square / fit.state[FREEDOM]
     return _record(
         index, sources, supports, number_of, shaped, scale, problem.bins, work.values, answers
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _record(
     index: int,
     sources: Array,
@@ -279,28 +261,19 @@ def _record(
     values: Array,
     answers: AnswerArrays,
 ) -> int:
-    """Write down a solved pixel, the stronger depth first; return its status."""
-    totals = np.zeros(2)
-    moments = np.zeros(2)
+    """Write a solved pixel into the answers; return its status."""
     at = 0
     for number in range(number_of):
         first, count = supports[number]
         for inner in range(count):
-            value = values[at + inner]
-            totals[number] += value
-            moments[number] += value * (bins[0] + bins[1] * (first + inner + 0.5))
-            answers.footprint[index, first + inner] = value
+            answers.footprint[index, first + inner] = values[at + inner]
         at += count
-    row = 0
-    leader = 1 if number_of == 2 and totals[1] > totals[0] else 0
-    for number in (leader, 1 - leader):
-        if not totals[number] > 0.0:
-            continue
-        begin, end, centroid, variance = sources[number]
-        answers.depth_um[index, row] = moments[number] / totals[number] if shaped else centroid
-        answers.depth_error_um[index, row] = math.sqrt(variance * scale)
-        answers.width_um[index, row] = end - begin
-        answers.bins[index, row, 0] = supports[number, 0]
-        answers.bins[index, row, 1] = supports[number, 1]
-        row += 1
-    return DECODED if row > 0 else NO_MATCH
+    leaders = np.empty(2, np.int64)
+    depths = set_depths(
+        sources, supports, number_of, shaped, scale, bins, values, answers.depth_um[index],
+        answers.depth_error_um[index], answers.width_um[index], leaders,
+    )  # fmt: skip
+    for row in range(depths):
+        answers.bins[index, row, FIRST] = supports[leaders[row], FIRST]
+        answers.bins[index, row, COUNT] = supports[leaders[row], COUNT]
+    return DECODED if depths > 0 else NO_MATCH

@@ -1,30 +1,43 @@
-"""Compiled: box fits and footprints (`core.footprint`)."""
+"""Box fits and footprints, as in `reference.box_fit`."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-from numba import njit
 
-from lauedepth.core.decoding.cpu._linear import cholesky, dot, nnls, substitute, weighted_gram
-from lauedepth.core.decoding.cpu._shadow import average, build_integral, fill_line, ray_line
-from lauedepth.core.decoding.cpu._types import Array, Fit, View, Work
-from lauedepth.core.decoding.limits import ABSORPTION_RANGE, FIT_ROUNDS, LEAST_WIDTH_UM
-from lauedepth.core.decoding.reference.box_fit import (
+from lauedepth.core.decoding.compiled.decisions import centroid_slope, parameters_of, set_bounds
+from lauedepth.core.decoding.compiled.jit import compiled, compiled_fast
+from lauedepth.core.decoding.compiled.linear import cholesky, substitute
+from lauedepth.core.decoding.compiled.rays import ray_line
+from lauedepth.core.decoding.compiled.types import (
+    BACKGROUND,
+    BOX,
+    BOXES,
+    CENTRE,
+    CENTROID_VARIANCE,
+    CHI_SQUARE,
+    FREEDOM,
+    INTENSITY,
+    LOG_ABSORPTION,
+    WIDTH,
+    Array,
+    Fit,
+)
+from lauedepth.core.decoding.cpu._linear import dot, nnls, weighted_gram
+from lauedepth.core.decoding.cpu._shadow import average, build_integral, fill_line
+from lauedepth.core.decoding.cpu._types import View, Work
+from lauedepth.core.decoding.limits import (
     CONVERGED,
     DAMPING_RETRY,
     DAMPING_START,
+    FIT_ROUNDS,
     LOG_STEP,
-    REACH_UM,
     TINY,
 )
 
-LOG_LOW = math.log(ABSORPTION_RANGE[0])
-LOG_HIGH = math.log(ABSORPTION_RANGE[1])
 
-
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def fill_box(
     view: View,
     integral: Array,
@@ -45,7 +58,7 @@ def fill_box(
     average(begin, end, work.lines[0], work.lines[2], work.lines[3], mean)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@compiled_fast
 def _box_slopes(
     intensity: float,
     width: float,
@@ -63,7 +76,7 @@ def _box_slopes(
         by_width[k] = scale * (0.5 * (lines[0, k] + lines[1, k]) - mean[k])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def model(
     view: View,
     absorption: float,
@@ -76,32 +89,33 @@ def model(
 ) -> None:
     """Fill in the expected trace and its derivatives by every parameter."""
     integral = view.integral
-    wary = absorption
+    shifted = absorption
     if with_absorption:
-        absorption = math.exp(theta[3 * boxes + 1])
-        wary = math.exp(theta[3 * boxes + 1] + LOG_STEP)
-        integral = work.clear
+        absorption = math.exp(theta[BOX * boxes + LOG_ABSORPTION])
+        shifted = math.exp(theta[BOX * boxes + LOG_ABSORPTION] + LOG_STEP)
+        integral = work.fitted
         build_integral(view.knots, view.bars, view.rises, absorption, integral)
-        build_integral(view.knots, view.bars, view.rises, wary, work.wary)
-        slopes[3 * boxes + 1, :] = 0.0
-    expected[:] = theta[3 * boxes]
-    slopes[3 * boxes, :] = 1.0
+        build_integral(view.knots, view.bars, view.rises, shifted, work.shifted)
+        slopes[BOX * boxes + LOG_ABSORPTION, :] = 0.0
+    expected[:] = theta[BOX * boxes + BACKGROUND]
+    slopes[BOX * boxes + BACKGROUND, :] = 1.0
     for number in range(boxes):
-        centre, width, intensity = theta[3 * number], theta[3 * number + 1], theta[3 * number + 2]
-        mean = slopes[3 * number + 2]
+        at = BOX * number
+        centre, width, intensity = theta[at + CENTRE], theta[at + WIDTH], theta[at + INTENSITY]
+        mean = slopes[at + INTENSITY]
         if with_absorption:
-            fill_box(view, work.wary, wary, centre, width, work.lines[4], work)
+            fill_box(view, work.shifted, shifted, centre, width, work.lines[4], work)
         fill_box(view, integral, absorption, centre, width, mean, work)
         _box_slopes(
-            intensity, width, work.lines, mean,
-            slopes[3 * number], slopes[3 * number + 1], expected,
+            intensity, width, work.lines, mean, slopes[at + CENTRE], slopes[at + WIDTH], expected
         )  # fmt: skip
         if with_absorption:
+            by_absorption = slopes[BOX * boxes + LOG_ABSORPTION]
             for k in range(mean.size):
-                slopes[3 * boxes + 1, k] += intensity * (work.lines[4, k] - mean[k]) / LOG_STEP
+                by_absorption[k] += intensity * (work.lines[4, k] - mean[k]) / LOG_STEP
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def start_fit(
     view: View,
     absorption: float,
@@ -113,39 +127,24 @@ def start_fit(
     work: Work,
 ) -> None:
     """Set bounds, and intensities and background by least squares on the shapes given."""
-    low, high = work.low, work.high
     level = counts.sum() / view.measured
     integral = view.integral
     if with_absorption:
-        absorption = math.exp(theta[3 * boxes + 1])
-        integral = work.clear
+        absorption = math.exp(theta[BOX * boxes + LOG_ABSORPTION])
+        integral = work.fitted
         build_integral(view.knots, view.bars, view.rises, absorption, integral)
     for number in range(boxes):
         fill_box(
-            view, integral, absorption, theta[3 * number], theta[3 * number + 1],
+            view, integral, absorption, theta[BOX * number + CENTRE], theta[BOX * number + WIDTH],
             work.slopes[number], work,
         )  # fmt: skip
     work.slopes[boxes, :] = 1.0
     work.weights[:] = view.mask
     least_squares(boxes + 1, counts, work, 0)
-    for number in range(boxes):
-        centre, width = theta[3 * number], theta[3 * number + 1]
-        reach = width + REACH_UM
-        low[3 * number], high[3 * number] = centre - reach, centre + reach
-        low[3 * number + 1], high[3 * number + 1] = LEAST_WIDTH_UM, 3.0 * reach
-        low[3 * number + 2], high[3 * number + 2] = 0.0, np.inf
-        theta[3 * number + 1] = max(width, LEAST_WIDTH_UM)
-        theta[3 * number + 2] = max(work.values[number], 1e-3 * level)
-    at = 3 * boxes
-    if math.isnan(background):
-        theta[at], low[at], high[at] = work.values[boxes], 0.0, np.inf
-    else:
-        theta[at], low[at], high[at] = background, background, background
-    if with_absorption:
-        low[at + 1], high[at + 1] = LOG_LOW, LOG_HIGH
+    set_bounds(level, theta, boxes, with_absorption, background, work.values, work.low, work.high)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def least_squares(size: int, counts: Array, work: Work, solved: int) -> float:
     """Solve for non-negative multiples of `work.slopes` that sum to the counts.
 
@@ -169,14 +168,14 @@ def least_squares(size: int, counts: Array, work: Work, solved: int) -> float:
     return chi_square
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@compiled_fast
 def fill_weights(expected: Array, mask: Array, weights: Array) -> None:
     """Fill in 1/variance of counts with this expectation; below one count it is one."""
     for k in range(expected.size):
         weights[k] = mask[k] / max(expected[k], 1.0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@compiled_fast
 def cost(counts: Array, expected: Array, weights: Array) -> float:
     """Return the weighted sum of squared differences."""
     total = 0.0
@@ -185,7 +184,7 @@ def cost(counts: Array, expected: Array, weights: Array) -> float:
     return total
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@compiled_fast
 def normal_matrix(
     slopes: Array, free: Array, count: int, weights: Array, scaled: Array, gram: Array
 ) -> None:
@@ -203,7 +202,7 @@ def normal_matrix(
         gram[row, row] += TINY
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def scoring_step(
     view: View, counts: Array, fit: Fit, count: int, damping: float, step: Array, work: Work
 ) -> bool:
@@ -222,7 +221,7 @@ def scoring_step(
     return dot(work.moments[:count], step) > CONVERGED
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def fit_boxes(
     view: View,
     absorption: float,
@@ -236,7 +235,7 @@ def fit_boxes(
     """Fit boxes by Fisher scoring, from the shapes in `fit.theta` on."""
     theta = fit.theta
     start_fit(view, absorption, counts, theta, boxes, with_absorption, background, work)
-    size = 3 * boxes + 1 + (1 if with_absorption else 0)
+    size = parameters_of(boxes, with_absorption)
     count = 0
     for number in range(size):
         if work.high[number] > work.low[number]:
@@ -268,17 +267,17 @@ def fit_boxes(
         work.slopes[:size] = work.trial_slopes[:size]
         damping *= 0.1
     _finish(view, counts, fit, boxes, count, size, work)
-    fit.state[1] = view.measured - count
-    fit.state[2] = boxes
+    fit.state[FREEDOM] = view.measured - count
+    fit.state[BOXES] = boxes
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _finish(
     view: View, counts: Array, fit: Fit, boxes: int, count: int, size: int, work: Work
 ) -> None:
     """Fill in the variance of each parameter and chi-square."""
     fill_weights(fit.expected, view.mask, work.weights)
-    fit.state[0] = cost(counts, fit.expected, work.weights)
+    fit.state[CHI_SQUARE] = cost(counts, fit.expected, work.weights)
     normal_matrix(work.slopes, work.members, count, work.weights, work.scaled, work.gram)
     fit.variance[:size] = 0.0
     good = cholesky(work.gram, count)
@@ -290,26 +289,12 @@ def _finish(
         fit.variance[work.members[row]] = abs(unit[row]) if good else np.inf
     pull = np.zeros(count)
     for row in range(count):
-        pull[row] = unit[row] = _centroid_slope(fit.theta, boxes, work.members[row])
+        pull[row] = unit[row] = centroid_slope(fit.theta, boxes, work.members[row])
     substitute(work.gram, count, unit)
-    fit.state[3] = abs(dot(pull, unit)) if good else np.inf
+    fit.state[CENTROID_VARIANCE] = abs(dot(pull, unit)) if good else np.inf
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _centroid_slope(theta: Array, boxes: int, parameter: int) -> float:
-    """Return the derivative of the boxes' common centroid by a parameter."""
-    total, moment = 0.0, 0.0
-    for number in range(boxes):
-        total += theta[3 * number + 2]
-        moment += theta[3 * number + 2] * theta[3 * number]
-    if parameter >= 3 * boxes or parameter % 3 == 1:
-        return 0.0
-    if parameter % 3 == 0:
-        return theta[parameter + 2] / total
-    return (theta[parameter - 2] - moment / total) / total
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def fill_bins(
     view: View,
     absorption: float,

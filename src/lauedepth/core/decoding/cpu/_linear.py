@@ -1,48 +1,15 @@
-"""Compiled: small dense linear algebra for the fits."""
+"""Linear algebra of the fits: sums over frames, and non-negative least squares."""
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-from numba import njit
 
-from lauedepth.core.decoding.cpu._types import Array
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def cholesky(matrix: Array, size: int) -> bool:
-    """Factor a positive definite matrix in place (lower triangle); False if it is not."""
-    for row in range(size):
-        for column in range(row + 1):
-            total = matrix[row, column]
-            for inner in range(column):
-                total -= matrix[row, inner] * matrix[column, inner]
-            if row == column:
-                if not total > 0.0:
-                    return False
-                matrix[row, row] = math.sqrt(total)
-            else:
-                matrix[row, column] = total / matrix[column, column]
-    return True
+from lauedepth.core.decoding.compiled.jit import compiled, compiled_fast
+from lauedepth.core.decoding.compiled.linear import cholesky, move, substitute
+from lauedepth.core.decoding.compiled.types import Array
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def substitute(factor: Array, size: int, vector: Array) -> None:
-    """Solve with a Cholesky factor, in place."""
-    for row in range(size):
-        total = vector[row]
-        for inner in range(row):
-            total -= factor[row, inner] * vector[inner]
-        vector[row] = total / factor[row, row]
-    for row in range(size - 1, -1, -1):
-        total = vector[row]
-        for inner in range(row + 1, size):
-            total -= factor[inner, row] * vector[inner]
-        vector[row] = total / factor[row, row]
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@compiled_fast
 def dot(one: Array, two: Array) -> float:
     """Return the inner product."""
     total = 0.0
@@ -51,7 +18,7 @@ def dot(one: Array, two: Array) -> float:
     return total
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@compiled_fast
 def weighted_gram(
     rows: Array, weights: Array, begin: int, size: int, scaled: Array, gram: Array
 ) -> None:
@@ -75,7 +42,7 @@ def weighted_gram(
             gram[row, column] = dot(scaled, rows[column])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def nnls(
     gram: Array,
     moments: Array,
@@ -121,11 +88,11 @@ def nnls(
             if count < 0:
                 inside[enter] = False
                 return
-            if _move(values, trial, members, count, inside):
+            if move(values, trial, members, count, inside):
                 break
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _solve_inside(
     gram: Array,
     moments: Array,
@@ -150,7 +117,7 @@ def _solve_inside(
     return count
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _positive_start(
     gram: Array,
     moments: Array,
@@ -179,11 +146,11 @@ def _positive_start(
             return
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _steepest(
-    gram: Array, moments: Array, size: int, values: Array, inside: Array, least: float
+    gram: Array, moments: Array, size: int, values: Array, inside: Array, minimum: float
 ) -> int:
-    enter, best = -1, least
+    enter, best = -1, minimum
     for row in range(size):
         if inside[row]:
             continue
@@ -194,23 +161,3 @@ def _steepest(
         if pull > best:
             enter, best = row, pull
     return enter
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _move(values: Array, trial: Array, members: Array, count: int, inside: Array) -> bool:
-    """Go to the trial point, or until a value reaches zero; True if all the way."""
-    part, first = 1.0, -1
-    for index in range(count):
-        if trial[index] <= 0.0:
-            value = values[members[index]]
-            reach = value / (value - trial[index]) if value > trial[index] else 0.0
-            if first < 0 or reach < part:
-                part, first = reach, index
-    for index in range(count):
-        row = members[index]
-        values[row] += part * (trial[index] - values[row])
-    if first < 0:
-        return True
-    values[members[first]] = 0.0
-    inside[members[first]] = False
-    return False

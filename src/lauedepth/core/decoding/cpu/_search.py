@@ -1,29 +1,20 @@
-"""Compiled: the exhaustive search along the code (`core.search`)."""
+"""The exhaustive search along the code, as in `code_search`."""
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from lauedepth.core.decoding.code_search import APART, LEAST_CONTRAST
-from lauedepth.core.decoding.cpu._shadow import OPAQUE, fill_line
-from lauedepth.core.decoding.cpu._types import Array, Size, Space, View
-from lauedepth.core.decoding.limits import SEARCH_SPACING_UM, SEARCH_WIDTHS
+from lauedepth.core.decoding.compiled.jit import compiled, compiled_fast
+from lauedepth.core.decoding.compiled.rays import OPAQUE, OUTSIDE, WIDTHS
+from lauedepth.core.decoding.compiled.types import CANDIDATE, EXTENT, SCORE, Array, Size
+from lauedepth.core.decoding.cpu._shadow import fill_line
+from lauedepth.core.decoding.cpu._types import Space, View
 
-OUTSIDE = max(SEARCH_WIDTHS) // 2
-WIDTHS = np.array(SEARCH_WIDTHS)
 AT_ONCE = 4
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def search_size(first_um: float, last_um: float, advance_um: float, frames: int) -> Size:
-    """Return (frames per step, candidates, summed frames) of a search."""
-    group = max(1, int(SEARCH_SPACING_UM / abs(advance_um)))
-    count = int(abs(last_um - first_um) / abs(advance_um * group)) + 1
-    return group, count, frames // group
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def prepare_search(
     view: View, begin_um: float, advance_um: float, size: Size, space: Space
 ) -> None:
@@ -45,16 +36,18 @@ def prepare_search(
         running[number + 1] = running[number] + template[number]
         twice[number + 1] = twice[number] + running[number]
     twice[length + 1] = twice[length] + running[length]  # the last one of the widest extent
+    runs = _weigh_steps(view.mask, group, summed, space)
     for which in range(0, WIDTHS.size, AT_ONCE):
         _sum_squares(running, WIDTHS[which : which + AT_ONCE], count + summed - 1, space.squares)
         for one in range(AT_ONCE):
-            _invert_variance(
-                twice, space.squares[one], WIDTHS[which + one], summed,
-                space.inverse[which + one, :count],
-            )  # fmt: skip
+            width, inverse = WIDTHS[which + one], space.inverse[which + one, :count]
+            if runs == 1:
+                _invert_variance(twice, space.squares[one], width, summed, inverse)
+            else:
+                _invert_variance_of_runs(twice, space.squares[one], width, runs, space, inverse)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _sum_squares(running: Array, widths: Array, length: int, squares: Array) -> None:
     """Fill in the running sums of squares of the template, smoothed to four widths.
 
@@ -74,21 +67,60 @@ def _sum_squares(running: Array, widths: Array, length: int, squares: Array) -> 
         squares[2, number + 1], squares[3, number + 1] = c, d
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@compiled_fast
 def _invert_variance(twice: Array, squares: Array, width: int, summed: int, inverse: Array) -> None:
     """Fill in 1/variance of the smoothed template under each candidate."""
     begin = twice[OUTSIDE - width // 2 :]
     begin_ahead, end, end_ahead = begin[width:], begin[summed:], begin[summed + width :]
     squares_after = squares[summed:]
     share, scale = 1.0 / summed, 1.0 / width**2
-    least = LEAST_CONTRAST * summed
+    minimum = LEAST_CONTRAST * summed
     for number in range(inverse.size):
         total = (end_ahead[number] - begin_ahead[number]) - (end[number] - begin[number])
         spread = scale * ((squares_after[number] - squares[number]) - total * total * share)
-        inverse[number] = 1.0 / spread if spread > least else 0.0
+        inverse[number] = 1.0 / spread if spread > minimum else 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@compiled
+def _weigh_steps(mask: Array, group: int, summed: int, space: Space) -> int:
+    """Fill in the measured part of each search step; return the number of runs of equal ones."""
+    runs = 0
+    for step in range(summed):
+        measured = 0.0
+        for inner in range(group):
+            measured += mask[step * group + inner]
+        space.weights[step] = measured / group
+        if step == 0 or space.weights[step] != space.weights[step - 1]:
+            space.starts[runs] = step
+            runs += 1
+    space.starts[runs] = summed
+    return runs
+
+
+@compiled
+def _invert_variance_of_runs(
+    twice: Array, squares: Array, width: int, runs: int, space: Space, inverse: Array
+) -> None:
+    """Fill in 1/variance as `_invert_variance` does, of frames some of which were lost."""
+    begin = twice[OUTSIDE - width // 2 :]
+    total, square, weight = np.zeros(inverse.size), np.zeros(inverse.size), 0.0
+    for run in range(runs):
+        first, last = space.starts[run], space.starts[run + 1]
+        part = space.weights[first]
+        weight += part * (last - first)
+        if part == 0.0:
+            continue
+        for number in range(inverse.size):
+            low, high = number + first, number + last
+            ahead = begin[high + width] - begin[low + width]
+            total[number] += part * (ahead - (begin[high] - begin[low]))
+            square[number] += part * (squares[high] - squares[low])
+    for number in range(inverse.size):
+        spread = (square[number] - total[number] ** 2 / weight) / width**2
+        inverse[number] = 1.0 / spread if spread > LEAST_CONTRAST * weight else 0.0
+
+
+@compiled_fast
 def slide(template: Array, trace: Array, out: Array) -> None:
     """Fill in the products of a trace with the template at every shift."""
     out[:] = 0.0
@@ -110,7 +142,7 @@ def slide(template: Array, trace: Array, out: Array) -> None:
             out[j] += y0 * template[k + j]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def run_search(size: Size, space: Space, number: int) -> int:
     """Search for the trace in `space.filled`.
 
@@ -123,7 +155,7 @@ def run_search(size: Size, space: Space, number: int) -> int:
     """
     group, count, summed = size
     points = count + 2 * OUTSIDE
-    trace = _centred(space.filled, group, summed)
+    trace = _centred(space.filled, space.weights, group, summed)
     template = space.template[: points + summed - 1].astype(np.float32)
     slide(template, trace, space.products[:points])
     running = space.running[0]
@@ -140,31 +172,31 @@ def run_search(size: Size, space: Space, number: int) -> int:
         if not best[at] > 0.0:
             break
         width = WIDTHS[which_best[at]]
-        space.found[hits, 0] = at
-        space.found[hits, 1] = width
-        space.found[hits, 2] = best[at] / group
+        space.found[hits, CANDIDATE] = at
+        space.found[hits, EXTENT] = width
+        space.found[hits, SCORE] = best[at] / group
         hits += 1
         best[max(0, at - width - APART) : at + width + APART + 1] = 0.0
     return hits
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _centred(values: Array, group: int, summed: int) -> Array:
-    """Return values summed in groups, less their mean."""
+@compiled
+def _centred(values: Array, weights: Array, group: int, summed: int) -> Array:
+    """Return values summed in groups, less their mean over what was measured."""
     trace = np.zeros(summed, np.float32)
     mean = 0.0
     for k in range(summed * group):
         mean += values[k]
-    mean /= summed
+    mean /= weights[:summed].sum()
     for k in range(summed):
         total = 0.0
         for inner in range(group):
             total += values[k * group + inner]
-        trace[k] = total - mean
+        trace[k] = total - mean * weights[k]
     return trace
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@compiled_fast
 def _score(running: Array, inverse: Array, which: int, best: Array, which_best: Array) -> None:
     """Take over the candidates that explain more with this extent."""
     width = WIDTHS[which]

@@ -1,8 +1,7 @@
-"""Compiled: the aperture's shadow for one pixel, and rays along the code.
+"""The aperture's shadow for one pixel.
 
-The same closed forms as `core.shadow` and `core.raymap`. Frames are counted from the first
-one used, in strides, so that a ray is a straight line u = a + b k over the whole trace, and
-the trace is filled piece by piece of the shadow without a look-up per frame.
+The same closed forms as `instrument.shadow`. A ray is a straight line u = a + b k over the
+whole trace, which is filled piece by piece of the shadow without a look-up per frame.
 """
 
 from __future__ import annotations
@@ -10,53 +9,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
-from lauedepth.core.decoding.cpu._types import Array, Line
+from lauedepth.core.decoding.compiled.jit import compiled, compiled_fast
+from lauedepth.core.decoding.compiled.rays import FAR_UM, OPAQUE, bar_length
+from lauedepth.core.decoding.compiled.types import Array, Line
 from lauedepth.core.instrument.aperture import SHORTEST_UM
 
-OPAQUE = -1.0
-"""Stands for opaque bars where an absorption is expected."""
 
-FAR_UM = 1e5
-"""Where the open code ends, on both sides: beyond any ray, near enough to keep precision."""
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def ray_line(pixel: Array, geometry: Array, depth_um: float) -> Line:
-    """Return (a, b): the ray from this depth is at u = a + b k at frame k."""
-    centre_a, centre_n, step_a, step_n, beam_a, beam_n, half_length, _ = geometry
-    s = depth_um * 1e-3
-    reach = 1e3 / (pixel[1] - beam_n * s)
-    constant = centre_a * pixel[1] - pixel[0] * centre_n
-    linear = beam_a * (centre_n - pixel[1]) + beam_n * (pixel[0] - centre_a)
-    per_frame = step_a * pixel[1] - pixel[0] * step_n
-    per_frame_s = beam_a * step_n - beam_n * step_a
-    return (
-        half_length + (constant + linear * s) * reach,
-        (per_frame + per_frame_s * s) * reach,
-    )
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def depth_of(pixel: Array, geometry: Array, position_um: float) -> float:
-    """Return the depth whose ray is at a coordinate of the code at the first frame."""
-    centre_a, centre_n, _, _, beam_a, beam_n, half_length, _ = geometry
-    u = (position_um - half_length) * 1e-3
-    constant = centre_a * pixel[1] - pixel[0] * centre_n
-    linear = beam_a * (centre_n - pixel[1]) + beam_n * (pixel[0] - centre_a)
-    return 1e3 * (u * pixel[1] - constant) / (linear + u * beam_n)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def window_of(pixel: Array, geometry: Array, depth_um: float) -> float:
-    """Return the window of the thick aperture."""
-    s = depth_um * 1e-3
-    slope = (pixel[0] - geometry[4] * s) / (pixel[1] - geometry[5] * s)
-    return abs(slope) * geometry[7]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def build_knots(
     bar_knots: Array, bar_running: Array, window_um: float, knots: Array, bars: Array, rises: Array
 ) -> None:
@@ -82,7 +42,7 @@ def build_knots(
             low += 1
         while high < edges - 2 and bar_knots[high + 1] <= u + half:
             high += 1
-        difference = _bar_length(bar_knots, bar_running, u + half, high) - _bar_length(
+        difference = bar_length(bar_knots, bar_running, u + half, high) - bar_length(
             bar_knots, bar_running, u - half, low
         )
         knots[number] = u
@@ -94,17 +54,7 @@ def build_knots(
         rises[number] = rise / length if length > 0.0 else 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _bar_length(knots: Array, running: Array, u: float, at: int) -> float:
-    if u <= knots[0]:
-        return running[0]
-    if u >= knots[-1]:
-        return running[-1]
-    part = (u - knots[at]) / (knots[at + 1] - knots[at])
-    return running[at] + part * (running[at + 1] - running[at])
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def build_integral(
     knots: Array, bars: Array, rises: Array, absorption: float, integral: Array
 ) -> None:
@@ -122,7 +72,7 @@ def build_integral(
         integral[number + 1] = integral[number] + mean * length
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@compiled_fast
 def fill_line(  # noqa: PLR0912  the loops are inlined by hand: calls here cost a fifth of all time
     knots: Array,
     bars: Array,
@@ -171,7 +121,7 @@ def fill_line(  # noqa: PLR0912  the loops are inlined by hand: calls here cost 
         at = at + 1 if b > 0.0 else at - 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@compiled_fast
 def average(
     begin: Line, end: Line, at_begin: Array | None, total_begin: Array, total_end: Array, out: Array
 ) -> None:

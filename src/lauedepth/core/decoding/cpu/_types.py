@@ -1,29 +1,19 @@
-"""The arrays that compiled functions hand to each other, by name."""
+"""The arrays that functions of this decoder hand to each other, by name."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-from numba import njit
 
-from lauedepth.core.decoding.limits import SEARCH_WIDTHS
-
-Array = npt.NDArray[Any]
-
-Line = tuple[float, float]
-"""A ray along the code: u = a + b k."""
-
-Size = tuple[int, int, int]
-"""Of a search: frames per step, candidates, steps in the trace."""
-
-MOST_PARAMETERS = 8
-"""Two boxes, a background and an absorption."""
+from lauedepth.core.decoding.compiled.jit import compiled
+from lauedepth.core.decoding.compiled.rays import OUTSIDE
+from lauedepth.core.decoding.compiled.types import MOST_PARAMETERS, Array, Fit
+from lauedepth.core.decoding.limits import CANDIDATES, SEARCH_WIDTHS
 
 
 class View(NamedTuple):
-    """One pixel's rays through the aperture; `integral` is that of the law in use.
+    """One pixel's rays through the aperture; `integral` is that of T for the absorption in use.
 
     `mask` is one at frames that were measured and zero at others, `measured` their number.
     """
@@ -38,30 +28,20 @@ class View(NamedTuple):
     measured: int
 
 
-class Fit(NamedTuple):
-    """A box fit: parameters, their variances, expected trace.
-
-    `theta` holds (centre, width, intensity) of each box, the background, and the logarithm
-    of the absorption; `state` (chi-square, freedom, boxes,
-    variance of the centroid of all boxes).
-    """
-
-    theta: Array
-    variance: Array
-    expected: Array
-    state: Array
-
-
 class Work(NamedTuple):
-    """Scratch of the fits; `lines` holds T and its integral along up to three rays."""
+    """Scratch of the fits.
+
+    `lines` holds T and its integral along up to three rays; `fitted` and `shifted` the integral
+    of T at the knots for an absorption that is fitted, and for a slightly stronger one.
+    """
 
     weights: Array
     slopes: Array
     trial_expected: Array
     trial_slopes: Array
     lines: Array
-    clear: Array
-    wary: Array
+    fitted: Array
+    shifted: Array
     low: Array
     high: Array
     scaled: Array
@@ -76,7 +56,8 @@ class Space(NamedTuple):
     """Scratch of the search; `line` is (first candidate's position, step).
 
     `inverse` holds, for every extent, 1/variance of the template under each candidate, zero
-    where the code has no contrast.
+    where the code has no contrast. `weights` holds the measured part of each search step, and
+    runs of steps of equal weight begin at `starts`.
     """
 
     template: Array
@@ -87,15 +68,17 @@ class Space(NamedTuple):
     found: Array
     filled: Array
     line: Array
+    weights: Array
+    starts: Array
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def new_fit(frames: int) -> Fit:
-    """Return room for a fit to so many frames."""
+    """Return memory for a fit to so many frames."""
     return Fit(np.zeros(MOST_PARAMETERS), np.zeros(MOST_PARAMETERS), np.empty(frames), np.zeros(4))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def copy_fit(source: Fit, target: Fit) -> None:
     """Copy a fit."""
     target.theta[:] = source.theta
@@ -104,7 +87,7 @@ def copy_fit(source: Fit, target: Fit) -> None:
     target.state[:] = source.state
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def new_work(frames: int, knots: int, bins: int) -> Work:
     """Return scratch for fits with up to so many frames, knots and footprint bins."""
     size = max(bins + 1, MOST_PARAMETERS)
@@ -114,8 +97,8 @@ def new_work(frames: int, knots: int, bins: int) -> Work:
         trial_expected=np.empty(frames),
         trial_slopes=np.empty((MOST_PARAMETERS, frames)),
         lines=np.empty((6, frames)),
-        clear=np.empty(knots),
-        wary=np.empty(knots),
+        fitted=np.empty(knots),
+        shifted=np.empty(knots),
         low=np.empty(MOST_PARAMETERS),
         high=np.empty(MOST_PARAMETERS),
         scaled=np.empty(frames),
@@ -127,17 +110,19 @@ def new_work(frames: int, knots: int, bins: int) -> Work:
     )
 
 
-@njit(cache=True, nogil=True)
-def new_space(frames: int, candidates: int, outside: int, places: int) -> Space:
+@compiled
+def new_space(frames: int, candidates: int) -> Space:
     """Return scratch for searches with up to so many candidates."""
-    points = candidates + 2 * outside
+    points = candidates + 2 * OUTSIDE
     return Space(
         template=np.empty(points + frames),
         inverse=np.empty((len(SEARCH_WIDTHS), candidates)),
         products=np.empty(points, np.float32),
         running=np.empty((3, points + frames + 1)),
         squares=np.empty((4, points + frames + 1)),
-        found=np.empty((places, 3)),
+        found=np.empty((CANDIDATES, 3)),
         filled=np.empty(frames),
         line=np.empty(2),
+        weights=np.empty(frames),
+        starts=np.empty(frames + 1, np.int64),
     )

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from numba import cuda
 
 from lauedepth.core.decoding.answers import Answers, Traces, footprint_bins
-from lauedepth.core.decoding.cpu._batch import Problem
-from lauedepth.core.decoding.cpu.decoder import problem_of
+from lauedepth.core.decoding.compiled.problem import Problem, problem_of
+from lauedepth.core.decoding.compiled.rays import OUTSIDE
 from lauedepth.core.decoding.cuda._memory import (
     MOST_PIXELS,
     Plan,
@@ -24,8 +24,7 @@ from lauedepth.core.decoding.cuda._memory import (
     memory_bytes,
     plan_batches,
 )
-from lauedepth.core.decoding.cuda._search import OUTSIDE
-from lauedepth.core.decoding.cuda._stream import Lane
+from lauedepth.core.decoding.cuda._stream import BatchStream
 from lauedepth.core.decoding.decoder import DeviceMemory
 from lauedepth.core.decoding.pixels import DecodeOptions
 from lauedepth.core.errors import BackendUnavailableError
@@ -37,8 +36,8 @@ READINGS = (np.uint16, np.float32)
 
 
 @dataclass(frozen=True)
-class Lanes:
-    """Lanes, and what they have room for.
+class Streams:
+    """Streams of batches, and what they have memory for.
 
     Attributes
     ----------
@@ -48,23 +47,23 @@ class Lanes:
         Of the counts as they come in.
     pixels : int
         What they were planned for.
-    lanes : tuple of Lane
+    streams : tuple of BatchStream
     """
 
     shape: Shape
     plan: Plan
     reading: np.dtype[np.generic]
     pixels: int
-    lanes: tuple[Lane, ...]
+    streams: tuple[BatchStream, ...]
 
     @classmethod
-    def open(cls, shape: Shape, plan: Plan, reading: np.dtype[np.generic], pixels: int) -> Lanes:
+    def open(cls, shape: Shape, plan: Plan, reading: np.dtype[np.generic], pixels: int) -> Streams:
         """Take the memory on the card and on the host."""
-        lanes = tuple(Lane(shape, plan, reading) for _ in range(plan.streams))
-        return cls(shape, plan, reading, pixels, lanes)
+        streams = tuple(BatchStream(shape, plan, reading) for _ in range(plan.streams))
+        return cls(shape, plan, reading, pixels, streams)
 
     def can_take(self, shape: Shape, reading: np.dtype[np.generic], pixels: int) -> bool:
-        """Tell whether a decode fits, as fast as with lanes of its own."""
+        """Return whether a decode fits, as fast as with streams of its own."""
         return (
             self.reading == reading
             and self.shape.holds(shape)
@@ -73,21 +72,21 @@ class Lanes:
 
 
 class Card:
-    """The current GPU; the lanes of the last decode stay for the next."""
+    """The current GPU; the streams of the last decode stay for the next."""
 
     def __init__(self) -> None:
-        self._held: Lanes | None = None
+        self._held: Streams | None = None
 
     def decode(
         self, experiment: Experiment, rays: RayMap, traces: Traces, options: DecodeOptions
     ) -> Answers:
-        """Decode traces; failures of the card are told as such, and what was held is let go."""
+        """Decode traces; after a failure of the card, reported as such, nothing is held."""
         if not len(traces):
             return Answers.pending(0, footprint_bins(experiment.depths).count)
         problem = problem_of(experiment, rays, options)
         shape, reading = shape_of(experiment, traces, problem), _reading(traces)
         try:
-            return decode_batches(rays, traces, problem, self._lanes(shape, reading, len(traces)))
+            return decode_batches(rays, traces, problem, self._streams(shape, reading, len(traces)))
         except Exception as error:
             self._held = None
             if not is_of_card(error):
@@ -95,7 +94,7 @@ class Card:
             raise failure(error) from error
 
     def memory(self, experiment: Experiment, options: DecodeOptions, pixels: int) -> DeviceMemory:
-        """Tell what a decode of so many pixels, counts of 16 bits, will take of the card."""
+        """Return what a decode of so many pixels, counts of 16 bits, will take of the card."""
         columns, rows = experiment.detector.shape
         rays = RayMap.of(experiment, [0.0, 0.0, rows, rows], [0.0, columns, 0.0, columns])
         counts = np.zeros((len(rays), len(experiment.frames)), np.uint16)
@@ -103,7 +102,7 @@ class Card:
         problem = problem_of(experiment, rays, options)
         shape = shape_of(experiment, traces, problem).with_margin()
         try:
-            free, processors = self.room()
+            free, processors = self.resources()
         except Exception as error:
             if not is_of_card(error):
                 raise
@@ -111,16 +110,16 @@ class Card:
         plan = plan_batches(shape, pixels, free, processors)
         return DeviceMemory(memory_bytes(plan, shape), free, plan.pixels, plan.streams)
 
-    def room(self) -> tuple[int, int]:
+    def resources(self) -> tuple[int, int]:
         """Return the card's free bytes and its multiprocessors."""
         processors = int(cuda.get_current_device().MULTIPROCESSOR_COUNT)
         return int(cuda.current_context().get_memory_info().free), processors
 
-    def _lanes(self, shape: Shape, reading: np.dtype[np.generic], pixels: int) -> Lanes:
+    def _streams(self, shape: Shape, reading: np.dtype[np.generic], pixels: int) -> Streams:
         held = self._held
         if held is not None and held.can_take(shape, reading, pixels):
             return held
-        free, processors = self.room()
+        free, processors = self.resources()
         if held is not None:
             # Numba gives memory back no sooner than an allocation fails for want of it.
             free += memory_bytes(held.plan, held.shape)
@@ -129,26 +128,26 @@ class Card:
         self._held = held = None
         shape, pixels = shape.with_margin(), 1 << (pixels - 1).bit_length()
         plan = plan_batches(shape, pixels, free, processors)
-        self._held = Lanes.open(shape, plan, reading, pixels)
+        self._held = Streams.open(shape, plan, reading, pixels)
         return self._held
 
 
 def failure(error: Exception) -> BackendUnavailableError:
-    """Return what a failure of the card is told as."""
+    """Return the error that reports a failure of the card."""
     return BackendUnavailableError(
         f"the GPU failed: {' '.join(str(error).split())}",
         "backend 'cuda'",
-        "see `nvidia-smi`; run again to go on from the last checkpoint, or use --backend cpu",
+        "see `nvidia-smi`; resume from the last checkpoint, or use --backend cpu",
     )
 
 
 def is_of_card(error: Exception) -> bool:
-    """Tell whether an error comes from the driver or the card, not from this program.
+    """Return whether an error comes from the driver or the card, not from this program.
 
     numba-cuda passes on errors of three packages, each with classes of its own.
     """
-    room = type(error).__module__.split(".")
-    return room[0] == "cuda" or "cudadrv" in room
+    packages = type(error).__module__.split(".")
+    return packages[0] == "cuda" or "cudadrv" in packages
 
 
 def shape_of(experiment: Experiment, traces: Traces, problem: Problem) -> Shape:
@@ -165,8 +164,8 @@ def shape_of(experiment: Experiment, traces: Traces, problem: Problem) -> Shape:
     )
 
 
-def decode_batches(rays: RayMap, traces: Traces, problem: Problem, held: Lanes) -> Answers:
-    """Decode traces batch by batch, on each lane in turn.
+def decode_batches(rays: RayMap, traces: Traces, problem: Problem, held: Streams) -> Answers:
+    """Decode traces batch by batch, on each stream in turn.
 
     Parameters
     ----------
@@ -175,37 +174,37 @@ def decode_batches(rays: RayMap, traces: Traces, problem: Problem, held: Lanes) 
     traces : Traces
     problem : Problem
         What all pixels have in common.
-    held : Lanes
+    held : Streams
     """
     answers = Answers.pending(len(traces), held.shape.bins)
     as_frames = are_frames(traces.counts)
     on_card = problem_on_card(problem)
     usable = cuda.to_device(traces.frames_usable)
-    for lane in held.lanes:
-        lane.prepare(on_card, usable, as_frames=as_frames)
+    for stream in held.streams:
+        stream.prepare(on_card, usable, as_frames=as_frames)
     edges = [*range(0, len(traces), held.plan.pixels), len(traces)]
-    for lane, (begin, end) in zip(_turns(held.lanes), pairwise(edges), strict=False):
-        lane.collect(answers)
-        lane.launch(begin, traces.counts[begin:end], rays.pixel_mm[begin:end])
-    for lane in _in_order(held.lanes, len(edges) - 1):
-        lane.collect(answers)
+    for stream, (begin, end) in zip(_turns(held.streams), pairwise(edges), strict=False):
+        stream.collect(answers)
+        stream.launch(begin, traces.counts[begin:end], rays.pixel_mm[begin:end])
+    for stream in _in_order(held.streams, len(edges) - 1):
+        stream.collect(answers)
     return answers
 
 
 def are_frames(counts: npt.NDArray[np.generic]) -> bool:
-    """Tell whether traces are a transposed view of frames: pixels are neighbours in memory."""
+    """Return whether traces are a transposed view of frames: pixels are neighbours in memory."""
     return counts.strides[0] == counts.itemsize and counts.strides[1] > counts.itemsize
 
 
-def _in_order(lanes: Sequence[Lane], batches: int) -> list[Lane]:
-    """Return the lanes in the order in which their last batches were launched."""
-    turn = batches % len(lanes)
-    return [*lanes[turn:], *lanes[:turn]]
+def _in_order(streams: Sequence[BatchStream], batches: int) -> list[BatchStream]:
+    """Return the streams in the order in which their last batches were launched."""
+    turn = batches % len(streams)
+    return [*streams[turn:], *streams[:turn]]
 
 
-def _turns(lanes: Sequence[Lane]) -> Iterator[Lane]:
+def _turns(streams: Sequence[BatchStream]) -> Iterator[BatchStream]:
     while True:
-        yield from lanes
+        yield from streams
 
 
 def problem_on_card(problem: Problem) -> Problem:

@@ -1,4 +1,4 @@
-"""What the threads of a block do together: sums, the largest, running sums.
+"""What the threads of a block do together: broadcast, reduce, scan.
 
 Every function is called by all threads of a block with the same arguments but for values of
 their own, waits for all of them, and returns the same to each, so that what follows from it
@@ -10,14 +10,15 @@ from __future__ import annotations
 import numpy as np
 from numba import cuda
 
+from lauedepth.core.decoding.compiled.types import Array
 from lauedepth.core.decoding.cuda._device import device
-from lauedepth.core.decoding.cuda._types import LANES, MOST_SUMS, Array, Block
+from lauedepth.core.decoding.cuda._types import MOST_SUMS, THREADS, Block
 
 
 @device
 def new_block() -> Block:
-    """Return this thread's place in its block, and room that the block shares."""
-    partial = cuda.shared.array((MOST_SUMS, LANES), np.float64)
+    """Return this thread's place in its block, and the memory that the block shares."""
+    partial = cuda.shared.array((MOST_SUMS, THREADS), np.float64)
     sums = cuda.shared.array(MOST_SUMS, np.float64)
     word = cuda.shared.array(1, np.float64)
     return Block(cuda.threadIdx.x, cuda.blockDim.x, partial, sums, word)
@@ -27,18 +28,18 @@ def new_block() -> Block:
 def clear_sums(block: Block, count: int) -> None:
     """Set this thread's parts of the first sums to zero."""
     for entry in range(count):
-        block.partial[entry, block.lane] = 0.0
+        block.partial[entry, block.thread] = 0.0
 
 
 @device
-def add_up(block: Block, count: int) -> None:
-    """Add the threads' parts of the first sums up into `block.sums`."""
+def reduce(block: Block, count: int) -> None:
+    """Reduce the threads' parts of the first sums to `block.sums`."""
     cuda.syncthreads()
-    for entry in range(block.lane, count, block.lanes):
+    for entry in range(block.thread, count, block.threads):
         total = 0.0
-        for other in range(block.lanes):
-            # Begun at a lane of its own, each thread reads another bank of the memory.
-            total += block.partial[entry, (other + block.lane) % block.lanes]
+        for other in range(block.threads):
+            # Begun at a place of its own, each thread reads another bank of the memory.
+            total += block.partial[entry, (other + block.thread) % block.threads]
         block.sums[entry] = total
     cuda.syncthreads()
 
@@ -46,29 +47,29 @@ def add_up(block: Block, count: int) -> None:
 @device
 def total_of(block: Block, value: float) -> float:
     """Return the sum of the threads' values."""
-    block.partial[0, block.lane] = value
-    add_up(block, 1)
+    block.partial[0, block.thread] = value
+    reduce(block, 1)
     return float(block.sums[0])
 
 
 @device
-def tell(block: Block, value: float) -> float:
+def broadcast(block: Block, value: float) -> float:
     """Return the first thread's value to all."""
     cuda.syncthreads()
-    if block.lane == 0:
+    if block.thread == 0:
         block.word[0] = value
     cuda.syncthreads()
     return float(block.word[0])
 
 
 @device
-def largest(block: Block, value: float, at: int) -> tuple[float, int]:
-    """Return the largest of the threads' values and where it is; of equals the first."""
-    block.partial[0, block.lane] = value
-    block.partial[1, block.lane] = at
+def argmax(block: Block, value: float, at: int) -> tuple[float, int]:
+    """Return the maximum of the threads' values and where it is; of equals the first."""
+    block.partial[0, block.thread] = value
+    block.partial[1, block.thread] = at
     cuda.syncthreads()
     most, where = block.partial[0, 0], block.partial[1, 0]
-    for other in range(1, block.lanes):
+    for other in range(1, block.threads):
         value, place = block.partial[0, other], block.partial[1, other]
         if value > most or (value == most and place < where):
             most, where = value, place
@@ -79,13 +80,13 @@ def largest(block: Block, value: float, at: int) -> tuple[float, int]:
 @device
 def chunk_of(block: Block, size: int) -> tuple[int, int]:
     """Return the stretch (begin, end) of so many items that is this thread's."""
-    length = (size + block.lanes - 1) // block.lanes
-    begin = min(block.lane * length, size)
+    length = (size + block.threads - 1) // block.threads
+    begin = min(block.thread * length, size)
     return begin, min(begin + length, size)
 
 
 @device
-def run_sums(block: Block, values: Array, size: int) -> None:
+def inclusive_scan(block: Block, values: Array, size: int) -> None:
     """Replace values by their running sums."""
     cuda.syncthreads()
     begin, end = chunk_of(block, size)
@@ -93,10 +94,10 @@ def run_sums(block: Block, values: Array, size: int) -> None:
     for index in range(begin, end):
         total += values[index]
         values[index] = total
-    block.partial[0, block.lane] = total
+    block.partial[0, block.thread] = total
     cuda.syncthreads()
     before = 0.0
-    for other in range(block.lane):
+    for other in range(block.thread):
         before += block.partial[0, other]
     for index in range(begin, end):
         values[index] += before

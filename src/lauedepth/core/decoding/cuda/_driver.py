@@ -38,7 +38,7 @@ def why_unavailable() -> str | None:
 
 
 def is_installed() -> bool:
-    """Tell whether the packages of the extra `[cuda]` are there."""
+    """Return whether the packages of the extra `[cuda]` are there."""
     return find_spec("numba_cuda") is not None
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Final
 
+import numpy as np
+
 from lauedepth.core.decoding import limits
-from lauedepth.core.decoding.cpu._types import MOST_PARAMETERS
-from lauedepth.core.decoding.cuda._types import LANES
+from lauedepth.core.decoding.cuda._types import CODES, NUMBERS, STORED, THREADS
 from lauedepth.core.decoding.limits import SEARCH_WIDTHS
 from lauedepth.core.errors import BackendUnavailableError
 
 STREAMS: Final = 2
-"""Batches under way at once: one is copied while the other is computed."""
+"""Batches in progress at once: one is copied while the other is computed."""
 
 MOST_PIXELS: Final = 65_536
 """Largest batch: beyond it a card is busy anyway."""
@@ -24,22 +26,19 @@ BLOCKS_PER_PROCESSOR: Final = 16
 """Blocks at work at once on each multiprocessor."""
 
 SEARCH_MARGIN: Final = 8
-"""Part of a search's candidates, one in so many, for which there is spare room."""
+"""Part of a search's candidates, one in so many, for which there is spare memory."""
 
 COLUMNS: Final = 64
-"""Unknowns of a footprint for which every block has room; wider ones take turns."""
+"""Unknowns of a footprint for which every block has memory; wider ones take turns."""
 
 WIDE_BLOCKS: Final = 32
-"""Blocks that have room for footprints over all bins."""
+"""Blocks that have memory for footprints over all bins."""
 
 USED_PART: Final = 0.8
 """Part of the free memory that is taken."""
 
-STORED: Final = 2 * MOST_PARAMETERS + 5
-"""Numbers that describe a fit (`_pixel.store_fit`)."""
-
-NUMBERS: Final = 10
-CODES: Final = 7
+Arrays = dict[str, tuple[tuple[int, ...], type[np.generic]]]
+"""Shape and type of arrays, by name."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +66,11 @@ class Shape:
     bins: int
 
     def is_alike(self, other: Shape) -> bool:
-        """Tell whether only the search differs, whose size depends on where the pixels are."""
+        """Return whether only the search differs, whose size depends on where the pixels are."""
         return replace(other, candidates=self.candidates, points=self.points) == self
 
     def holds(self, other: Shape) -> bool:
-        """Tell whether memory made for this is enough for another."""
+        """Return whether memory made for this is enough for another."""
         return (
             self.is_alike(other)
             and other.candidates <= self.candidates
@@ -87,32 +86,60 @@ class Shape:
         )
 
     def with_margin(self) -> Shape:
-        """Return this with room for the longer searches of other pixels of the detector."""
+        """Return this with memory for the longer searches of other pixels of the detector."""
         more = self.candidates // SEARCH_MARGIN
         return replace(self, candidates=self.candidates + more, points=self.points + more)
 
     @property
-    def pixel_bytes(self) -> int:
-        """Memory for each pixel of a batch."""
-        trace = self.frames * (self.item_bytes + 4)
-        state = 8 * (3 + 3 + 3 * limits.CANDIDATES + 3 * STORED + NUMBERS) + 4 * (2 + CODES)
-        return trace + state + 4 * self.bins
+    def pixel_arrays(self) -> Arrays:
+        """What a batch holds of each pixel (`Batch`), the pool apart."""
+        return {
+            "counts": ((self.frames,), np.float32),
+            "pixels": ((3,), np.float64),
+            "stats": ((3,), np.float64),
+            "found": ((limits.CANDIDATES, 3), np.float64),
+            "hits": ((2,), np.int32),
+            "fits": ((3, STORED), np.float64),
+            "numbers": ((NUMBERS,), np.float64),
+            "codes": ((CODES,), np.int32),
+        }
 
     @property
-    def block_bytes(self) -> int:
-        """Scratch of each block."""
-        search = 4 * (self.points + self.frames) + 8 * (
-            4 * (self.points + 1)
-            + (len(SEARCH_WIDTHS) + 2) * self.candidates
-            + 3 * (limits.CANDIDATES + 1)
-        )
-        return search + 8 * (6 * self.knots + 3 * self.frames + 3 * STORED)
+    def block_arrays(self) -> Arrays:
+        """Scratch of each block (`Scratch`)."""
+        return {
+            "tables": ((6, self.knots), np.float64),
+            "expected": ((3, self.frames), np.float64),
+            "parameters": ((3, STORED), np.float64),
+            "template": ((self.points,), np.float32),
+            "sums": ((4, self.points + 1), np.float64),
+            "inverse": ((len(SEARCH_WIDTHS), self.candidates), np.float64),
+            "candidates": ((2, self.candidates), np.float64),
+            "found": ((limits.CANDIDATES + 1, 3), np.float64),
+            "trace": ((self.frames,), np.float32),
+        }
 
-    def solve_bytes(self, columns: int) -> int:
-        """Scratch of each block for footprints of up to so many unknowns."""
-        return 8 * (
-            self.frames * (columns + 1) + 2 * columns * columns + 4 * columns + 2 * (columns + 1)
-        ) + 4 * (2 * columns)
+    def solve_arrays(self, columns: int) -> Arrays:
+        """Scratch of each block for footprints of up to so many unknowns (`SolveScratch`)."""
+        return {
+            "rows": ((self.frames, columns), np.float64),
+            "weights": ((self.frames,), np.float64),
+            "gram": ((columns, columns), np.float64),
+            "factor": ((columns, columns), np.float64),
+            "vectors": ((4, columns), np.float64),
+            "members": ((2, columns), np.int32),
+            "lines": ((columns + 1, 2), np.float64),
+        }
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Memory for each pixel of a batch: with its readings, and its part of the pool."""
+        return bytes_of(self.pixel_arrays) + self.frames * self.item_bytes + 4 * self.bins
+
+
+def bytes_of(arrays: Arrays) -> int:
+    """Return the memory that arrays take."""
+    return sum(prod(shape) * np.dtype(dtype).itemsize for shape, dtype in arrays.values())
 
 
 @dataclass(frozen=True)
@@ -124,13 +151,13 @@ class Plan:
     pixels : int
         In a batch.
     streams : int
-        Batches under way at once.
+        Batches in progress at once.
     blocks, wide_blocks : int
-        In a launch, and in one with room for footprints over all bins.
+        In a launch, and in one with memory for footprints over all bins.
     columns : int
-        Unknowns of a footprint for which the former have room.
-    lanes : int
-        Threads in a block.
+        Unknowns of a footprint for which the former have memory.
+    threads : int
+        In a block.
     """
 
     pixels: int
@@ -138,13 +165,14 @@ class Plan:
     blocks: int
     wide_blocks: int
     columns: int
-    lanes: int = LANES
+    threads: int = THREADS
 
 
 def memory_bytes(plan: Plan, shape: Shape) -> int:
     """Return the memory that a decode takes on the card."""
-    scratch = plan.blocks * (shape.block_bytes + shape.solve_bytes(plan.columns))
-    wide = plan.wide_blocks * shape.solve_bytes(shape.bins + 1)
+    block = bytes_of(shape.block_arrays) + bytes_of(shape.solve_arrays(plan.columns))
+    scratch = plan.blocks * block
+    wide = plan.wide_blocks * bytes_of(shape.solve_arrays(shape.bins + 1))
     return plan.streams * (plan.pixels * shape.pixel_bytes + scratch + wide)
 
 

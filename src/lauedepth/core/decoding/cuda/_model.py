@@ -1,7 +1,7 @@
 """On the device: the expected trace of boxes, and the sums that a fit needs of it.
 
 Nothing is stored per frame but the expectation: each thread walks along its own stretch of
-the trace and adds what a frame contributes to the normal matrix, the gradient and the costs.
+the trace and adds what each frame contributes to the normal matrix, the gradient and the costs.
 """
 
 from __future__ import annotations
@@ -11,8 +11,18 @@ import math
 import numpy as np
 from numba import cuda
 
-from lauedepth.core.decoding.cpu._types import MOST_PARAMETERS
-from lauedepth.core.decoding.cuda._block import add_up, chunk_of, clear_sums
+from lauedepth.core.decoding.compiled import decisions
+from lauedepth.core.decoding.compiled.types import (
+    BACKGROUND,
+    BOX,
+    CENTRE,
+    INTENSITY,
+    LOG_ABSORPTION,
+    MOST_PARAMETERS,
+    WIDTH,
+    Array,
+)
+from lauedepth.core.decoding.cuda._block import chunk_of, clear_sums, reduce
 from lauedepth.core.decoding.cuda._device import device
 from lauedepth.core.decoding.cuda._shadow import (
     average,
@@ -22,14 +32,10 @@ from lauedepth.core.decoding.cuda._shadow import (
     piece_of,
     ray_line,
 )
-from lauedepth.core.decoding.cuda._types import Array, Block, View
-from lauedepth.core.decoding.reference.box_fit import LOG_STEP
+from lauedepth.core.decoding.cuda._types import Block, View
+from lauedepth.core.decoding.limits import LOG_STEP
 
-
-@device
-def size_of(boxes: int, absorbing: bool) -> int:
-    """Return how many parameters so many boxes have."""
-    return 3 * boxes + (2 if absorbing else 1)
+parameters_of = device(decisions.parameters_of)
 
 
 @device
@@ -39,10 +45,10 @@ def triangle(size: int) -> int:
 
 
 @device
-def _set_laws(view: View, absorption: float, block: Block) -> None:
-    """Fill in the integrals of a fitted law and of a slightly stronger one."""
+def _set_integrals(view: View, absorption: float, block: Block) -> None:
+    """Fill in the integrals for a fitted absorption and for a slightly stronger one."""
     for which in range(2):
-        integral = view.clear if which == 0 else view.wary
+        integral = view.fitted if which == 0 else view.shifted
         build_integral(view, absorption * math.exp(which * LOG_STEP), integral, block)
 
 
@@ -50,23 +56,23 @@ def _set_laws(view: View, absorption: float, block: Block) -> None:
 def _set_lines(view: View, theta: Array, boxes: int, lines: Array, begin: int) -> None:
     """Fill in (a, b, piece at the first frame) of the rays from both ends of each box."""
     for number in range(2 * boxes):
-        box = 3 * (number // 2)
+        box = BOX * (number // 2)
         side = -0.5 if number % 2 == 0 else 0.5
-        a, b = ray_line(view.pixel, view.geometry, theta[box] + side * theta[box + 1])
+        a, b = ray_line(view.pixel, view.geometry, theta[box + CENTRE] + side * theta[box + WIDTH])
         lines[number, 0], lines[number, 1] = a, b
         lines[number, 2] = piece_of(view.knots, a + b * begin)
 
 
 @device
 def _mean_light(
-    view: View, integral: Array, law: float, lines: Array, box: int, k: int
+    view: View, integral: Array, absorption: float, lines: Array, box: int, k: int
 ) -> tuple[float, float, float]:
     """Return T at both ends of a box at a frame, and its mean over the box."""
     u = lines[2 * box, 0] + lines[2 * box, 1] * k
     v = lines[2 * box + 1, 0] + lines[2 * box + 1, 1] * k
     begin, end = int(lines[2 * box, 2]), int(lines[2 * box + 1, 2])
-    first, before = light_at(view, integral, law, u, begin)
-    last, after = light_at(view, integral, law, v, end)
+    first, before = light_at(view, integral, absorption, u, begin)
+    last, after = light_at(view, integral, absorption, v, end)
     return first, last, average(v - u, first, after - before)
 
 
@@ -81,7 +87,7 @@ def _follow_lines(view: View, lines: Array, boxes: int, k: int) -> None:
 def _expect(
     view: View,
     integral: Array,
-    law: float,
+    absorption: float,
     theta: Array,
     boxes: int,
     absorbing: bool,
@@ -90,29 +96,31 @@ def _expect(
     slopes: Array,
 ) -> float:
     """Return the expected counts at a frame, and fill in the derivatives."""
-    expected = theta[3 * boxes]
-    slopes[3 * boxes] = 1.0
-    by_law = 0.0
+    expected = theta[BOX * boxes + BACKGROUND]
+    slopes[BOX * boxes + BACKGROUND] = 1.0
+    by_absorption = 0.0
     _follow_lines(view, lines, boxes, k)
     for box in range(boxes):
-        width, intensity = theta[3 * box + 1], theta[3 * box + 2]
-        first, last, mean = _mean_light(view, integral, law, lines, box, k)
+        width, intensity = theta[BOX * box + WIDTH], theta[BOX * box + INTENSITY]
+        first, last, mean = _mean_light(view, integral, absorption, lines, box, k)
         expected += intensity * mean
-        slopes[3 * box] = intensity / width * (last - first)
-        slopes[3 * box + 1] = intensity / width * (0.5 * (first + last) - mean)
-        slopes[3 * box + 2] = mean
+        slopes[BOX * box + CENTRE] = intensity / width * (last - first)
+        slopes[BOX * box + WIDTH] = intensity / width * (0.5 * (first + last) - mean)
+        slopes[BOX * box + INTENSITY] = mean
         if absorbing:
-            wary = _mean_light(view, view.wary, law * math.exp(LOG_STEP), lines, box, k)[2]
-            by_law += intensity * (wary - mean) / LOG_STEP
+            shifted = _mean_light(
+                view, view.shifted, absorption * math.exp(LOG_STEP), lines, box, k
+            )[2]
+            by_absorption += intensity * (shifted - mean) / LOG_STEP
     if absorbing:
-        slopes[3 * boxes + 1] = by_law
+        slopes[BOX * boxes + LOG_ABSORPTION] = by_absorption
     return float(expected)
 
 
 @device
 def evaluate(
     view: View,
-    law: float,
+    absorption: float,
     theta: Array,
     boxes: int,
     absorbing: bool,
@@ -125,12 +133,12 @@ def evaluate(
     The sums are the lower triangle of the Fisher matrix, the gradient, the cost under this
     expectation's own variances, and the cost under those of the `old` one.
     """
-    size = size_of(boxes, absorbing)
+    size = parameters_of(boxes, absorbing)
     integral = view.integral
     if absorbing:
-        law = math.exp(theta[3 * boxes + 1])
-        integral = view.clear
-        _set_laws(view, law, block)
+        absorption = math.exp(theta[BOX * boxes + LOG_ABSORPTION])
+        integral = view.fitted
+        _set_integrals(view, absorption, block)
     slopes = cuda.local.array(MOST_PARAMETERS, np.float64)
     lines = cuda.local.array((4, 3), np.float64)
     begin, end = chunk_of(block, view.counts.size)
@@ -138,9 +146,9 @@ def evaluate(
     clear_sums(block, triangle(size) + size + 2)
     for k in range(begin, end):
         if view.counts[k] >= 0.0:
-            new[k] = _expect(view, integral, law, theta, boxes, absorbing, lines, k, slopes)
+            new[k] = _expect(view, integral, absorption, theta, boxes, absorbing, lines, k, slopes)
             _gather(block, size, slopes, view.counts[k], old[k], new[k])
-    add_up(block, triangle(size) + size + 2)
+    reduce(block, triangle(size) + size + 2)
 
 
 @device
@@ -152,17 +160,17 @@ def _gather(block: Block, size: int, slopes: Array, counts: float, old: float, n
     for row in range(size):
         scaled = slopes[row] * weight
         for column in range(row + 1):
-            block.partial[entry, block.lane] += scaled * slopes[column]
+            block.partial[entry, block.thread] += scaled * slopes[column]
             entry += 1
     for row in range(size):
-        block.partial[entry + row, block.lane] += slopes[row] * weight * left
-    block.partial[entry + size, block.lane] += weight * left * left
-    block.partial[entry + size + 1, block.lane] += left * left / max(old, 1.0)
+        block.partial[entry + row, block.thread] += slopes[row] * weight * left
+    block.partial[entry + size, block.thread] += weight * left * left
+    block.partial[entry + size + 1, block.thread] += left * left / max(old, 1.0)
 
 
 @device
 def gather_shapes(
-    view: View, law: float, theta: Array, boxes: int, absorbing: bool, block: Block
+    view: View, absorption: float, theta: Array, boxes: int, absorbing: bool, block: Block
 ) -> None:
     """Fill in the sums for intensities of fixed shapes on a background, all frames alike.
 
@@ -170,9 +178,9 @@ def gather_shapes(
     """
     integral = view.integral
     if absorbing:
-        law = math.exp(theta[3 * boxes + 1])
-        integral = view.clear
-        build_integral(view, law, integral, block)
+        absorption = math.exp(theta[BOX * boxes + LOG_ABSORPTION])
+        integral = view.fitted
+        build_integral(view, absorption, integral, block)
     means = cuda.local.array(3, np.float64)
     lines = cuda.local.array((4, 3), np.float64)
     begin, end = chunk_of(block, view.counts.size)
@@ -183,13 +191,13 @@ def gather_shapes(
             continue
         _follow_lines(view, lines, boxes, k)
         for box in range(boxes):
-            means[box] = _mean_light(view, integral, law, lines, box, k)[2]
+            means[box] = _mean_light(view, integral, absorption, lines, box, k)[2]
         means[boxes] = 1.0
         entry = 0
         for row in range(boxes + 1):
             for column in range(row + 1):
-                block.partial[entry, block.lane] += means[row] * means[column]
+                block.partial[entry, block.thread] += means[row] * means[column]
                 entry += 1
         for row in range(boxes + 1):
-            block.partial[entry + row, block.lane] += means[row] * view.counts[k]
-    add_up(block, triangle(boxes + 1) + boxes + 1)
+            block.partial[entry + row, block.thread] += means[row] * view.counts[k]
+    reduce(block, triangle(boxes + 1) + boxes + 1)

@@ -1,4 +1,4 @@
-"""On the device: non-negative least squares by active sets, one problem a block."""
+"""On the device: non-negative least squares by active sets, one problem per block."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import math
 
 from numba import cuda
 
-from lauedepth.core.decoding.cpu import _linear as cpu
-from lauedepth.core.decoding.cuda._block import largest, tell, total_of
+from lauedepth.core.decoding.compiled import linear
+from lauedepth.core.decoding.compiled.types import Array
+from lauedepth.core.decoding.cuda._block import argmax, broadcast, total_of
 from lauedepth.core.decoding.cuda._device import device
-from lauedepth.core.decoding.cuda._types import Array, Block, Solver
+from lauedepth.core.decoding.cuda._types import Block, Solver
 
-cholesky = device(cpu.cholesky)
-substitute = device(cpu.substitute)
-_move = device(cpu._move)
+substitute = device(linear.substitute)
+move = device(linear.move)
 
 
 @device
@@ -21,13 +21,13 @@ def nnls(solver: Solver, size: int, block: Block) -> None:
     """Minimise x.G.x - 2 x.m over x >= 0: `solver.values`, from its Gram matrix and moments.
 
     Lawson and Hanson's method on the normal equations, as Bro and de Jong do it, in the same
-    steps as the `cpu` backend.
+    steps as `cpu`.
     """
     cuda.syncthreads()
     scale = 0.0
     for row in range(size):
         scale = max(scale, abs(solver.moments[row]))
-    for row in range(block.lane, size, block.lanes):
+    for row in range(block.thread, size, block.threads):
         solver.values[row] = 0.0
         solver.inside[row] = 1
     _start_positive(solver, size, block)
@@ -35,7 +35,7 @@ def nnls(solver: Solver, size: int, block: Block) -> None:
         pull, enter = _steepest(solver, size, block)
         if not pull > 1e-10 * scale:
             return
-        if block.lane == 0:
+        if block.thread == 0:
             solver.inside[enter] = 1
         if not _settle(solver, size, block):
             return
@@ -47,15 +47,15 @@ def _start_positive(solver: Solver, size: int, block: Block) -> None:
     for _ in range(size):
         count = _gather(solver, size, block)
         if not _factor(solver.factor, count, block):
-            for row in range(block.lane, size, block.lanes):
+            for row in range(block.thread, size, block.threads):
                 solver.inside[row] = 0
             cuda.syncthreads()
             return
         dropped = 0.0
-        if block.lane == 0:
+        if block.thread == 0:
             substitute(solver.factor, count, solver.trial)
             dropped = 1.0 if _drop_negative(solver, count) else 0.0
-        if not tell(block, dropped) > 0.0:
+        if not broadcast(block, dropped) > 0.0:
             return
 
 
@@ -77,7 +77,7 @@ def _drop_negative(solver: Solver, count: int) -> bool:
 def _steepest(solver: Solver, size: int, block: Block) -> tuple[float, int]:
     """Return the greatest pull on a value held at zero, and which one it is."""
     most, where = -math.inf, size
-    for row in range(block.lane, size, block.lanes):
+    for row in range(block.thread, size, block.threads):
         if solver.inside[row]:
             continue
         pull = solver.moments[row]
@@ -87,7 +87,7 @@ def _steepest(solver: Solver, size: int, block: Block) -> tuple[float, int]:
                 pull -= solver.gram[high, low] * solver.values[column]
         if pull > most:
             most, where = pull, row
-    return largest(block, most, where)
+    return argmax(block, most, where)
 
 
 @device
@@ -104,18 +104,14 @@ def _settle(solver: Solver, size: int, block: Block) -> bool:
         if not _factor(solver.factor, count, block):
             return False
         moved = 0.0
-        if block.lane == 0:
+        if block.thread == 0:
             substitute(solver.factor, count, solver.trial)
-            moved = 1.0 if _go(solver, count) else 0.0
-        if tell(block, moved) > 0.0:
+            values, trial = solver.values, solver.trial
+            all_the_way = move(values, trial, solver.members, count, solver.inside)
+            moved = 1.0 if all_the_way else 0.0
+        if broadcast(block, moved) > 0.0:
             return True
     return True
-
-
-@device
-def _go(solver: Solver, count: int) -> bool:
-    """Go to the trial point, or until a value reaches zero; True if all the way."""
-    return _move(solver.values, solver.trial, solver.members, count, solver.inside)
 
 
 @device
@@ -125,11 +121,11 @@ def _gather(solver: Solver, size: int, block: Block) -> int:
     count = 0
     for row in range(size):
         if solver.inside[row]:
-            if block.lane == 0:
+            if block.thread == 0:
                 solver.members[count] = row
             count += 1
     cuda.syncthreads()
-    for index in range(block.lane, count, block.lanes):
+    for index in range(block.thread, count, block.threads):
         row = solver.members[index]
         solver.trial[index] = solver.moments[row]
         for column in range(index + 1):
@@ -142,7 +138,7 @@ def _gather(solver: Solver, size: int, block: Block) -> int:
 def _factor(matrix: Array, size: int, block: Block) -> bool:
     """Factor a positive definite matrix in place, column by column; False if it is not."""
     for column in range(size):
-        for row in range(column + block.lane, size, block.lanes):
+        for row in range(column + block.thread, size, block.threads):
             total = matrix[row, column]
             for inner in range(column):
                 total -= matrix[row, inner] * matrix[column, inner]
@@ -153,7 +149,7 @@ def _factor(matrix: Array, size: int, block: Block) -> bool:
             return False
         root = math.sqrt(pivot)
         cuda.syncthreads()
-        for row in range(column + block.lane, size, block.lanes):
+        for row in range(column + block.thread, size, block.threads):
             matrix[row, column] = root if row == column else matrix[row, column] / root
         cuda.syncthreads()
     return True
@@ -163,7 +159,7 @@ def _factor(matrix: Array, size: int, block: Block) -> bool:
 def misfit(solver: Solver, size: int, norm: float, block: Block) -> float:
     """Return chi-square at the solution, given the counts' own weighted squares."""
     part = 0.0
-    for row in range(block.lane, size, block.lanes):
+    for row in range(block.thread, size, block.threads):
         inner = -2.0 * solver.moments[row] + solver.values[row] * solver.gram[row, row]
         for column in range(row):
             inner += 2.0 * solver.values[column] * solver.gram[row, column]

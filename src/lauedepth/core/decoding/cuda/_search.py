@@ -1,4 +1,4 @@
-"""On the device: the exhaustive search along the code (`core.search`)."""
+"""On the device: the exhaustive search along the code, as in `code_search`."""
 
 from __future__ import annotations
 
@@ -6,47 +6,44 @@ import numpy as np
 from numba import cuda
 
 from lauedepth.core.decoding.code_search import APART, LEAST_CONTRAST
-from lauedepth.core.decoding.cpu import _search as cpu
-from lauedepth.core.decoding.cuda._block import largest, run_sums, total_of
+from lauedepth.core.decoding.compiled import rays
+from lauedepth.core.decoding.compiled.rays import OPAQUE, OUTSIDE
+from lauedepth.core.decoding.compiled.types import (
+    CANDIDATE,
+    EXTENT,
+    SCORE,
+    START,
+    STEP,
+    Array,
+    Size,
+)
+from lauedepth.core.decoding.cuda._block import argmax, inclusive_scan, total_of
 from lauedepth.core.decoding.cuda._device import device
-from lauedepth.core.decoding.cuda._shadow import OPAQUE, light_at, piece_of, ray_line
-from lauedepth.core.decoding.cuda._types import Array, Block, Space, View
+from lauedepth.core.decoding.cuda._shadow import light_at, piece_of
+from lauedepth.core.decoding.cuda._types import Block, Space, View
 from lauedepth.core.decoding.limits import SEARCH_WIDTHS
 
-OUTSIDE = cpu.OUTSIDE
 WIDTHS = tuple(SEARCH_WIDTHS)
-Size = tuple[int, int, int]
 
-search_size = device(cpu.search_size)
-
-
-@device
-def _size_of(view: View, depths: Array, middle_um: float) -> Size:
-    first = ray_line(view.pixel, view.geometry, depths[0])[0]
-    last = ray_line(view.pixel, view.geometry, depths[1])[0]
-    advance = ray_line(view.pixel, view.geometry, middle_um)[1]
-    return search_size(first, last, advance, view.counts.size)
+search_line = device(rays.search_line)
 
 
 @device
-def set_line(view: View, depths: Array, middle_um: float, space: Space) -> None:
-    """Fill in the first candidate's position, and the step to the next."""
-    first = ray_line(view.pixel, view.geometry, depths[0])[0]
-    last = ray_line(view.pixel, view.geometry, depths[1])[0]
-    advance = ray_line(view.pixel, view.geometry, middle_um)[1]
-    space.line[0] = min(first, last) if advance > 0.0 else max(first, last)
-    space.line[1] = advance * _size_of(view, depths, middle_um)[0]
+def set_line(view: View, depths: Array, space: Space, block: Block) -> Size:
+    """Fill in the first candidate's position, and the step to the next; return the size."""
+    start, advance, size = search_line(view.pixel, view.geometry, depths, view.counts.size)
+    cuda.syncthreads()
+    if block.thread == 0:
+        space.line[START], space.line[STEP] = start, advance * size[0]
+    cuda.syncthreads()
+    return size
 
 
 @device
-def prepare_search(view: View, depths: Array, middle_um: float, space: Space, block: Block) -> Size:
+def prepare_search(view: View, depths: Array, space: Space, block: Block) -> Size:
     """Fill in the template and, for every extent, 1/variance under each candidate."""
-    cuda.syncthreads()
-    if block.lane == 0:
-        set_line(view, depths, middle_um, space)
-    cuda.syncthreads()
-    begin, step = space.line[0], space.line[1]
-    size = _size_of(view, depths, middle_um)
+    size = set_line(view, depths, space, block)
+    begin, step = space.line[START], space.line[STEP]
     length = size[1] + 2 * OUTSIDE + size[2] - 1
     start = begin - OUTSIDE * step - 0.5 * step / size[0]
     _fill_template(view, start, step, length, space, block)
@@ -61,18 +58,18 @@ def _fill_template(
 ) -> None:
     """Fill in T averaged over each step, and its running sums."""
     cuda.syncthreads()
-    for number in range(block.lane, length + 1, block.lanes):
+    for number in range(block.thread, length + 1, block.threads):
         u = start_um + step_um * number
         at = piece_of(view.knots, u)
         space.total[number] = light_at(view, view.integral, OPAQUE, u, at)[1]
     cuda.syncthreads()
-    for number in range(block.lane, length, block.lanes):
+    for number in range(block.thread, length, block.threads):
         mean = (space.total[number + 1] - space.total[number]) / step_um
         space.template[number] = mean
         space.running[number + 1] = mean
-    if block.lane == 0:
+    if block.thread == 0:
         space.running[0] = 0.0
-    run_sums(block, space.running, length + 1)
+    inclusive_scan(block, space.running, length + 1)
 
 
 @device
@@ -82,16 +79,16 @@ def _fill_inverse(which: int, length: int, size: Size, space: Space, block: Bloc
     width = WIDTHS[which]
     part = 1.0 / width
     points = length - width + 1
-    for number in range(block.lane, points, block.lanes):
+    for number in range(block.thread, points, block.threads):
         smooth = (space.running[number + width] - space.running[number]) * part
         space.total[number + 1] = smooth
         space.squares[number + 1] = smooth * smooth
-    if block.lane == 0:
+    if block.thread == 0:
         space.total[0] = space.squares[0] = 0.0
-    run_sums(block, space.total, points + 1)
-    run_sums(block, space.squares, points + 1)
+    inclusive_scan(block, space.total, points + 1)
+    inclusive_scan(block, space.squares, points + 1)
     skip = OUTSIDE - width // 2
-    for number in range(block.lane, count, block.lanes):
+    for number in range(block.thread, count, block.threads):
         low, high = skip + number, skip + number + summed
         mean = space.total[high] - space.total[low]
         spread = (space.squares[high] - space.squares[low]) - mean * mean / summed
@@ -104,7 +101,7 @@ def fill_gaps(values: Array, counts: Array, filled: Array, block: Block) -> None
     """Copy values where counts were measured, and fill in others from their neighbours."""
     size = counts.size
     cuda.syncthreads()
-    for k in range(block.lane, size, block.lanes):
+    for k in range(block.thread, size, block.threads):
         if counts[k] >= 0.0:
             filled[k] = values[k]
             continue
@@ -132,26 +129,26 @@ def run_search(size: Size, space: Space, number: int, block: Block) -> int:
     """
     group, count, _ = size
     _fill_products(size, space, block)
-    for candidate in range(block.lane, count, block.lanes):
+    for candidate in range(block.thread, count, block.threads):
         _score(space, candidate)
     hits = 0
     while hits < number:
         cuda.syncthreads()
         best, mine = -1.0, 0
-        for candidate in range(block.lane, count, block.lanes):
+        for candidate in range(block.thread, count, block.threads):
             if space.best[candidate] > best:
                 best, mine = space.best[candidate], candidate
-        best, at = largest(block, best, mine)
+        best, at = argmax(block, best, mine)
         if not best > 0.0:
             break
         width = WIDTHS[int(space.which[at])]
-        if block.lane == 0:
-            space.found[hits, 0] = at
-            space.found[hits, 1] = width
-            space.found[hits, 2] = best / group
+        if block.thread == 0:
+            space.found[hits, CANDIDATE] = at
+            space.found[hits, EXTENT] = width
+            space.found[hits, SCORE] = best / group
         hits += 1
         low, high = max(0, at - width - APART), min(count, at + width + APART + 1)
-        for candidate in range(low + block.lane, high, block.lanes):
+        for candidate in range(low + block.thread, high, block.threads):
             space.best[candidate] = 0.0
     cuda.syncthreads()
     return hits
@@ -162,24 +159,24 @@ def _fill_products(size: Size, space: Space, block: Block) -> None:
     """Fill in the running sums of the centred trace's products with the template."""
     group, count, summed = size
     part = 0.0
-    for k in range(block.lane, summed * group, block.lanes):
+    for k in range(block.thread, summed * group, block.threads):
         part += space.filled[k]
     mean = total_of(block, part) / summed
-    for k in range(block.lane, summed, block.lanes):
+    for k in range(block.thread, summed, block.threads):
         total = 0.0
         for inner in range(group):
             total += space.filled[k * group + inner]
         space.trace[k] = total - mean
     cuda.syncthreads()
     points = count + 2 * OUTSIDE
-    for j in range(block.lane, points, block.lanes):
+    for j in range(block.thread, points, block.threads):
         product = np.float32(0.0)
         for k in range(summed):
             product += space.trace[k] * space.template[j + k]
         space.products[j + 1] = product
-    if block.lane == 0:
+    if block.thread == 0:
         space.products[0] = 0.0
-    run_sums(block, space.products, points + 1)
+    inclusive_scan(block, space.products, points + 1)
 
 
 @device

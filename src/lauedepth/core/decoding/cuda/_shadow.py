@@ -1,4 +1,4 @@
-"""On the device: the aperture's shadow for one pixel (`core.shadow`)."""
+"""On the device: the aperture's shadow for one pixel, as in `instrument.shadow`."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import math
 
 from numba import cuda
 
-from lauedepth.core.decoding.cpu import _shadow as cpu
-from lauedepth.core.decoding.cuda._block import run_sums
+from lauedepth.core.decoding.compiled import rays
+from lauedepth.core.decoding.compiled.rays import FAR_UM, OPAQUE
+from lauedepth.core.decoding.compiled.types import Array
+from lauedepth.core.decoding.cuda._block import inclusive_scan
 from lauedepth.core.decoding.cuda._device import device
-from lauedepth.core.decoding.cuda._types import Array, Block, View
+from lauedepth.core.decoding.cuda._types import Block, View
 from lauedepth.core.instrument.aperture import SHORTEST_UM
 
-FAR_UM, OPAQUE = cpu.FAR_UM, cpu.OPAQUE
-
-ray_line = device(cpu.ray_line)
-depth_of = device(cpu.depth_of)
-window_of = device(cpu.window_of)
+ray_line = device(rays.ray_line)
+depth_of = device(rays.depth_of)
+window_of = device(rays.window_of)
+_bar_length = device(rays.bar_length)
 
 
 @device
@@ -57,23 +58,12 @@ def _count_below(bar_knots: Array, shift: float, limit: float, with_equal: bool)
 
 
 @device
-def _bar_length(bar_knots: Array, bar_running: Array, u: float) -> float:
-    last = bar_knots.size - 1
-    if u <= bar_knots[0]:
-        return float(bar_running[0])
-    if u >= bar_knots[last]:
-        return float(bar_running[last])
-    at = piece_of(bar_knots, u)
-    part = (u - bar_knots[at]) / (bar_knots[at + 1] - bar_knots[at])
-    return float(bar_running[at] + part * (bar_running[at + 1] - bar_running[at]))
-
-
-@device
 def _set_knot(
     view: View, bar_knots: Array, bar_running: Array, half: float, number: int, u: float
 ) -> None:
-    difference = _bar_length(bar_knots, bar_running, u + half) - _bar_length(
-        bar_knots, bar_running, u - half
+    low, high = u - half, u + half
+    difference = _bar_length(bar_knots, bar_running, high, piece_of(bar_knots, high)) - _bar_length(
+        bar_knots, bar_running, low, piece_of(bar_knots, low)
     )
     view.knots[number] = u
     view.bars[number] = min(max(difference / (2 * half), 0.0), 1.0)
@@ -90,18 +80,18 @@ def build_shadow(
     """
     half = max(window_um / 2, SHORTEST_UM)
     edges = bar_knots.size
-    for edge in range(block.lane, edges, block.lanes):
+    for edge in range(block.thread, edges, block.threads):
         u = bar_knots[edge] - half
         before = _count_below(bar_knots, half, u, False)
         _set_knot(view, bar_knots, bar_running, half, 1 + edge + before, u)
         u = bar_knots[edge] + half
         before = _count_below(bar_knots, -half, u, True)
         _set_knot(view, bar_knots, bar_running, half, 1 + edge + before, u)
-    if block.lane == 0:
+    if block.thread == 0:
         view.knots[0], view.bars[0] = -FAR_UM, 0.0
         view.knots[2 * edges + 1], view.bars[2 * edges + 1] = FAR_UM, 0.0
     cuda.syncthreads()
-    for number in range(block.lane, 2 * edges + 1, block.lanes):
+    for number in range(block.thread, 2 * edges + 1, block.threads):
         length = view.knots[number + 1] - view.knots[number]
         rise = view.bars[number + 1] - view.bars[number]
         view.rises[number] = rise / length if length > 0.0 else 0.0
@@ -112,7 +102,7 @@ def build_shadow(
 def build_integral(view: View, absorption: float, integral: Array, block: Block) -> None:
     """Fill in the running integral of T at the knots."""
     cuda.syncthreads()
-    for number in range(block.lane, view.knots.size, block.lanes):
+    for number in range(block.thread, view.knots.size, block.threads):
         if number == 0:
             integral[0] = 0.0
             continue
@@ -125,7 +115,7 @@ def build_integral(view: View, absorption: float, integral: Array, block: Block)
             end = begin * math.exp(-fall)
             mean = 0.5 * (begin + end) if abs(fall) < 1e-6 else (begin - end) / fall
         integral[number] = mean * (view.knots[number] - view.knots[number - 1])
-    run_sums(block, integral, view.knots.size)
+    inclusive_scan(block, integral, view.knots.size)
 
 
 @device

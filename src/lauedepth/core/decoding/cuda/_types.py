@@ -4,34 +4,47 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from lauedepth.core.decoding.cpu._types import MOST_PARAMETERS, Array
+from lauedepth.core.decoding.compiled.types import MOST_PARAMETERS, Array
 
-__all__ = [
-    "LANES",
-    "MOST_SUMS",
-    "Array",
-    "Batch",
-    "Block",
-    "Room",
-    "Scratch",
-    "SolveScratch",
-    "Solver",
-    "Space",
-    "View",
-]
-
-LANES: Final = 32
-"""Most threads in a block, one block a pixel: a warp, so that waiting for each other is cheap."""
+THREADS: Final = 32
+"""Maximum number of threads in a block, one block per pixel: a warp, which synchronises cheaply."""
 
 MOST_SUMS: Final = MOST_PARAMETERS * (MOST_PARAMETERS + 1) // 2 + MOST_PARAMETERS + 2
 """Sums that a fit needs at once: a normal matrix, a gradient, two costs."""
 
 
+LEVEL, SPREAD, MEASURED = range(3)
+"""Columns of `Batch.stats`: mean count, squared deviations from it, frames measured."""
+
+HITS, RIVALLED = range(2)
+"""Columns of `Batch.hits`: places found, and whether two explain the trace about as well."""
+
+BEST, SINGLE, TRANSPARENT = range(3)
+"""Rows of a pixel's stored fits: the one chosen so far, the single box, that with clear bars."""
+
+THETA_AT, VARIANCE_AT, STATE_AT = 0, MOST_PARAMETERS, 2 * MOST_PARAMETERS
+ABSORPTION_AT = STATE_AT + 4
+"""Where a stored fit holds its parameters, variances, state and absorption (`OPAQUE` or not)."""
+
+STORED: Final = ABSORPTION_AT + 1
+"""Numbers that describe a stored fit."""
+
+BACKGROUND_AT, RESIDUAL_AT, BAR_ABSORPTION_AT, BAR_ABSORPTION_ERROR_AT = range(4)
+DEPTH_AT, DEPTH_ERROR_AT, WIDTH_AT = 4, 6, 8
+NUMBERS: Final = 10
+"""Columns of `Batch.numbers`; of depths, their errors and widths there are two each."""
+
+STATUS_AT, BINS_AT, POOL_AT = 0, 1, 5
+SECOND_COUNT_AT = BINS_AT + 3
+CODES: Final = 7
+"""Columns of `Batch.codes`: status, (first bin, bins) of two depths, where each is in the pool."""
+
+
 class Block(NamedTuple):
     """The threads that work on one pixel: this one's number, how many, and what they share."""
 
-    lane: int
-    lanes: int
+    thread: int
+    threads: int
     partial: Array
     sums: Array
     word: Array
@@ -40,15 +53,16 @@ class Block(NamedTuple):
 class View(NamedTuple):
     """One pixel's rays through the aperture, and its counts (float32, negative: not measured).
 
-    `integral` is that of the law in use; `clear` and `wary` are scratch for fitted laws.
+    `integral` is that of T for the absorption in use; `fitted` and `shifted` are scratch for an
+    absorption that is fitted, and for a slightly stronger one.
     """
 
     knots: Array
     bars: Array
     rises: Array
     integral: Array
-    clear: Array
-    wary: Array
+    fitted: Array
+    shifted: Array
     pixel: Array
     geometry: Array
     counts: Array
@@ -67,7 +81,7 @@ class Solver(NamedTuple):
     inside: Array
 
 
-class Room(NamedTuple):
+class Workspace(NamedTuple):
     """Scratch of a box fit: a small solver, bounds, trial, the sums at the best parameters."""
 
     solver: Solver
@@ -105,18 +119,17 @@ class Batch(NamedTuple):
     pixels : (n, 3) float64
         Along the aperture's axes, mm.
     stats : (n, 3) float64
-        Mean count, squared deviations from it, measured frames.
+        LEVEL, SPREAD, MEASURED.
     found : (n, places, 3) float64
-        (candidate, extent in steps, score) of the places that the search found.
+        (CANDIDATE, EXTENT, SCORE) of the places that the search found.
     hits : (n, 2) int32
-        How many, and whether two of them explain the trace about as well.
-    fits : (n, 3, 21) float64
-        Parameters, variances, state and law of the bars of the fit chosen so far, the single
-        box, and the fit with bars that let light through.
-    numbers : (n, 10) float64
-        Background, residual, absorption, its error, depths, depth errors, widths.
-    codes : (n, 7) int32
-        Status, (first bin, bins) of both depths, where their footprints begin in the pool.
+        HITS, RIVALLED.
+    fits : (n, 3, STORED) float64
+        BEST, SINGLE, TRANSPARENT: parameters, variances, state, absorption.
+    numbers : (n, NUMBERS) float64
+        BACKGROUND_AT and so on.
+    codes : (n, CODES) int32
+        STATUS_AT and so on.
     pool : (m,) float32
         Footprints one behind the other, in the order in which they were done.
     used : (1,) int32

@@ -17,7 +17,7 @@ class PublishedDecoder(Decoder):
     """Decodes traces by the published method, one after the other.
 
     Each has one depth at most; depth errors and energies are NaN. Of the options it heeds
-    `difference`.
+    `difference` and `published`.
     """
 
     name = "published"

@@ -17,11 +17,8 @@ from lauedepth.core.arrays import Flags, Floats
 from lauedepth.core.decoding import limits
 from lauedepth.core.decoding.answers import footprint_bins
 from lauedepth.core.decoding.bins import Bins
-from lauedepth.core.decoding.pixels import DecodeOptions, PixelStatus
+from lauedepth.core.decoding.pixels import DecodeOptions, PixelStatus, PublishedNumbers
 from lauedepth.core.decoding.published.steps import (
-    NOMINAL_DEPTH_UM,
-    PAD_UM,
-    RESOLUTION_UM,
     NormalisedTrace,
     RecoveredSignal,
     blur,
@@ -42,7 +39,7 @@ from lauedepth.core.instrument.shadow import Shadow
 
 @dataclass(frozen=True)
 class PublishedAnswer:
-    """What the published method says of one pixel.
+    """The published method's answer for one pixel.
 
     Attributes
     ----------
@@ -50,9 +47,9 @@ class PublishedAnswer:
     position : int
         Sample of the padded code at which the trace begins; -1 where none was sought.
     profile : (n_bins,) array or None
-        Intensity over depth, counts a frame.
+        Intensity over depth, counts per frame.
     background : float
-        Counts a frame.
+        Counts per frame.
     residual : float
         Chi-square per degree of freedom.
     """
@@ -73,10 +70,11 @@ class PublishedMethod:
     experiment : Experiment
     table : BarTable
     bins : Bins
-    basis : (SIGNAL_SAMPLES, n_splines) array
+    basis : (signal_samples, spline_count) array
         From `spline_basis`.
     difference : {"squared", "absolute"}
         What the search averages.
+    numbers : PublishedNumbers
     """
 
     experiment: Experiment
@@ -84,6 +82,7 @@ class PublishedMethod:
     bins: Bins
     basis: Floats
     difference: Literal["squared", "absolute"]
+    numbers: PublishedNumbers
 
     @classmethod
     def of(cls, experiment: Experiment, options: DecodeOptions) -> PublishedMethod:
@@ -92,8 +91,9 @@ class PublishedMethod:
             experiment=experiment,
             table=BarTable.of(experiment.aperture),
             bins=footprint_bins(experiment.depths),
-            basis=spline_basis(),
+            basis=spline_basis(options.published),
             difference=options.difference,
+            numbers=options.published,
         )
 
     def decode_pixel(self, rays: RayMap, counts: Floats, usable: Flags) -> PublishedAnswer:
@@ -121,14 +121,17 @@ class PublishedMethod:
         self, rays: RayMap, counts: Floats, usable: Flags, trace: NormalisedTrace
     ) -> PublishedAnswer:
         """Search, recover and trace back."""
-        factor = stretch_factor(self.experiment, rays)
+        numbers = self.numbers
+        factor = stretch_factor(self.experiment, rays, numbers.resolution_um)
         # u falls from frame to frame where the factor is negative: begin at the other end
         values = trace.values if factor > 0 else trace.values[::-1]
         stretched = stretch(values, round(values.size * abs(factor)))
         shadow = Shadow.of(self.table, float(rays.window_um(0.0)))
-        code = sampled_code(shadow, self.experiment.aperture.length_um)
-        nominal = nominal_signal(NOMINAL_DEPTH_UM * code_per_depth(rays))
-        position = search_position(blur(code, nominal), stretched, self.difference)
+        code = sampled_code(shadow, self.experiment.aperture.length_um, numbers)
+        nominal = nominal_signal(numbers.nominal_um * code_per_depth(rays), numbers)
+        position = search_position(
+            blur(code, nominal), stretched, self.difference, numbers.regularisation
+        )
         missed = PublishedAnswer(PixelStatus.NO_MATCH, background=trace.floor)
         if position is None:
             return missed
@@ -154,14 +157,15 @@ class PublishedMethod:
         """Return the profile over depth; nothing where the position lies outside of it."""
         frames = self.experiment.frames.indices
         frame = int(frames[0] if factor > 0 else frames[-1])
-        u_um = position * RESOLUTION_UM - PAD_UM
+        numbers = self.numbers
+        u_um = (position - numbers.pad_samples) * numbers.resolution_um
         depth_um = float(rays.depth_um(u_um, frame))
         depths = self.experiment.depths
         if not depths.start_um < depth_um < depths.stop_um:
             return np.zeros(self.bins.count)
-        sample_um = float(rays.depth_um(u_um - RESOLUTION_UM, frame)) - depth_um
+        sample_um = float(rays.depth_um(u_um - numbers.resolution_um, frame)) - depth_um
         values = signal.values if sample_um > 0 else signal.values[::-1]
-        return depth_profile(values, depth_um, abs(sample_um), self.bins)
+        return depth_profile(values, depth_um, abs(sample_um), numbers.spline_samples, self.bins)
 
     def _crosses_code(self, rays: RayMap) -> bool:
         """Return whether any frame sees the code from the depths asked for."""
@@ -171,7 +175,7 @@ class PublishedMethod:
         return bool(u_um.max() > 0 and u_um.min() < self.experiment.aperture.length_um)
 
 
-def stretch_factor(experiment: Experiment, rays: RayMap) -> float:
+def stretch_factor(experiment: Experiment, rays: RayMap, resolution_um: float) -> float:
     """Return samples of the code per frame, as the published program reckons them.
 
     u advances by the motion along the code less slope times the motion along the normal. The
@@ -181,7 +185,7 @@ def stretch_factor(experiment: Experiment, rays: RayMap) -> float:
     stride = experiment.frames.stride
     along, across = 1e3 * stride * rays.step_mm[:2]
     step_um = abs(experiment.motion.step_um * stride)
-    return float((along - rays.slope(0.0) * across * step_um) / RESOLUTION_UM)
+    return float((along - rays.slope(0.0) * across * step_um) / resolution_um)
 
 
 def code_per_depth(rays: RayMap) -> float:

@@ -1,8 +1,8 @@
 """The steps of the published decoding method, each on one trace.
 
 The method is that of Prince et al., XLOOP '23 (section 2.1), with the numbers of the published
-program. It works on the code's own samples: sample p of the padded code stands at
-``u = p * RESOLUTION_UM - PAD_UM`` along the code.
+program's configuration. It works on the code's own samples: sample p of the padded code stands
+at ``u = (p - pad_samples) * resolution_um`` along the code.
 """
 
 from __future__ import annotations
@@ -17,33 +17,13 @@ from scipy.optimize import nnls
 
 from lauedepth.core.arrays import Floats
 from lauedepth.core.decoding.bins import Bins
+from lauedepth.core.decoding.pixels import PublishedNumbers
 from lauedepth.core.instrument.shadow import Shadow
 
-RESOLUTION_UM: Final = 0.5
-"""Spacing of the code's samples."""
-
-PAD_UM: Final = 300.0
-"""Open stretch added before and after the code."""
-
-SIGNAL_UM: Final = 64
-"""Length of code over which a signal is recovered."""
-
-NOMINAL_DEPTH_UM: Final = 10.0
-"""Stretch of depth that the search assumes to be lit."""
-
-SPLINE_DEGREE: Final = 5
-"""Degree of the splines of which a signal is made."""
-
-DEPTH_STEP_UM: Final = 1.0
-"""Step of depth to which a signal is resampled."""
+WIDE_UM: Final = 1.0
+"""Bins wider than this are filled in parts."""
 
 TINY: Final = 1e-12
-
-SIGNAL_SAMPLES: Final = round(SIGNAL_UM / RESOLUTION_UM)
-"""Number of samples of a signal."""
-
-SIGNAL_CENTRE: Final = (SIGNAL_SAMPLES - 1) // 2
-"""Sample of a signal that stands at the position found by the search."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +50,8 @@ class RecoveredSignal:
 
     Attributes
     ----------
-    values : (SIGNAL_SAMPLES,) array
-        Non-negative; sample i stands at ``SIGNAL_CENTRE - i`` samples of the code beyond the
+    values : (signal_samples,) array
+        Non-negative; sample i stands at ``signal_centre - i`` samples of the code beyond the
         position searched, so depth grows with i.
     expected : (n_samples,) array
         The stretched trace that it predicts.
@@ -115,7 +95,7 @@ def stretch(values: Floats, size: int) -> Floats:
     return np.interp(np.linspace(0.0, values.size - 1.0, size), np.arange(values.size), values)
 
 
-def sampled_code(shadow: Shadow, length_um: float) -> Floats:
+def sampled_code(shadow: Shadow, length_um: float, numbers: PublishedNumbers) -> Floats:
     """Return how open the padded code is at each of its samples, seen along a ray.
 
     Parameters
@@ -124,27 +104,30 @@ def sampled_code(shadow: Shadow, length_um: float) -> Floats:
         Of the opaque aperture, for the ray's window.
     length_um : float
         Length of the code.
+    numbers : PublishedNumbers
 
     Returns
     -------
     (n_samples,) array
         Each is the mean over the sample before it, as the program fills its samples.
     """
-    count = round((length_um + 2 * PAD_UM) / RESOLUTION_UM)
-    end = np.arange(count, dtype=np.float64) * RESOLUTION_UM - PAD_UM
-    return shadow.mean(end - RESOLUTION_UM, end)
+    count = round(length_um / numbers.resolution_um) + 2 * numbers.pad_samples
+    end = (np.arange(count, dtype=np.float64) - numbers.pad_samples) * numbers.resolution_um
+    return shadow.mean(end - numbers.resolution_um, end)
 
 
-def nominal_signal(width_um: float) -> Floats:
+def nominal_signal(width_um: float, numbers: PublishedNumbers) -> Floats:
     """Return the signal that the search assumes: an even one in the middle, of sum 1.
 
     Parameters
     ----------
     width_um : float
         Length of code over which it spreads.
+    numbers : PublishedNumbers
     """
-    from_middle = np.abs(np.arange(SIGNAL_SAMPLES) - (SIGNAL_SAMPLES - 1) / 2)
-    half = max(width_um / RESOLUTION_UM, 1.0) / 2
+    samples = numbers.signal_samples
+    from_middle = np.abs(np.arange(samples) - (samples - 1) / 2)
+    half = max(width_um / numbers.resolution_um, 1.0) / 2
     covered = np.clip(half + 0.5 - from_middle, 0.0, 1.0)
     return np.asarray(covered / covered.sum())
 
@@ -152,15 +135,19 @@ def nominal_signal(width_um: float) -> Floats:
 def blur(code: Floats, signal: Floats) -> Floats:
     """Return the code as a signal sees it: the trace expected at each position.
 
-    Sample i of the signal stands at ``SIGNAL_CENTRE - i`` samples beyond the position.
+    Sample i of the signal stands at ``centre - i`` samples beyond the position.
     """
-    return np.convolve(code, signal)[SIGNAL_CENTRE : SIGNAL_CENTRE + code.size]
+    centre = (signal.size - 1) // 2
+    return np.convolve(code, signal)[centre : centre + code.size]
 
 
 def search_position(
-    expected: Floats, trace: Floats, difference: Literal["squared", "absolute"]
+    expected: Floats,
+    trace: Floats,
+    difference: Literal["squared", "absolute"],
+    regularisation: float = 0.0,
 ) -> int | None:
-    """Slide a trace along the code and return where the mean difference is least.
+    """Slide a trace along the code and return where the mean difference is smallest.
 
     One candidate after the other over all of the code: the plain NumPy baseline.
 
@@ -172,6 +159,8 @@ def search_position(
         Normalised and stretched.
     difference : {"squared", "absolute"}
         What is averaged.
+    regularisation : float
+        Weight of the squared sample of the code in the sum of differences.
 
     Returns
     -------
@@ -185,23 +174,25 @@ def search_position(
     mean = np.empty(expected.size - trace.size)
     for start in range(mean.size):
         mean[start] = np.mean(measure(expected[start : start + trace.size] - trace))
+    mean += regularisation * np.arange(mean.size) ** 2.0 / trace.size
     return int(np.argmin(mean))
 
 
-def spline_basis() -> Floats:
+def spline_basis(numbers: PublishedNumbers) -> Floats:
     """Return the B-splines of a signal, integrated over its samples.
 
     Returns
     -------
-    (SIGNAL_SAMPLES, n_splines) array
-        One spline starts at each sample, as far as they fit.
+    (signal_samples, spline_count) array
+        One spline starts at each knot, as far as they fit.
     """
-    reach = SPLINE_DEGREE + 1
-    spline = BSpline.basis_element(np.arange(reach + 1))
-    weights = np.array([float(spline.integrate(k, k + 1)) for k in range(reach)])
-    basis = np.zeros((SIGNAL_SAMPLES, SIGNAL_SAMPLES - SPLINE_DEGREE))
-    for start in range(basis.shape[1]):
-        basis[start : start + reach, start] = weights
+    reach, spacing = numbers.spline_order + 1, numbers.knot_spacing
+    spline = BSpline.basis_element(np.arange(reach + 1) * spacing)
+    weights = np.array([float(spline.integrate(k, k + 1)) for k in range(reach * spacing)])
+    basis = np.zeros((numbers.signal_samples, numbers.spline_count))
+    for index in range(basis.shape[1]):
+        start = index * spacing
+        basis[start : start + weights.size, index] = weights
     return basis
 
 
@@ -218,7 +209,7 @@ def recover_signal(
         Normalised and stretched.
     position : int
         Sample of the code at the trace's first.
-    basis : (SIGNAL_SAMPLES, n_splines) array
+    basis : (signal_samples, spline_count) array
         From `spline_basis`.
 
     Returns
@@ -226,26 +217,31 @@ def recover_signal(
     RecoveredSignal or None
         None where the signal's window leaves the code or nothing positive fits.
     """
-    begin = position - SIGNAL_CENTRE - 1
-    if begin < 0 or begin + trace.size + SIGNAL_SAMPLES - 1 > code.size:
+    samples = basis.shape[0]
+    begin = position - (samples - 1) // 2 - 1
+    if begin < 0 or begin + trace.size + samples - 1 > code.size:
         return None
-    windows = np.lib.stride_tricks.sliding_window_view(code, SIGNAL_SAMPLES)
+    windows = np.lib.stride_tricks.sliding_window_view(code, samples)
     terms = windows[begin : begin + trace.size] @ basis
     try:
         weights, _ = nnls(terms, trace)
     except RuntimeError:  # no convergence
         return None
-    values = (basis @ weights)[::-1]
+    # The program turns the weights round, not the signal: where the last knot is not the
+    # signal's end that differs by the samples between them.
+    values = basis @ weights[::-1]
     if not values.sum() > 0:
         return None
     return RecoveredSignal(values, terms @ weights, int(np.count_nonzero(weights)))
 
 
-def depth_profile(signal: Floats, depth_um: float, sample_depth_um: float, bins: Bins) -> Floats:
+def depth_profile(
+    signal: Floats, depth_um: float, sample_depth_um: float, spline_samples: int, bins: Bins
+) -> Floats:
     """Lay a signal on depth bins, as the program does it: resampled to a whole number of them.
 
-    Bins wider than `DEPTH_STEP_UM` or than a spline are filled in parts, for the resampling
-    would skip over light otherwise.
+    Bins wider than `WIDE_UM` or than a spline are filled in parts, for the resampling would
+    skip over light otherwise.
 
     Parameters
     ----------
@@ -254,6 +250,8 @@ def depth_profile(signal: Floats, depth_um: float, sample_depth_um: float, bins:
         Depth of the position searched.
     sample_depth_um : float
         Depth that one sample of the signal spans.
+    spline_samples : int
+        Samples that one spline spans.
     bins : Bins
 
     Returns
@@ -261,8 +259,8 @@ def depth_profile(signal: Floats, depth_um: float, sample_depth_um: float, bins:
     (bins.count,) array
         With the sum of the signal, but for what lies outside of the bins.
     """
-    spline_um = (SPLINE_DEGREE + 1) * sample_depth_um
-    parts = max(round(bins.width_um / DEPTH_STEP_UM), ceil(bins.width_um / spline_um))
+    spline_um = spline_samples * sample_depth_um
+    parts = max(round(bins.width_um / WIDE_UM), ceil(bins.width_um / spline_um))
     step_um = bins.width_um / parts
     size = max(round(signal.size * sample_depth_um / step_um), 1)
     fine = stretch(signal, size)

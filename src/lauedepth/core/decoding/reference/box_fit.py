@@ -2,13 +2,12 @@
 
 A source spread evenly over a stretch of depth (a box) has four parameters and a closed form;
 fitted by Fisher scoring it reaches the counting statistics' limit. What lies within the
-bounds is solved in bins afterwards (`core.bins`), so that it may take any shape.
+bounds is solved in bins afterwards (`footprint_bins`), so that it may take any shape.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,18 +15,17 @@ import numpy.typing as npt
 from lauedepth.core.arrays import Floats
 from lauedepth.core.decoding.limits import (
     ABSORPTION_RANGE,
+    CONVERGED,
+    DAMPING_RETRY,
+    DAMPING_START,
     FIT_ROUNDS,
     LEAST_GAP_UM,
     LEAST_WIDTH_UM,
+    LOG_STEP,
+    REACH_UM,
+    TINY,
 )
 from lauedepth.core.instrument.pixel_view import PixelView, poisson_weights
-
-DAMPING_START: Final = 1e-3
-DAMPING_RETRY: Final = 1e-2
-CONVERGED: Final = 1e-3
-LOG_STEP: Final = 1e-3
-REACH_UM: Final = 4.0
-TINY: Final = 1e-9
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ class BoxFit:
     ----------
     boxes : tuple of Box
     background : float
-        Counts a frame.
+        Counts per frame.
     absorption : float or None
         x = mu x path through a whole bar, where it was fitted.
     absorption_error : float
@@ -131,10 +129,10 @@ class _Problem:
 
     def model(self, theta: Floats) -> tuple[Floats, Floats]:
         """Return the expected trace and its derivatives by every parameter."""
-        view, wary = self.view, None
+        view, shifted = self.view, None
         if theta.size > 3 * self.boxes + 1:
             view = self.view.through(float(np.exp(theta[-1])))
-            wary = self.view.through(float(np.exp(theta[-1] + LOG_STEP)))
+            shifted = self.view.through(float(np.exp(theta[-1] + LOG_STEP)))
         slopes = np.ones((view.frames.size, theta.size))
         expected = np.full(view.frames.size, theta[3 * self.boxes])
         by_absorption = np.zeros_like(expected)
@@ -146,9 +144,9 @@ class _Problem:
             slopes[:, 3 * number] = intensity * (last - first) / width
             slopes[:, 3 * number + 1] = intensity * ((first + last) / 2 - mean) / width
             slopes[:, 3 * number + 2] = mean
-            if wary is not None:
-                by_absorption += intensity * (wary.mean_open_fraction(begin, end) - mean)
-        if wary is not None:
+            if shifted is not None:
+                by_absorption += intensity * (shifted.mean_open_fraction(begin, end) - mean)
+        if shifted is not None:
             slopes[:, -1] = by_absorption / LOG_STEP
         return expected, slopes
 
@@ -173,7 +171,7 @@ def fit_boxes(
     absorption : float, optional
         Fit the bars' absorption too, from this value on; else the bars are the view's own.
     background : float, optional
-        Counts a frame that do not pass the aperture, where they are known.
+        Counts per frame that do not pass the aperture, where they are known.
     """
     from scipy.linalg import solve  # noqa: PLC0415  (slow)
 
@@ -226,8 +224,8 @@ def _pose(
     theta, low, high = [], [], []
     for box, height in zip(start, heights[:-1], strict=True):
         reach = box.width_um + REACH_UM
-        least = max(height, 1e-3 * counts.mean())
-        theta += [box.centre_um, max(box.width_um, LEAST_WIDTH_UM), least]
+        minimum = max(height, 1e-3 * counts.mean())
+        theta += [box.centre_um, max(box.width_um, LEAST_WIDTH_UM), minimum]
         low += [box.centre_um - reach, LEAST_WIDTH_UM, 0.0]
         high += [box.centre_um + reach, 3.0 * reach, np.inf]
     theta += [heights[-1] if background is None else background]

@@ -21,7 +21,7 @@ class Solution:
     Attributes
     ----------
     footprints : tuple of (support.count,) arrays
-        Counts a frame in each bin.
+        Counts per frame in each bin.
     background : float
     chi_square : float
     """

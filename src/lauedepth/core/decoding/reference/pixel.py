@@ -40,7 +40,7 @@ class Found:
 
 @dataclass(frozen=True)
 class PixelAnswer:
-    """What the decoder says of one pixel."""
+    """The answer for one pixel."""
 
     status: PixelStatus
     background: float = float("nan")
@@ -77,9 +77,11 @@ class _Trace:
         spread = float(((measured - level) ** 2).sum())
         return cls(usable, measured, level, spread / max(level, 1e-12))
 
-    def fill(self, values: Floats) -> Floats:
-        """Return values at every frame, lost ones from their neighbours."""
-        return np.interp(np.arange(self.usable.size), np.flatnonzero(self.usable), values)
+    def spread_out(self, values: Floats) -> Floats:
+        """Return values at every frame, zero where nothing was measured."""
+        spread = np.zeros(self.usable.size)
+        spread[self.usable] = values
+        return spread
 
 
 def decode_pixel(
@@ -115,7 +117,7 @@ def decode_pixel(
     grid = _Grid(table, rays, frames, depths, footprint_bins(depths))
     if _misses_code(grid):
         return PixelAnswer(PixelStatus.OUTSIDE)
-    candidates = _search(grid, trace.fill(trace.measured), limits.CANDIDATES)
+    candidates = _search(grid, trace, trace.measured, limits.CANDIDATES)
     spread = trace.chi_square_flat * trace.level
     if not candidates or not _significant(
         candidates[0].score, spread, trace.level, trace.measured.size - 2
@@ -139,12 +141,14 @@ def _misses_code(grid: _Grid) -> bool:
     return bool(ends.max() < grid.table.knots_um[0] or ends.min() > grid.table.knots_um[-1])
 
 
-def _search(grid: _Grid, filled: Floats, number: int) -> list[Candidate]:
+def _search(grid: _Grid, trace: _Trace, values: Floats, number: int) -> list[Candidate]:
+    """Return the places that fit values of the measured frames best."""
     middle = (grid.depths.start_um + grid.depths.stop_um) / 2
     stride = int(grid.frames[1] - grid.frames[0])
     return search(
         Shadow.of(grid.table, float(grid.rays.window_um(middle))),
-        filled,
+        trace.spread_out(values),
+        trace.usable,
         first_um=float(grid.rays.position_um(grid.depths.start_um, grid.frames[0])),
         last_um=float(grid.rays.position_um(grid.depths.stop_um, grid.frames[0])),
         advance_um=float(grid.rays.advance_um(middle)) * stride,
@@ -153,7 +157,7 @@ def _search(grid: _Grid, filled: Floats, number: int) -> list[Candidate]:
 
 
 def _significant(score: float, spread: float, level: float, freedom: int) -> bool:
-    """Tell whether a match stands out of the counting noise and of the trace's own scatter."""
+    """Return whether a match stands out of the counting noise and of the trace's own scatter."""
     against_counting = score / level
     against_scatter = freedom * score / max(spread - score, 1e-9 * spread)
     return min(against_counting, against_scatter) > limits.DETECTION
@@ -233,7 +237,7 @@ def _misfits(fit: BoxFit) -> bool:
 
 
 def _unexplained(trace: _Trace, chi_square: float) -> bool:
-    """Tell whether the trace varies much more than counting, and the fit does not say why."""
+    """Return whether the trace varies much more than counting, and the fit does not say why."""
     size = trace.measured.size
     excess = trace.chi_square_flat - size
     explained = trace.chi_square_flat - chi_square
@@ -241,7 +245,7 @@ def _unexplained(trace: _Trace, chi_square: float) -> bool:
 
 
 def _rivalled(fits: list[BoxFit], scale: float) -> bool:
-    """Tell whether another place on the code explains the trace about as well."""
+    """Return whether another place on the code explains the trace about as well."""
     best = fits[0].boxes[0]
     return any(
         fit.chi_square - fits[0].chi_square < limits.DISTINCT * scale
@@ -253,9 +257,9 @@ def _rivalled(fits: list[BoxFit], scale: float) -> bool:
 
 def _second_depth(grid: _Grid, trace: _Trace, view: PixelView, single: BoxFit) -> BoxFit | None:
     """Return a fit of two boxes where the trace asks for a second one."""
-    left = trace.fill(trace.measured - single.expected)
     misfits = _misfits(single)
-    candidates = _search(grid, left, limits.CANDIDATES if misfits else 1)
+    left = trace.measured - single.expected
+    candidates = _search(grid, trace, left, limits.CANDIDATES if misfits else 1)
     spread = single.chi_square * trace.level
     first = single.boxes[0]
     starts = [
@@ -277,7 +281,7 @@ def _second_depth(grid: _Grid, trace: _Trace, view: PixelView, single: BoxFit) -
 
 
 def _both_matter(fit: BoxFit) -> bool:
-    """Tell whether no box is negligible; a single one is not."""
+    """Return whether no box is negligible; a single one is not."""
     intensities = [box.intensity for box in fit.boxes]
     return min(intensities) > limits.SECOND_INTENSITY * max(intensities)
 

@@ -112,7 +112,7 @@ def main() -> None:
     install()
     cases = import_module("simulator_cases")
     experiment, rows, columns, counts = pickle.loads(Path(sys.argv[1]).read_bytes())
-    plan = cases.plan(77, streams=2, blocks=1, columns=24, lanes=1)
+    plan = cases.plan(77, streams=2, blocks=1, columns=24, threads=1)
     json.dump(cases.compare(experiment, rows, columns, counts, plan, cases.ENERGY), sys.stdout)
 
 

@@ -26,18 +26,18 @@ from numba import cuda
 
 from lauedepth.core.decoding.answers import Answers, Traces
 from lauedepth.core.decoding.code_search import frames_per_step, search
-from lauedepth.core.decoding.cpu.decoder import problem_of
+from lauedepth.core.decoding.compiled.problem import problem_of
 from lauedepth.core.decoding.cuda._batches import (
     Card,
-    Lanes,
+    Streams,
     are_frames,
     decode_batches,
     problem_on_card,
     shape_of,
 )
 from lauedepth.core.decoding.cuda._memory import Plan
-from lauedepth.core.decoding.cuda._stream import Lane
-from lauedepth.core.decoding.cuda._types import LANES
+from lauedepth.core.decoding.cuda._stream import BatchStream
+from lauedepth.core.decoding.cuda._types import THREADS
 from lauedepth.core.decoding.limits import CANDIDATES
 from lauedepth.core.decoding.pixels import DecodeOptions, EnergySearch
 from lauedepth.core.decoding.reference.decoder import ReferenceDecoder
@@ -165,8 +165,8 @@ def compare(
     traces = Traces(counts, usable)
     problem = problem_of(experiment, rays, options)
     shape = shape_of(experiment, traces, problem)
-    lanes = Lanes.open(shape, plan, counts.dtype, len(traces))
-    ours = decode_batches(rays, traces, problem, lanes)
+    streams = Streams.open(shape, plan, counts.dtype, len(traces))
+    ours = decode_batches(rays, traces, problem, streams)
     return agreement(ours, experiment, rays, traces, options)
 
 
@@ -205,7 +205,7 @@ def same_known(ours: Answers, wanted: Answers) -> bool:
 
 
 def plan(pixels: int, **changes: int) -> Plan:
-    basic = Plan(pixels, streams=1, blocks=2, wide_blocks=1, columns=40, lanes=QUICK)
+    basic = Plan(pixels, streams=1, blocks=2, wide_blocks=1, columns=40, threads=QUICK)
     return replace(basic, **changes)
 
 
@@ -250,16 +250,17 @@ def places_that_the_search_finds() -> dict[str, Any]:
     usable[[0, 20, 21, 22, 40]] = False
     rays, traces = RayMap.of(SMALL, rows, columns), Traces(counts, usable)
     problem = problem_of(SMALL, rays, NO_ENERGY)
-    lane = Lane(shape_of(SMALL, traces, problem), plan(1), np.dtype(np.float32))
-    lane.prepare(problem_on_card(problem), cuda.to_device(usable), as_frames=False)
-    batch = lane.upload(counts, rays.pixel_mm)
-    dict(lane.stages(batch))["search"]()
+    stream = BatchStream(shape_of(SMALL, traces, problem), plan(1), np.dtype(np.float32))
+    stream.prepare(problem_on_card(problem), cuda.to_device(usable), as_frames=False)
+    batch = stream.upload(counts, rays.pixel_mm)
+    dict(stream.stages(batch))["search"]()
     one, table = rays.pick(0), BarTable.of(SMALL.aperture)
     middle = (SMALL.depths.start_um + SMALL.depths.stop_um) / 2
     advance = float(one.advance_um(middle)) * SMALL.frames.stride
     places = search(
         Shadow.of(table, float(one.window_um(middle))),
-        np.interp(np.arange(usable.size), np.flatnonzero(usable), counts[0, usable]),
+        counts[0].astype(np.float64),
+        usable,
         float(one.position_um(SMALL.depths.start_um, 0)),
         float(one.position_um(SMALL.depths.stop_um, 0)),
         advance,
@@ -310,17 +311,17 @@ def whole_warp_of_a_short_trace() -> dict[str, Any]:
     """A block as wide as on a card, with fewer frames than threads would share evenly."""
     short = twin(Frames(0, 259, 7), Depths(20.0, 70.0))
     counts = traces_of(short, [1000.0], [900.0], light(45.0, intensity=5000.0))
-    return compare(short, [1000.0], [900.0], counts, plan(1, blocks=1, lanes=LANES))
+    return compare(short, [1000.0], [900.0], counts, plan(1, blocks=1, threads=THREADS))
 
 
 class SmallCard(Card):
     """A card of one multiprocessor with little memory."""
 
-    def room(self) -> tuple[int, int]:
+    def resources(self) -> tuple[int, int]:
         return 4_000_000, 1
 
 
-def lanes_stay_from_call_to_call() -> dict[str, Any]:
+def streams_stay_from_call_to_call() -> dict[str, Any]:
     """Another place on the detector, fewer pixels, other frames lost, frames after traces."""
     card, results = SmallCard(), []
     held: list[Any] = []
@@ -340,7 +341,7 @@ def lanes_stay_from_call_to_call() -> dict[str, Any]:
         held.append(card._held)
         results.append(agreement(ours, SMALL, rays, traces, NO_ENERGY))
     return {
-        "same_lanes": [one is held[0] for one in held],
+        "same_streams": [one is held[0] for one in held],
         "block": held[0].plan.blocks,
         "results": results,
     }
@@ -356,7 +357,7 @@ CASES = (
     lost_frames_and_no_light,
     beside_the_code,
     whole_warp_of_a_short_trace,
-    lanes_stay_from_call_to_call,
+    streams_stay_from_call_to_call,
 )
 
 

@@ -1,0 +1,204 @@
+"""How good a point's depths are, judged from what the decoder says of all its pixels.
+
+The shares below are of *lit* pixels: those that hold coded light, whatever became of them. An
+instrument that is described rightly decodes nearly all of them with residuals of about one. What
+falls short of that is told; `diagnosis` then looks for the cause in some traces.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from lauedepth.core.decoding.pixels import DecodedPixels, PixelFlag, PixelStatus
+from lauedepth.core.notices import Notice, warning
+
+MINIMUM_LIT: Final = 20
+"""Lit pixels below which shares tell nothing."""
+MINIMUM_DECODED: Final = 0.75
+"""Share of lit pixels that decode; good points with overlaps and faint pixels reach 0.9."""
+MAXIMUM_RESIDUAL: Final = 2.0
+"""Median chi-square per degree of freedom of decoded pixels."""
+MAXIMUM_SECOND: Final = 0.4
+"""Share of decoded pixels with a second depth: more means that a wrong model asks for them."""
+MAXIMUM_AT_END: Final = 0.25
+"""Share of depths whose footprint is cut by an end of the depth range."""
+MAXIMUM_AMBIGUOUS: Final = 0.2
+MAXIMUM_DARK: Final = 0.9
+"""Share of chosen pixels without coded light."""
+RESIDUAL_STEPS: Final = np.geomspace(0.1, 1000.0, 401)
+"""Bins in which residuals are counted, so that tallies of blocks add up: 2.3 % wide."""
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Counts over decoded pixels; those of parts of a point add up.
+
+    Attributes
+    ----------
+    statuses : (n_statuses,) int64 array
+        Pixels of each `PixelStatus`.
+    depths, second, at_end : int
+        Rows with a depth, second depths, footprints at an end of the depth range.
+    residuals : (n_bins + 1,) int64 array
+        Decoded pixels by residual, in `RESIDUAL_STEPS`.
+    """
+
+    statuses: np.ndarray[tuple[int], np.dtype[np.int64]]
+    depths: int
+    second: int
+    at_end: int
+    residuals: np.ndarray[tuple[int], np.dtype[np.int64]]
+
+    @classmethod
+    def of(cls, decoded: DecodedPixels) -> Tally:
+        """Count one batch."""
+        first = decoded.flags & PixelFlag.SECOND_DEPTH == 0
+        found = decoded.status == PixelStatus.DECODED
+        bins = np.searchsorted(RESIDUAL_STEPS, decoded.residual[first & found])
+        return cls(
+            statuses=np.bincount(decoded.status[first], minlength=len(PixelStatus)),
+            depths=int(found.sum()),
+            second=int((found & ~first).sum()),
+            at_end=int((found & (decoded.flags & PixelFlag.AT_RANGE_END != 0)).sum()),
+            residuals=np.bincount(bins, minlength=RESIDUAL_STEPS.size + 1),
+        )
+
+    @classmethod
+    def nothing(cls) -> Tally:
+        """Return the tally of no pixel."""
+        statuses = np.zeros(len(PixelStatus), np.int64)
+        return cls(statuses, 0, 0, 0, np.zeros(RESIDUAL_STEPS.size + 1, np.int64))
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            self.statuses + other.statuses,
+            self.depths + other.depths,
+            self.second + other.second,
+            self.at_end + other.at_end,
+            self.residuals + other.residuals,
+        )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the pixels of a point say of its depths.
+
+    Attributes
+    ----------
+    chosen, lit : int
+        Pixels looked at, and those of them that hold coded light.
+    decoded, ambiguous : float
+        Shares of the lit pixels.
+    second, at_end : float
+        Shares of decoded pixels with a second depth, and of depths at an end of the range.
+    residual : float
+        Median chi-square per degree of freedom of decoded pixels, NaN where there is none.
+    warnings : tuple of Notice
+        What speaks against the depths.
+    """
+
+    chosen: int
+    lit: int
+    decoded: float
+    ambiguous: float
+    second: float
+    at_end: float
+    residual: float
+    warnings: tuple[Notice, ...]
+
+
+def judge(tally: Tally) -> Verdict:
+    """Return the verdict on the pixels of a point."""
+    statuses = tally.statuses
+    dark = int(statuses[PixelStatus.DARK])
+    chosen = int(statuses.sum() - statuses[PixelStatus.INVALID] - statuses[PixelStatus.PENDING])
+    found = int(statuses[PixelStatus.DECODED])
+    lit = chosen - dark
+    shares = {
+        "decoded": found / max(lit, 1),
+        "ambiguous": int(statuses[PixelStatus.AMBIGUOUS]) / max(lit, 1),
+        "second": tally.second / max(found, 1),
+        "at_end": tally.at_end / max(tally.depths, 1),
+    }
+    residual = _median_residual(tally)
+    warnings = (
+        *_lit_warnings(lit, int(statuses[PixelStatus.OUTSIDE]), shares),
+        *(_decoded_warnings(shares, residual) if found >= MINIMUM_LIT else ()),
+    )
+    return Verdict(chosen, lit, residual=residual, warnings=warnings, **shares)
+
+
+def _median_residual(tally: Tally) -> float:
+    counted = np.cumsum(tally.residuals)
+    if not counted[-1]:
+        return float("nan")
+    middle = int(np.searchsorted(counted, (counted[-1] + 1) // 2))
+    return float(RESIDUAL_STEPS[min(middle, RESIDUAL_STEPS.size - 1)])
+
+
+def _lit_warnings(lit: int, outside: int, shares: dict[str, float]) -> list[Notice]:
+    """Return what lit pixels without a depth tell."""
+    if lit < MINIMUM_LIT:
+        return []
+    found = []
+    if outside > (1 - MINIMUM_DECODED) * lit:
+        found.append(
+            warning(
+                "rays-miss-aperture",
+                f"the rays of {outside / lit:.0%} of the lit pixels pass beside the aperture",
+                remedy="see that pose, shift, detector and region are those of this scan",
+            )
+        )
+    elif shares["decoded"] < MINIMUM_DECODED:
+        found.append(
+            warning(
+                "few-pixels-decoded",
+                f"only {shares['decoded']:.0%} of {lit} lit pixels have a depth",
+                remedy="the instrument is not as the experiment describes it, or light comes "
+                "from outside the depth range",
+            )
+        )
+    if shares["ambiguous"] > MAXIMUM_AMBIGUOUS:
+        found.append(
+            warning(
+                "ambiguous-pixels",
+                f"several places on the code explain {shares['ambiguous']:.0%} of the lit pixels",
+                remedy="use a longer scan or a narrower depth range",
+            )
+        )
+    return found
+
+
+def _decoded_warnings(shares: dict[str, float], residual: float) -> list[Notice]:
+    """Return what decoded pixels tell."""
+    found = []
+    if residual > MAXIMUM_RESIDUAL:
+        found.append(
+            warning(
+                "large-residuals",
+                f"fits leave {residual:.1f} times the variance of counting noise",
+                remedy="step, bar widths, beam or detector gain differ from what the "
+                "experiment says",
+            )
+        )
+    if shares["second"] > MAXIMUM_SECOND:
+        found.append(
+            warning(
+                "many-second-depths",
+                f"{shares['second']:.0%} of the decoded pixels ask for a second depth, more "
+                "than grains overlap",
+                remedy="step, bar widths or beam differ from what the experiment says",
+            )
+        )
+    if shares["at_end"] > MAXIMUM_AT_END:
+        found.append(
+            warning(
+                "light-at-range-end",
+                f"the depth range cuts {shares['at_end']:.0%} of the footprints",
+                remedy="widen depths.start_um and depths.stop_um",
+            )
+        )
+    return found

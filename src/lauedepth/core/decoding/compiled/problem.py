@@ -1,0 +1,69 @@
+"""What all pixels of a call have in common, as compiled functions take it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from lauedepth.core.decoding import limits
+from lauedepth.core.decoding.answers import footprint_bins
+from lauedepth.core.decoding.compiled.types import Array
+from lauedepth.core.decoding.pixels import DecodeOptions
+from lauedepth.core.instrument.aperture import BarTable
+from lauedepth.core.instrument.experiment import Experiment
+from lauedepth.core.instrument.raymap import RayMap
+
+
+class Problem(NamedTuple):
+    """What all pixels have in common.
+
+    `geometry` holds the aperture's centre (code, normal), its step, the beam's direction,
+    half the code's length and the thickness; `depths` (start, stop) in µm; `bins` (start,
+    width) in µm; `background` is NaN where it is not known.
+    """
+
+    bar_knots: Array
+    bar_running: Array
+    geometry: Array
+    depths: Array
+    bins: Array
+    candidates: int
+    with_energy: bool
+    background: float
+
+
+def problem_of(experiment: Experiment, rays: RayMap, options: DecodeOptions) -> Problem:
+    """Return what all pixels have in common, as the compiled functions take it."""
+    table = BarTable.of(experiment.aperture)
+    depths, bins = experiment.depths, footprint_bins(experiment.depths)
+    frames = experiment.frames.indices
+    ends = rays.position_um(np.array([[depths.start_um], [depths.stop_um]]), frames[0])
+    middle = (depths.start_um + depths.stop_um) / 2
+    step = np.abs(rays.advance_um(middle)) * experiment.frames.stride
+    group = np.maximum(1, (limits.SEARCH_SPACING_UM / step).astype(np.int64))
+    candidates = np.abs(ends[1] - ends[0]) / (step * group)
+    return Problem(
+        bar_knots=table.knots_um,
+        bar_running=table.running_um,
+        geometry=np.array(
+            [
+                *(rays.centre_mm + frames[0] * rays.step_mm)[:2],
+                *(rays.step_mm * experiment.frames.stride)[:2],
+                *rays.beam[:2],
+                rays.half_length_um,
+                rays.thickness_um,
+            ]
+        ),
+        depths=np.array([depths.start_um, depths.stop_um]),
+        bins=np.array([bins.start_um, bins.width_um]),
+        candidates=int(candidates.max()) + 2,
+        with_energy=options.energy is not None,
+        background=_known_background(options),
+    )
+
+
+def _known_background(options: DecodeOptions) -> float:
+    if options.energy is None or options.energy.background is None:
+        return float("nan")
+    return options.energy.background

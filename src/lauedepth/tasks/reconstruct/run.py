@@ -1,0 +1,383 @@
+"""One run of a point: open → select → divide → decode → publish, with resume.
+
+This is the one order of the steps, whoever takes them. One process and the ranks of a launcher
+are two kinds of `Workers`: they choose pixels and hand out blocks in ways of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Protocol, Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from lauedepth.config import ExperimentConfig
+from lauedepth.core.decoding.decode import Solved
+from lauedepth.core.decoding.decoder import Decoder
+from lauedepth.core.decoding.pixels import DecodeOptions
+from lauedepth.core.errors import LaueDepthError, OutputError
+from lauedepth.core.instrument.experiment import Experiment
+from lauedepth.core.progress import of_stage
+from lauedepth.io import Point, read_result
+from lauedepth.tasks.reconstruct.blocks import (
+    BlockSize,
+    PixelBlock,
+    Reading,
+    plan_blocks,
+    solve_block,
+    traces_of,
+)
+from lauedepth.tasks.reconstruct.checkpoint import Checkpoint, RunIdentity, remove_blocks
+from lauedepth.tasks.reconstruct.identity import is_finished, run_identity
+from lauedepth.tasks.reconstruct.opening import cut_warnings, fit_to_point, open_for
+from lauedepth.tasks.reconstruct.publishing import publish_result
+from lauedepth.tasks.reconstruct.selection import Mask, Pixels, Selection, with_threshold
+from lauedepth.tasks.reconstruct.summary import Summary, summary_of_finished, warnings_of
+
+Band = npt.NDArray[Any]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be reconstructed, and how.
+
+    Attributes
+    ----------
+    point : Path
+    config : ExperimentConfig
+        With the threshold that holds.
+    output : Path
+    mask : (ny, nx) bool array or None
+        Of the whole detector, instead of the threshold.
+    resume : bool
+    memory_bytes : int
+        Of each process.
+    """
+
+    point: Path
+    config: ExperimentConfig
+    output: Path
+    mask: Mask | None
+    resume: bool
+    memory_bytes: int
+
+    @classmethod
+    def of(
+        cls,
+        point: Path | str,
+        config: ExperimentConfig,
+        output: Path | str,
+        *,
+        pixels: Pixels | None,
+        resume: bool,
+        memory_bytes: int,
+    ) -> Self:
+        """Return the job that was asked for; see `reconstruct_point`."""
+        mask = pixels if isinstance(pixels, np.ndarray) else None
+        config = with_threshold(config, pixels)
+        return cls(Path(point), config, Path(output), mask, resume, memory_bytes)
+
+    @cached_property
+    def experiment(self) -> Experiment:
+        """The experiment as the core knows it."""
+        return self.config.to_core()
+
+    @cached_property
+    def options(self) -> DecodeOptions:
+        """How to decode."""
+        return self.config.decode_options()
+
+
+@dataclass
+class WorkDone:
+    """What one process did.
+
+    Attributes
+    ----------
+    pixels, blocks : int
+    seconds : dict of str to float
+        By step: prepare, select, compile, read, cut (traces out of what was read), decode, keep
+        (finished blocks), write; reading continues while decoding. Ranks add start (of the process,
+        until they have met), gather (until all have ended) and cpu: processor time of the process
+        while it decodes, which is less than decode where other programs use the cores.
+    """
+
+    pixels: int = 0
+    blocks: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        """Add to the seconds of a step; one thread alone may time a step."""
+        begin = perf_counter()
+        try:
+            yield
+        finally:
+            self.add(step, perf_counter() - begin)
+
+    def add(self, step: str, seconds: float) -> None:
+        """Add seconds to a step."""
+        self.seconds[step] = self.seconds.get(step, 0.0) + seconds
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the steps of one run share in one process, and what is done to each block.
+
+    Attributes
+    ----------
+    job : Job
+    point : Point
+        Open.
+    decoder : Decoder
+        Of this process.
+    identity : RunIdentity
+    checkpoint : Checkpoint
+    done : WorkDone
+    """
+
+    job: Job
+    point: Point
+    decoder: Decoder
+    identity: RunIdentity
+    checkpoint: Checkpoint
+    done: WorkDone = field(default_factory=WorkDone)
+
+    def read(self, reading: Reading) -> Band:
+        """Read a band of rows."""
+        with self.done.timed("read"):
+            return self.point.read_rows(reading.row_start, reading.row_stop)
+
+    def traces(self, block: PixelBlock, reading: Reading, band: Band) -> npt.NDArray[Any]:
+        """Cut a block's traces out of a band, as the decoder likes them."""
+        with self.done.timed("cut"):
+            return traces_of(band, reading.row_start, block, as_frames=self.decoder.prefers_frames)
+
+    def solve(self, block: PixelBlock, traces: npt.NDArray[Any]) -> Solved:
+        """Do what needs the decoder for a block."""
+        with self.done.timed("decode"):
+            return solve_block(
+                self.job.experiment,
+                self.point.region,
+                block,
+                traces,
+                decoder=self.decoder,
+                options=self.job.options,
+                usable=self.point.usable,
+            )
+
+    def keep(self, block: PixelBlock, solved: Solved) -> None:
+        """Finish a block and put it beside the output."""
+        with self.done.timed("keep"):
+            self.checkpoint.save(block.number, solved.collect())
+        self.done.blocks += 1
+        self.done.pixels += len(block)
+
+
+@dataclass(frozen=True)
+class Division:
+    """How a point's pixels are divided into blocks, the same for all who decode them.
+
+    Attributes
+    ----------
+    lit : (rows, columns) bool array
+        The pixels to decode.
+    blocks : list of PixelBlock
+    left : list of PixelBlock
+        Those that are not finished.
+    """
+
+    lit: Mask
+    blocks: list[PixelBlock]
+    left: list[PixelBlock]
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels there are to decode."""
+        return int(self.lit.sum())
+
+    @property
+    def pixels_finished(self) -> int:
+        """How many of them are in finished blocks."""
+        return self.pixels - sum(len(block) for block in self.left)
+
+
+class Workers(Protocol):
+    """Who takes the steps of a run: one process, or all ranks of a launcher.
+
+    Every rank goes through the same steps with its own `Workers`; a failure of one is raised
+    from all.
+    """
+
+    @property
+    def decoder(self) -> Decoder:
+        """What this process decodes with."""
+        ...
+
+    @property
+    def backends(self) -> str:
+        """What all decode with, as the result names it: "cpu", "cpu+cuda"."""
+        ...
+
+    def report(self, stage: str, done: int, total: int) -> None:
+        """Report progress from what `do` runs."""
+        ...
+
+    def do(self, step: Callable[[], T]) -> T:
+        """Take a step in this process."""
+        ...
+
+    def share(self, step: Callable[[], T]) -> T:
+        """Have the first process take a step; return what came of it in every process."""
+        ...
+
+    def agree(self, point: Point, identity: RunIdentity) -> None:
+        """Make sure that all mean the same run."""
+        ...
+
+    def open_checkpoint(self, job: Job, identity: RunIdentity, stack: ExitStack) -> Checkpoint:
+        """Open the finished blocks of a run, until the stack ends."""
+        ...
+
+    def select(self, run: Run) -> Selection | None:
+        """Choose the pixels; all processes but the first may return None."""
+        ...
+
+    def block_size(self, run: Run, pixels: int) -> BlockSize:
+        """Return how large blocks of so many pixels may be."""
+        ...
+
+    def start_decoder(self, run: Run) -> None:
+        """Load the decoder's compiled code, or compile it if it has to be."""
+        ...
+
+    def decode(self, run: Run, division: Division, selection: Selection | None) -> None:
+        """Decode the blocks that are left."""
+        ...
+
+    def finish(self, run: Run, division: Division, begin: float) -> Summary:
+        """Have the result published by `publish_run`, when all blocks are decoded."""
+        ...
+
+
+def run_job(job: Job, workers: Workers) -> Summary:
+    """Reconstruct one point and publish its result; every process of the workers calls it.
+
+    Raises
+    ------
+    LaueDepthError
+        What is wrong, where, and what to do. An older result is still there then.
+    """
+    begin = perf_counter()
+    fitted = workers.do(lambda: fit_to_point(job.config, job.point))
+    job = replace(job, config=fitted)
+    with ExitStack() as stack:
+        point, identity = _open(job, workers, stack)
+        if job.resume and workers.share(lambda: _is_finished(job.output, identity)):
+            return summary_of_finished(point, job.output, workers.backends)
+        checkpoint = workers.open_checkpoint(job, identity, stack)
+        run = Run(job, point, workers.decoder, identity, checkpoint)
+        run.done.add("prepare", perf_counter() - begin)
+        with run.done.timed("select"):
+            selection = workers.select(run)
+        division = _divide(run, workers, selection)
+        with run.done.timed("compile"):
+            workers.start_decoder(run)
+        workers.decode(run, division, selection)
+        return workers.finish(run, division, begin)
+
+
+def _open(job: Job, workers: Workers, stack: ExitStack) -> tuple[Point, RunIdentity]:
+    """Open the point in every process, and make sure that all mean the same run."""
+    workers.share(lambda: refuse_to_overwrite(job.output))
+
+    def look() -> tuple[Point, RunIdentity]:
+        point = stack.enter_context(open_for(job.config, job.point))
+        return point, run_identity(point, job.config, workers.backends, job.mask)
+
+    point, identity = workers.do(look)
+    workers.agree(point, identity)
+    return point, identity
+
+
+def refuse_to_overwrite(output: Path) -> None:
+    """Refuse an output that is a file of another kind, a point for instance."""
+    if not output.exists():
+        return
+    try:
+        read_result(output)
+    except LaueDepthError:
+        raise OutputError(
+            "is there already and is not a result", str(output), "choose another name"
+        ) from None
+
+
+def _is_finished(output: Path, identity: RunIdentity) -> bool:
+    """Return whether the result is there; what a run left that was killed after it goes."""
+    there = is_finished(output, identity)
+    if there:
+        remove_blocks(output)
+    return there
+
+
+def _divide(run: Run, workers: Workers, selection: Selection | None) -> Division:
+    """Divide the pixels into blocks: into those of the run that is resumed, if one is."""
+
+    def decide() -> tuple[Mask, BlockSize, set[int]]:
+        assert selection is not None
+        wanted = workers.block_size(run, int(selection.lit.sum()))
+        size = BlockSize(**run.checkpoint.block_size(vars(wanted)))
+        return selection.lit, size, run.checkpoint.finished()
+
+    lit, size, finished = workers.share(decide)
+    blocks = plan_blocks(lit, size)
+    return Division(lit, blocks, [block for block in blocks if block.number not in finished])
+
+
+def publish_run(
+    run: Run, workers: Workers, division: Division, seconds: dict[str, float], begin: float
+) -> Summary:
+    """Write the result from the finished blocks, and remove them.
+
+    Parameters
+    ----------
+    run : Run
+    workers : Workers
+    division : Division
+    seconds : dict of str to float
+        By step, written into the result; publishing is added to "write", and "total" at the end.
+    begin : float
+        When the run began, by `perf_counter`.
+    """
+    tally = publish_result(
+        run.job.output,
+        run.point,
+        run.job.config,
+        division.blocks,
+        run.checkpoint.load,
+        backend=workers.backends,
+        identity=run.identity,
+        seconds=seconds,
+        progress=of_stage(workers.report, "write"),
+    )
+    run.checkpoint.remove()
+    seconds["total"] = perf_counter() - begin
+    return Summary(
+        point=run.point.path,
+        output=run.job.output,
+        backend=workers.backends,
+        pixels=division.pixels,
+        statuses=tally.named(),
+        depths_found=tally.depths,
+        resumed_blocks=len(division.blocks) - len(division.left),
+        blocks=len(division.blocks),
+        seconds=seconds,
+        warnings=(*cut_warnings(run.job.config), *warnings_of(run.point, division.lit)),
+    )

@@ -1,0 +1,90 @@
+"""What people see and what programs read, of the same things."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lauedepth.cli.reporting import (
+    JsonReporter,
+    TerminalReporter,
+    one_line,
+    report_error,
+    reporter_for,
+)
+from lauedepth.core.errors import InputError
+
+Said = pytest.CaptureFixture[str]
+
+
+@dataclass(frozen=True)
+class Found:
+    """Something with fields, one of them unknown."""
+
+    depth_um: float
+    energy_kev: float
+
+
+def test_values_become_plain_json(capsys: Said) -> None:
+    values = {"path": Path("a/b.h5"), "shape": (2, 3), "found": [Found(1.5, np.nan)]}
+    JsonReporter().show("result", values | {"counts": np.arange(3)}, "for people")
+    assert json.loads(capsys.readouterr().out) == {
+        "event": "result",
+        "path": "a/b.h5",
+        "shape": [2, 3],
+        "found": [{"depth_um": 1.5, "energy_kev": None}],
+        "counts": [0, 1, 2],
+    }
+
+
+def test_progress_is_printed_once_a_second_and_at_the_end(capsys: Said) -> None:
+    times = iter([0.0, 0.3, 1.1, 1.2, 1.3])
+    with JsonReporter(clock=lambda: next(times)).progress("p.h5") as progress:
+        for done in range(1, 6):
+            progress("decode", done, 5)
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [event["done"] for event in events] == [1, 3, 5]
+    assert events[0] == {
+        "event": "progress",
+        "of": "p.h5",
+        "stage": "decode",
+        "done": 1,
+        "total": 5,
+    }
+
+
+def test_people_see_text_on_stdout_and_warnings_on_stderr(capsys: Said) -> None:
+    reporter = TerminalReporter()
+    reporter.show("result", {"a": 1}, "3 images in out")
+    reporter.warn("the pose does not hold", "p.h5")
+    said = capsys.readouterr()
+    assert said.out == "3 images in out\n"
+    assert said.err == "warning: p.h5: the pose does not hold\n"
+
+
+def test_a_pipe_gets_json() -> None:
+    assert isinstance(reporter_for(as_json=False), JsonReporter)  # pytest's stdout is a pipe
+
+
+def test_an_error_is_one_line_and_one_event(capsys: Said) -> None:
+    report_error(InputError("is\ntruncated", "p.h5", "wait"), as_json=True)
+    said = capsys.readouterr()
+    assert said.err == "lauedepth: p.h5: is truncated; wait\n"
+    event = json.loads(said.out)
+    assert (event["kind"], event["where"], event["remedy"]) == ("InputError", "p.h5", "wait")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (FileNotFoundError(2, "No such file or directory", "x.h5"), "x.h5: no such file or dir"),
+        (MemoryError(), "out of memory; lower --memory"),
+        (ZeroDivisionError("division"), "unexpected ZeroDivisionError: division; report it"),
+    ],
+)
+def test_other_failures_are_one_line_too(error: Exception, line: str) -> None:
+    assert one_line(error).startswith(line)

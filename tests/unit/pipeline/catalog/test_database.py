@@ -1,0 +1,70 @@
+"""Which databases are taken for a catalog, and which are left alone."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from lauedepth.pipeline.catalog import (
+    Catalog,
+    catalog_url,
+)
+from lauedepth.pipeline.errors import CatalogError
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "made" / "catalog.sqlite"
+
+
+@pytest.fixture
+def catalog(path: Path) -> Catalog:
+    return Catalog(catalog_url(str(path)), create=True)
+
+
+def test_no_catalog_here(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match="no catalog here"):
+        Catalog(catalog_url(str(tmp_path / "catalog.sqlite")))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_newer_catalog_is_left_alone(catalog: Catalog, path: Path) -> None:
+    catalog.remember("version", "2")
+    catalog.close()
+    before = path.read_bytes()
+    with pytest.raises(CatalogError, match=r"newer lauedepth.*update"):
+        Catalog(catalog_url(str(path)), create=True)
+    assert path.read_bytes() == before
+
+
+def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
+    other = tmp_path / "other.sqlite"
+    with sqlite3.connect(other) as connection:
+        connection.execute("create table mine (a)")
+    with pytest.raises(CatalogError, match="is not a lauedepth catalog"):
+        Catalog(catalog_url(str(other)))
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    other = tmp_path / "catalog.sqlite"
+    other.write_text("hello " * 1000)
+    with pytest.raises(CatalogError, match="cannot be used"):
+        Catalog(catalog_url(str(other)), create=True)
+
+
+def test_a_catalog_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CatalogError, match="cannot be used"):
+        Catalog(catalog_url(str(tmp_path / "file" / "catalog.sqlite")), create=True)
+
+
+@pytest.mark.parametrize("url", ["mysql://x/y", "sqlite://", "no such://"])
+def test_other_databases_are_refused(url: str) -> None:
+    with pytest.raises(CatalogError):
+        catalog_url(url)
+
+
+def test_a_postgresql_url_is_understood() -> None:
+    assert catalog_url("postgresql://me:pw@host/db").drivername == "postgresql+psycopg"

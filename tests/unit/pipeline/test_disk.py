@@ -1,0 +1,13 @@
+"""The disk guard counts what is coming, too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lauedepth.pipeline.disk import DiskGuard
+
+
+def test_the_disk_guard_counts_what_is_coming(tmp_path: Path) -> None:
+    assert DiskGuard((tmp_path,), 0.0).objection([1000]) == ""
+    assert "paused: " in DiskGuard((tmp_path,), 0.0).objection([1 << 60])
+    assert "free some disk space" in DiskGuard((tmp_path,), 1e18).objection()

@@ -1,0 +1,134 @@
+"""The driver: what it waits for, starts, drains and tidies up, with jobs that are real programs."""
+
+from __future__ import annotations
+
+import errno
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+from tests.unit.pipeline.driver_bench import PYTHON, Bench
+
+from lauedepth.pipeline.catalog import (
+    Catalog,
+    PointRow,
+    PointState,
+    hold,
+    point_named,
+)
+from lauedepth.pipeline.errors import CatalogError
+
+STUCK = (*PYTHON, "import sys, time; time.sleep(60); open(sys.argv[1], 'w')")
+"""A job that leaves a file if nobody ends it."""
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Look again and again, but not for ever."""
+    for _ in range(3000):
+        if condition():
+            return
+        time.sleep(0.02)
+    raise AssertionError("waited in vain")
+
+
+def is_reconstructed(catalog: Catalog, name: str) -> bool:
+    """Return whether a point is being reconstructed just now."""
+    states = [point.state for point in catalog.points() if point.key == name]
+    return states == [PointState.RECONSTRUCTING]
+
+
+def test_a_full_disk_is_waited_for(bench: Bench) -> None:
+    bench.write("p.h5")
+    bench.transfer.faults = [OSError(errno.ENOSPC, "No space left on device")]
+    bench.run()
+    assert bench.point("p.h5").state is PointState.DONE
+    assert bench.point("p.h5").run == 2
+
+
+def test_a_breakdown_inside_the_pipeline_ends_in_a_failure(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lauedepth.pipeline.driver.BEAT_S", 0.05)
+    bench.write("p.h5")
+    bench.write("q.h5")
+    bench.transfer.faults = [RuntimeError("a bug")]
+    bench.run()
+    assert [bench.point(n).state.value for n in ("p.h5", "q.h5")] == ["done", "done"]
+    bench.write("r.h5", 3)
+    bench.transfer.faults = [RuntimeError("a bug")] * 5
+    bench.run()
+    assert "failed internally on this point 5 times" in bench.point("r.h5").failure
+
+
+def test_a_catalog_that_refuses_for_a_while_is_waited_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lauedepth.pipeline.driver.BEAT_S", 0.05)
+    bench.write("p.h5")
+    broken = [CatalogError("cannot be written (database or disk is full)")] * 6
+    bench.transfer.faults = list(broken)
+    real, left = bench.catalog.dispatch, [1, 2]
+
+    def refuse(point: PointRow) -> int:
+        if left:
+            left.pop()
+            raise CatalogError("cannot be written (disk I/O error)")
+        return real(point)
+
+    monkeypatch.setattr(bench.catalog, "dispatch", refuse)
+    bench.run()
+    assert bench.point("p.h5").state is PointState.DONE
+
+
+def test_skipping_ends_the_job(bench: Bench, tmp_path: Path) -> None:
+    bench.write("p.h5")
+    bench.write("q.h5")
+    ended = tmp_path / "ended"
+    bench.commands = ((*STUCK, str(ended)),)
+    beside = Catalog(bench.url)
+
+    def skip() -> None:
+        for name in ("p.h5", "q.h5"):
+            wait_for(partial(is_reconstructed, beside, name))
+            beside.skip(point_named(beside, name), "no use")
+
+    helper = threading.Thread(target=skip)
+    helper.start()
+    bench.run()
+    helper.join()
+    assert [bench.point(name).state.value for name in ("p.h5", "q.h5")] == ["skipped", "skipped"]
+    assert not ended.exists()
+
+
+def test_draining_finishes_what_is_in_flight(bench: Bench, tmp_path: Path) -> None:
+    bench.write("p.h5")
+    gate = tmp_path / "gate"
+    code = "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.01)"
+    bench.commands = ((*PYTHON, code, str(gate)), *bench.commands)
+    beside = Catalog(bench.url)
+
+    def drain() -> None:
+        wait_for(partial(is_reconstructed, beside, "p.h5"))
+        driver.drain()
+        bench.write("late.h5")
+        gate.touch()
+
+    with hold(bench.catalog) as me:
+        driver = bench.driver()
+        helper = threading.Thread(target=drain)
+        helper.start()
+        driver.run(me)
+        helper.join()
+    assert bench.point("p.h5").state is PointState.DONE
+    assert not (bench.results / "late.h5").exists()
+
+
+def test_staged_files_are_kept_if_asked(bench: Bench) -> None:
+    for number in range(4):
+        bench.write(f"p_{number}.h5")
+    bench.settings = bench.settings.model_copy(update={"keep_staged": 2})
+    bench.run()
+    assert len(list((bench.folders.work / "points").iterdir())) == 2

@@ -1,0 +1,140 @@
+"""Copies are whole, verified and resumable, or are not there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lauedepth.pipeline.errors import ChangedError, InputError, OutputError, StoppedError
+from lauedepth.pipeline.protocols import Item, Member
+from lauedepth.pipeline.transfers import LocalCopy, local
+
+
+def go_on() -> bool:
+    return False
+
+
+def item(root: Path, name: str, destination: Path) -> Item:
+    status = (root / name).stat()
+    return Item(root, name, destination, Member(name, status.st_size, status.st_mtime_ns))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "from"
+    folder.mkdir()
+    (folder / "a.h5").write_bytes(os.urandom(3_000_000))
+    return folder
+
+
+def test_copy_returns_the_checksum(root: Path, tmp_path: Path) -> None:
+    target = tmp_path / "to" / "a.h5"
+    digest = LocalCopy().copy(item(root, "a.h5", target), go_on)
+    assert digest == hashlib.sha256((root / "a.h5").read_bytes()).hexdigest()
+    assert target.read_bytes() == (root / "a.h5").read_bytes()
+    assert list(target.parent.iterdir()) == [target]
+
+
+@settings(max_examples=25, deadline=None)
+@given(content=st.binary(max_size=300), done=st.integers(0, 300), block=st.sampled_from([1, 7, 64]))
+def test_resumed_copy_is_the_same(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, done: int, block: int
+) -> None:
+    folder = tmp_path_factory.mktemp("resume")
+    (folder / "a").write_bytes(content)
+    target = folder / "b"
+    target.with_name("b.partial").write_bytes(content[:done])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local, "BLOCK", block)
+        digest = LocalCopy().copy(item(folder, "a", target), go_on)
+    assert target.read_bytes() == content
+    assert digest == hashlib.sha256(content).hexdigest()
+
+
+def test_a_damaged_part_is_found_and_the_next_try_is_right(root: Path, tmp_path: Path) -> None:
+    target = tmp_path / "b.h5"
+    target.with_name("b.h5.partial").write_bytes(b"something else")
+    with pytest.raises(OutputError, match="checksum"):
+        LocalCopy().copy(item(root, "a.h5", target), go_on)
+    assert not target.exists()
+    LocalCopy().copy(item(root, "a.h5", target), go_on)
+    assert target.read_bytes() == (root / "a.h5").read_bytes()
+
+
+def test_a_changed_file_is_not_copied(root: Path, tmp_path: Path) -> None:
+    wanted = item(root, "a.h5", tmp_path / "b.h5")
+    (root / "a.h5").write_bytes(b"new")
+    with pytest.raises(ChangedError):
+        LocalCopy().copy(wanted, go_on)
+    assert not (tmp_path / "b.h5").exists()
+
+
+def test_a_file_that_changes_meanwhile_is_not_copied(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "BLOCK", 1 << 20)
+    wanted = item(root, "a.h5", tmp_path / "b.h5")
+
+    def grow() -> bool:
+        with (root / "a.h5").open("ab") as file:
+            file.write(b"more")
+        return False
+
+    with pytest.raises(ChangedError):
+        LocalCopy().copy(wanted, grow)
+    assert not (tmp_path / "b.h5").exists()
+
+
+def test_stopping_leaves_a_part_to_go_on_from(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "BLOCK", 1 << 20)
+    turns = iter([False, True])
+    with pytest.raises(StoppedError):
+        LocalCopy().copy(item(root, "a.h5", tmp_path / "b.h5"), lambda: next(turns))
+    assert (tmp_path / "b.h5.partial").stat().st_size == 1 << 20
+
+
+def test_what_stands_there_is_verified_and_never_overwritten(root: Path, tmp_path: Path) -> None:
+    digest = hashlib.sha256((root / "a.h5").read_bytes()).hexdigest()
+    target = tmp_path / "b.h5"
+    wanted = Item(root, "a.h5", target, sha256=digest)
+    assert LocalCopy().copy(wanted, go_on) == digest
+    before = target.stat().st_mtime_ns
+    assert LocalCopy().copy(wanted, go_on) == digest
+    assert target.stat().st_mtime_ns == before
+    target.write_bytes(b"a user's own file")
+    with pytest.raises(OutputError, match="another file is already there"):
+        LocalCopy().copy(wanted, go_on)
+    assert target.read_bytes() == b"a user's own file"
+
+
+def test_a_wrong_checksum_is_not_published(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="checksum"):
+        LocalCopy().copy(Item(root, "a.h5", tmp_path / "b.h5", sha256="0" * 64), go_on)
+    assert not (tmp_path / "b.h5").exists()
+
+
+@pytest.mark.parametrize("name", ["../secret.h5", "link.h5", "folder/../../secret.h5"])
+def test_nothing_leaves_its_folder(root: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "secret.h5").write_bytes(b"secret")
+    (root / "folder").mkdir()
+    (root / "link.h5").symlink_to(tmp_path / "secret.h5")
+    with pytest.raises(InputError, match="out of its folder"):
+        LocalCopy().copy(Item(root, name, tmp_path / "b.h5"), go_on)
+
+
+def test_a_pipe_is_not_waited_for(root: Path, tmp_path: Path) -> None:
+    os.mkfifo(root / "pipe.h5")
+    with pytest.raises(InputError, match="not a regular file"):
+        LocalCopy().copy(Item(root, "pipe.h5", tmp_path / "b.h5"), go_on)
+
+
+def test_a_missing_file_is_told(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no longer exists"):
+        LocalCopy().copy(Item(root, "gone.h5", tmp_path / "b.h5"), go_on)

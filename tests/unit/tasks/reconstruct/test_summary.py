@@ -1,0 +1,23 @@
+"""What a user should know of a point is said."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import cast
+
+import numpy as np
+
+from lauedepth.io import Point
+from lauedepth.tasks.reconstruct.summary import warnings_of
+
+
+def test_lost_frames_and_pixels_that_are_all_dark_are_warned_of() -> None:
+    usable = np.array([True, False, True])
+    point = cast("Point", SimpleNamespace(usable=usable))
+    whole = cast("Point", SimpleNamespace(usable=np.ones(3, np.bool_)))
+    lit, dark = np.ones((2, 2), np.bool_), np.zeros((2, 2), np.bool_)
+    assert warnings_of(whole, lit) == ()
+    assert warnings_of(point, lit) == ("1 of 3 frames are lost",)
+    lost, no_pixel = warnings_of(point, dark)
+    assert lost.startswith("1 of 3")
+    assert no_pixel.startswith("no pixel is bright enough; lower --pixels")

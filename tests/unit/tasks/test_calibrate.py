@@ -1,0 +1,169 @@
+"""Points in, a calibrated experiment out: which pixels are read, what is refused and written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lauedepth.calibration import CalibrationReport, forecast
+from lauedepth.config import ExperimentConfig, load_experiment
+from lauedepth.core.errors import ConfigurationError, InputError
+from lauedepth.core.instrument.experiment import Experiment, Region
+from lauedepth.io import open_point, write_point
+from lauedepth.simulation import LightSources, SimulatedPoint
+from lauedepth.tasks.calibrate import (
+    MAXIMUM_MASK_PIXELS,
+    CalibrationRequest,
+    calibrate_points,
+    calibrated_config,
+    read_scan,
+    write_calibration,
+)
+
+REGION = Region((64, 64), (0, 0), (32, 32))
+SPOTS = np.stack(np.meshgrid(np.arange(6, 64, 16), np.arange(4, 64, 16))).reshape(2, -1)
+
+
+def write_spots(path: Path, experiment: Experiment) -> None:
+    """Write sixteen single-pixel spots from depth 0, one of them dim, binned 32 x 32."""
+    row, column = SPOTS
+    counts = np.where(np.arange(16) == 3, 30.0, 800.0)
+    light = LightSources.of(row, column, -1.0, 1.0, counts)
+    point = SimulatedPoint(experiment, light, REGION, background=20.0, seed=1)
+    write_point(
+        path,
+        point.frames(),
+        point.shape[0],
+        region=REGION,
+        detector=experiment.detector,
+        sample_xyz=(0.0, 0.0, 0.0),
+    )
+
+
+@pytest.fixture(scope="session")
+def point_file(twin: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("scan") / "spots.h5"
+    write_spots(path, twin)
+    return path
+
+
+@pytest.fixture
+def request_for(twin: Experiment, point_file: Path, tmp_path: Path) -> CalibrationRequest:
+    config = ExperimentConfig.from_core(twin)
+    return CalibrationRequest((point_file,), config, tmp_path / "new.yml")
+
+
+def test_bright_coded_pixels_are_chosen_and_unbinned(
+    twin: Experiment, point_file: Path, request_for: CalibrationRequest
+) -> None:
+    seen: set[str] = set()
+    with open_point(point_file, frames=twin.frames, detector=twin.detector) as point:
+        scan = read_scan(
+            point,
+            request_for.config,
+            -0.1,
+            pixels=100.0,
+            progress=lambda stage, done, total: seen.add(stage),
+        )
+    bright = np.arange(16) != 3
+    row, column = REGION.unbinned(*SPOTS[:, bright])
+    assert sorted(zip(scan.row, scan.column, strict=True)) == sorted(zip(row, column, strict=True))
+    assert scan.counts.shape == (15, 261)
+    assert scan.shift_mm == -0.1
+    assert scan.name == "spots.h5"
+    assert seen == {"select", "read"}
+
+
+def test_all_pixels_of_a_mask_are_read(
+    twin: Experiment, point_file: Path, request_for: CalibrationRequest
+) -> None:
+    mask = np.zeros((2048, 2048), bool)
+    mask[0:64, 0:96] = True
+    with open_point(point_file, frames=twin.frames, detector=twin.detector) as point:
+        scan = read_scan(point, request_for.config, pixels=mask)
+        assert len(scan) == 6
+        with pytest.raises(InputError, match=f"4096 pixels.*give {MAXIMUM_MASK_PIXELS} at most"):
+            read_scan(point, request_for.config, pixels=~(mask & False))
+
+
+def test_a_point_without_bright_pixels_is_refused(request_for: CalibrationRequest) -> None:
+    with pytest.raises(InputError, match=r"no pixel to calibrate with.*lower --pixels"):
+        calibrate_points(replace(request_for, pixels=1e6))
+    assert not request_for.output.exists()
+
+
+def test_a_point_without_code_in_it_is_refused(
+    twin: Experiment, request_for: CalibrationRequest, tmp_path: Path
+) -> None:
+    away = replace(twin, motion=replace(twin.motion, shift_mm=9.0))
+    write_spots(tmp_path / "away.h5", away)
+    with pytest.raises(InputError, match="only 0 of 15 bright pixels vary as behind a code"):
+        calibrate_points(replace(request_for, points=(tmp_path / "away.h5",), pixels=100.0))
+    assert not request_for.output.exists()
+
+
+def test_what_cannot_work_is_refused_before_reading(request_for: CalibrationRequest) -> None:
+    away = Path("nowhere.h5")
+    for change, why in (
+        ({"fit": ("poze",)}, "did you mean pose"),
+        ({"points": (away, away)}, "2 POINT and 0 times --shift-mm"),
+        ({"points": (away,), "shifts_mm": (0.0, 1.0)}, "1 POINT and 2 times --shift-mm"),
+        ({"points": (away,), "output": away}, "a scan would be overwritten"),
+    ):
+        with pytest.raises(ConfigurationError, match=why):
+            calibrate_points(replace(request_for, **change))
+
+
+@pytest.fixture
+def report(twin: Experiment) -> CalibrationReport:
+    turned = replace(twin, pose=replace(twin.pose, dist_mm=1.5))
+    expected = forecast(turned)
+    return CalibrationReport(turned, 3.0, expected.fit, (), 0.02, ("be careful",))
+
+
+def test_what_was_fitted_is_put_into_the_experiment(
+    twin: Experiment, report: CalibrationReport
+) -> None:
+    config = ExperimentConfig.from_core(twin)
+    found = calibrated_config(config, report)
+    assert found.pose.dist_mm == 1.5
+    assert found.model_dump(exclude={"pose"}) == config.model_dump(exclude={"pose"})
+
+
+def test_the_file_holds_values_errors_and_warnings(
+    twin: Experiment, report: CalibrationReport, tmp_path: Path
+) -> None:
+    path = tmp_path / "new.yml"
+    write_calibration(path, ExperimentConfig.from_core(twin), report, [Path("a.h5"), Path("b.h5")])
+    assert load_experiment(path).pose.dist_mm == 1.5
+    comments = [line for line in path.read_text("utf-8").splitlines() if line.startswith("#")]
+    assert comments[0] == "# Calibrated by lauedepth from a.h5, b.h5"
+    assert any(line.startswith("# dist_mm 1.5 ± ") for line in comments)
+    assert "# cenz_mm 0.9355469 (held)" in comments
+    assert "# Held at its start, not determined by the data: sliding along the bars." in comments
+    assert "# sample_depth_um 3" in comments
+    assert "# The pose's uncertainty gives depths an error of 0.02 µm." in comments
+    assert "# Warning: be careful" in comments
+
+
+def test_a_calibrated_experiment_is_written(
+    request_for: CalibrationRequest, moved_start: Callable[[float], ExperimentConfig]
+) -> None:
+    report = calibrate_points(replace(request_for, config=moved_start(0.5), pixels=100.0))
+    assert report.experiment.pose.anglez_deg == pytest.approx(43.3119141, abs=0.05)
+    assert load_experiment(request_for.output).pose.anglez_deg == report.experiment.pose.anglez_deg
+
+
+@pytest.fixture
+def moved_start(twin: Experiment) -> Callable[[float], ExperimentConfig]:
+    """A start whose aperture is turned by some degrees about its bars."""
+
+    def moved(degrees: float) -> ExperimentConfig:
+        pose = replace(twin.pose, anglez_deg=twin.pose.anglez_deg + degrees)
+        return ExperimentConfig.from_core(replace(twin, pose=pose))
+
+    return moved
