@@ -193,13 +193,14 @@ def predicted(state: State, scan: Scan, shapes: tuple[Shape, ...] = (), number: 
     """
     experiment = scan.experiment(state.displaced(number))
     rays = RayMap.of(experiment, scan.row, scan.column)
+    depth_um = state.depths_um(scan.row, scan.column)
     columns = [
-        rays.position_um(state.depth_um, middle_frame(experiment.frames)),
-        rays.advance_um(state.depth_um),
+        rays.position_um(depth_um, middle_frame(experiment.frames)),
+        rays.advance_um(depth_um),
     ]
     for shape in shapes:
         if shape == "window":
-            columns.append(rays.window_um(state.depth_um))
+            columns.append(rays.window_um(depth_um))
         else:
             columns.append(np.full(len(scan), experiment.aperture.widening_um))
     return np.stack(columns, axis=1)
