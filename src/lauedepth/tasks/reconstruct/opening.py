@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +13,6 @@ from lauedepth.core.errors import InputError
 from lauedepth.core.instrument.experiment import Frames
 from lauedepth.core.notices import warning
 from lauedepth.io import FrameList, Point, Readings, open_point, read_image
-
-RANGE_CUT: Final = "range-cut"
-"""Code of the warning on a range of frames that reaches beyond a point."""
 
 
 def open_for(config: ExperimentConfig, path: Path | str) -> Point:
@@ -86,17 +82,12 @@ def fit_to_point(config: ExperimentConfig, path: Path | str) -> ExperimentConfig
         )
     cut = data.model_copy(update={"stop_frame": stored})
     told = warning(
-        RANGE_CUT,
+        "range-cut",
         f"has {stored} frames, so the range is cut at {stored} instead of {data.stop_frame}",
         str(path),
         "if frames were lost at the beginning, depths are wrong: give the range that was measured",
     )
     return config.model_copy(update={"data": cut}).with_notices([told])
-
-
-def cut_warnings(config: ExperimentConfig) -> tuple[str, ...]:
-    """Return what `fit_to_point` warned of."""
-    return tuple(notice.message for notice in config.notices if notice.code == RANGE_CUT)
 
 
 def readings_of(detector: DetectorReadings) -> Readings:
