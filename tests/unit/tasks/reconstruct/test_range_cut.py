@@ -12,8 +12,9 @@ import pytest
 from lauedepth.config import ExperimentConfig
 from lauedepth.config.pixel_mask import PixelMask
 from lauedepth.core.errors import ConfigurationError, InputError
+from lauedepth.core.notices import note
+from lauedepth.io import read_result
 from lauedepth.tasks.reconstruct import (
-    cut_warnings,
     fit_to_point,
     open_for,
     reconstruct_point,
@@ -36,7 +37,7 @@ def test_a_range_past_the_end_is_cut_with_a_warning(small_point: SmallPoint) -> 
     assert fitted.data.stop_frame == 261
     (told,) = fitted.notices
     assert told.code == "range-cut"
-    assert "has 261 frames, so the range is cut at 261 instead of 300" in cut_warnings(fitted)[0]
+    assert "has 261 frames, so the range is cut at 261 instead of 300" in told.what
     with open_for(fitted, small_point.path) as point:
         assert len(point.frames) == 261
 
@@ -45,7 +46,7 @@ def test_a_range_within_the_point_stays(small_point: SmallPoint) -> None:
     config = changed(small_point.config, "data", may_end_early=True)
     fitted = fit_to_point(config, small_point.path)
     assert fitted == config
-    assert cut_warnings(fitted) == ()
+    assert fitted.notices == ()
 
 
 def test_a_range_that_begins_past_the_end_is_refused(small_point: SmallPoint) -> None:
@@ -90,10 +91,20 @@ def test_a_mask_that_was_not_found_chooses_nothing(small_point: SmallPoint) -> N
 
 def test_both_reach_the_result(small_point: SmallPoint, tmp_path: Path) -> None:
     config = changed(masked(small_point), "data", stop_frame=300, may_end_early=True)
+    config = config.with_notices([note("keys-ignored", "one key is ignored", "a.yml")])
     summary = reconstruct_point(small_point.path, config, tmp_path / "result.h5", backend="cpu")
     assert summary.pixels == 10 * 48
     assert summary.statuses["decoded"] > 20
-    assert any("range is cut at 261" in told for told in summary.warnings)
+    assert [one.code for one in summary.notices] == ["keys-ignored", "range-cut"]
+    assert read_result(summary.output).notices == summary.notices
+    resumed = reconstruct_point(
+        small_point.path, config, tmp_path / "result.h5", backend="cpu", resume=True
+    )
+    assert [one.code for one in resumed.notices] == [
+        "keys-ignored",
+        "range-cut",
+        "finished-already",
+    ]
     again = reconstruct_point(
         small_point.path, replace_frames(config), tmp_path / "plain.h5", backend="cpu"
     )
