@@ -95,9 +95,20 @@ class ResultWriter:
             self._store(waiting.popleft().result())
         self._append(rows, columns, decoded)
 
-    def finish(self, timings: Mapping[str, float] | None = None) -> None:
-        """Write how long each step took, in seconds, and end the writing."""
+    def finish(
+        self, timings: Mapping[str, float] | None = None, notices: Iterable[Notice] = ()
+    ) -> None:
+        """End the writing.
+
+        Parameters
+        ----------
+        timings : mapping of str to float, optional
+            How long each step took, in seconds.
+        notices : iterable of Notice
+            What a user should know of the experiment, the point and its depths.
+        """
         self._table.finish()
+        put(self._file, RESULT, NOTICES, as_lines(notices))
         put(self._file, RESULT, f"{RECONSTRUCTION}/timings", json.dumps(dict(timings or {})))
         self._finished = True
 
@@ -152,7 +163,6 @@ def write_result(
     configuration: str,
     backend: str,
     metadata: Metadata,
-    notices: Iterable[Notice] = (),
     compress: bool = True,
 ) -> Iterator[ResultWriter]:
     """Write a result; it appears under its name only when it is whole and valid.
@@ -169,8 +179,6 @@ def write_result(
         What decoded.
     metadata : mapping
         Of the point (`Point.metadata`), copied.
-    notices : iterable of Notice
-        What a user should know of the experiment and the point.
     compress : bool
         With gzip, or not at all; the beamline's readers know no other way.
 
@@ -193,7 +201,6 @@ def write_result(
         put(file, RESULT, f"{RECONSTRUCTION}/version", __version__)
         put(file, RESULT, f"{RECONSTRUCTION}/backend", backend)
         put(file, RESULT, f"{RECONSTRUCTION}/configuration", configuration)
-        put(file, RESULT, NOTICES, as_lines(notices))
         write_metadata(file, without(metadata, "entry1/data", DEPTH, PIXELS, RECONSTRUCTION))
         writer = ResultWriter(file, len(depths), shape, pool)
         yield writer

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from lauedepth.calibration import (
     MINIMUM_CONTRAST,
@@ -27,8 +26,8 @@ from lauedepth.core.arrays import Flags
 from lauedepth.core.errors import ConfigurationError, InputError
 from lauedepth.core.progress import Progress, no_progress, of_stage
 from lauedepth.io import Point, publish
-from lauedepth.tasks.reconstruct.blocks import plan_blocks, plan_readings, traces_of
 from lauedepth.tasks.reconstruct.opening import open_for
+from lauedepth.tasks.reconstruct.sampling import SampledTraces, sample_traces
 from lauedepth.tasks.reconstruct.selection import Pixels, select_pixels, with_threshold
 
 PIXELS: Final = 50
@@ -177,15 +176,6 @@ def read_scan(
     return Scan(row, column, traces.counts, point.usable, shift_mm, point.path.name)
 
 
-@dataclass(frozen=True)
-class _Traces:
-    """Traces of some image pixels: (n_pixels,) rows and columns, (n_pixels, n_frames) counts."""
-
-    row: npt.NDArray[np.int64]
-    column: npt.NDArray[np.int64]
-    counts: npt.NDArray[np.generic]
-
-
 def _masked(point: Point, config: ExperimentConfig, mask: Flags) -> Flags:
     """Return the image pixels of a mask of the detector."""
     lit = select_pixels(point, config, mask)
@@ -211,27 +201,16 @@ def _candidates(point: Point, config: ExperimentConfig, progress: Progress) -> F
     return lit
 
 
-def _read_traces(point: Point, lit: Flags, memory_bytes: int, progress: Progress) -> _Traces:
+def _read_traces(point: Point, lit: Flags, memory_bytes: int, progress: Progress) -> SampledTraces:
     """Read the traces of the pixels chosen."""
     if not lit.any():
         raise InputError(
             "has no pixel to calibrate with", str(point.path), "lower --pixels or give a mask"
         )
-    blocks = plan_blocks(lit)
-    readings = plan_readings(blocks, point.row_bytes, memory_bytes)
-    counts = []
-    for number, reading in enumerate(readings):
-        band = point.read_rows(reading.row_start, reading.row_stop)
-        counts += [traces_of(band, reading.row_start, block) for block in reading.blocks]
-        progress("read", number + 1, len(readings))
-    return _Traces(
-        np.concatenate([block.rows for block in blocks]),
-        np.concatenate([block.columns for block in blocks]),
-        np.concatenate(counts),
-    )
+    return sample_traces(point, lit, memory_bytes, of_stage(progress, "read"))
 
 
-def _coded(point: Point, traces: _Traces) -> _Traces:
+def _coded(point: Point, traces: SampledTraces) -> SampledTraces:
     """Return the traces that see the code most clearly, spread over the image."""
     contrast = coded_contrast(traces.counts, point.usable)
     best = spread_choice(traces.row, traces.column, contrast, PIXELS, point.region.shape)
@@ -242,7 +221,7 @@ def _coded(point: Point, traces: _Traces) -> _Traces:
             str(point.path),
             "check that the aperture is in the path of the light, or count longer",
         )
-    return _Traces(traces.row[best], traces.column[best], traces.counts[best])
+    return traces.pick(best)
 
 
 def calibrated_config(config: ExperimentConfig, report: CalibrationReport) -> ExperimentConfig:

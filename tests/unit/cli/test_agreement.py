@@ -81,10 +81,9 @@ def result_file(twin: Experiment, tmp_path: Path) -> Path:
         configuration=turned(twin, -0.4).model_dump_json(),
         backend="cpu",
         metadata={},
-        notices=[warning("frames-lost", "3 are lost", "p.h5", "look")],
     ) as writer:
         writer.add(0, 64, np.arange(2), np.arange(2), dark)
-        writer.finish()
+        writer.finish(notices=[warning("frames-lost", "3 are lost", "p.h5", "look")])
     return path
 
 

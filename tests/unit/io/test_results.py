@@ -106,7 +106,6 @@ def write_some(
         configuration='{"a": 1}',
         backend="cpu",
         metadata=METADATA,
-        notices=NOTICES,
         compress=compress,
     ) as writer:
         for low, high in bands:
@@ -115,7 +114,7 @@ def write_some(
             writer.add(low, high, rows + low, columns, decoded)
             expected += dense(rows + low, columns, decoded)
             given_pixels.append(decoded)
-        writer.finish({"read": 1.5})
+        writer.finish({"read": 1.5}, NOTICES)
     return expected, given_pixels
 
 

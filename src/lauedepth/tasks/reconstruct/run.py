@@ -17,12 +17,14 @@ from typing import Any, Protocol, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from lauedepth.calibration.verdict import Tally
 from lauedepth.config import ExperimentConfig
 from lauedepth.core.decoding.decode import Solved
 from lauedepth.core.decoding.decoder import Decoder
 from lauedepth.core.decoding.pixels import DecodeOptions
 from lauedepth.core.errors import LaueDepthError, OutputError
 from lauedepth.core.instrument.experiment import Experiment
+from lauedepth.core.notices import Notice
 from lauedepth.core.progress import of_stage
 from lauedepth.io import Point, read_result
 from lauedepth.tasks.reconstruct.blocks import (
@@ -33,7 +35,9 @@ from lauedepth.tasks.reconstruct.blocks import (
     solve_block,
     traces_of,
 )
+from lauedepth.tasks.reconstruct.bright_pixels import BrightPixels
 from lauedepth.tasks.reconstruct.checkpoint import Checkpoint, RunIdentity, remove_blocks
+from lauedepth.tasks.reconstruct.conclusion import verdict_on
 from lauedepth.tasks.reconstruct.identity import is_finished, run_identity
 from lauedepth.tasks.reconstruct.opening import open_for
 from lauedepth.tasks.reconstruct.publishing import publish_result
@@ -358,8 +362,14 @@ def publish_run(
     begin : float
         When the run began, by `perf_counter`.
     """
-    notices = notices_of(run.job.config, run.point, division.lit)
-    tally = publish_result(
+    job = run.job
+
+    def conclude(tally: Tally, bright: BrightPixels) -> tuple[Notice, ...]:
+        known = notices_of(job.config, run.point, division.lit)
+        verdict = verdict_on(run.point, job.config, tally, bright, job.memory_bytes)
+        return (*known, *verdict)
+
+    tally, notices = publish_result(
         run.job.output,
         run.point,
         run.job.config,
@@ -368,7 +378,7 @@ def publish_run(
         backend=workers.backends,
         identity=run.identity,
         seconds=seconds,
-        notices=notices,
+        conclude=conclude,
         progress=of_stage(workers.report, "write"),
     )
     run.checkpoint.remove()

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lauedepth.calibration.verdict import ResultRows, Tally
 from lauedepth.config import ExperimentConfig
 from lauedepth.core.notices import Notice, note, warning
 from lauedepth.io import Point, read_result
-from lauedepth.tasks.reconstruct.publishing import Tally
 from lauedepth.tasks.reconstruct.selection import Mask
 
 
@@ -50,12 +50,13 @@ class Summary:
 def summary_of_finished(point: Point, output: Path, backend: str) -> Summary:
     """Return what a run reports that finds its result there."""
     result = read_result(output)
-    tally = Tally.of_result(result)
+    pixels = result.pixels
+    tally = Tally.of(ResultRows(pixels["status"], pixels["flags"], pixels["residual"]))
     return Summary(
         point=point.path,
         output=output,
         backend=backend,
-        pixels=tally.by_status.total(),
+        pixels=tally.pixels,
         statuses=tally.named(),
         depths_found=tally.depths,
         notices=(*result.notices, note("finished-already", "was finished already", str(output))),
