@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lauedepth.core.decoding.inspected import InspectedPixel
 from lauedepth.figures.style import BLUE, GREY, ORANGE, new_figure
-from lauedepth.tasks.reconstruct import InspectedPixel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

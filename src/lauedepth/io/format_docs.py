@@ -29,13 +29,13 @@ among lit ones is lost too, and named in a warning.
 _EXPERIMENT: Final = """
 ## Experiment
 
-A YAML file with units in the key names; its JSON Schema is
-`src/lauedepth/config/experiment.schema.json`. Paths in it (`detector.geometry_file`, or
-`aperture.code` if it is a `.npy` file) are relative to its folder. The published program's YAML
-(`file`, `comp`, `geo`, `algo`) is also accepted and is recognised by its key `geo`. There, `shift`
-is in mm, `range` is [first, stop, step] in frames, `grid` is [start, stop, step] in mm, and
-`frame` is [first row, stop row, first column, stop column]. Effects that this program does not
-model (`smoothness`, `alpha`, `stretch`, `offset`) are rejected unless they are switched off.
+YAML, with units in the names; its JSON Schema is
+`src/lauedepth/config/experiment.schema.json`. Files that it names (`detector.geometry_file`, a
+`.npy` `aperture.code` or `selection.mask`) are relative to its folder. Frames are numbered from 0,
+the first frame of the file or series; `motion.shift_mm` is where the aperture stands at that frame,
+used or not, and `motion.step_um` is its advance from one frame of the file to the next. The
+published program's layout (`file`, `comp`, `geo`, `algo`) is also read, and is recognised by its
+key `geo`: see [published-configurations.md](published-configurations.md).
 
 ```yaml
 data: {key: entry1/data/data, first_frame: 0, stop_frame: 541, stride: 1}
@@ -54,7 +54,8 @@ decode: {method: footprint, energy: {start_kev: 5, stop_kev: 30}}
 ```
 
 Geometry files may be geoN XML, with any namespace and even with malformed comments, or the older
-`$key value` text format.
+list of `$key value`. Crystal files are XML (`.xtal`, `.xml`; positions may be fractions such as
+`1/4`) or the older list of `$key value` (`.xtl`).
 """
 
 

@@ -108,12 +108,13 @@ class Point:
             self._usable = self.present[numbers] & ~self._ignored[numbers]
             empty, blind = self._lost_among(numbers)
             self._usable &= ~(empty | blind)[numbers]
-            self._tell_lost(empty, blind)
         return self._usable
 
     @property
     def notices(self) -> tuple[Notice, ...]:
-        """What was noticed so far, on opening and on reading."""
+        """What was noticed so far, on opening and on reading, and which frames are lost."""
+        if not self.usable.all():
+            self._tell_lost()
         return tuple(self._notices)
 
     def add_notice(self, notice: Notice) -> None:
@@ -361,29 +362,27 @@ class Point:
             self._read(run, rows, images)
             self._note_levels(run, images)
 
-    def _tell_lost(self, empty: Flags, blind: Flags) -> None:
+    def _tell_lost(self) -> None:
         numbers = self.frames.indices
+        empty, blind = self._lost_among(numbers)
         reasons = {
             "not stored": ~self.present[numbers],
             "left out by data.ignored_frames": self.present[numbers] & self._ignored[numbers],
             "empty": empty[numbers],
             "without measurements": blind[numbers],
         }
-        lost = sum(int(np.count_nonzero(flags)) for flags in reasons.values())
-        if lost:
-            places = "; ".join(
-                f"{told(numbers[flags])} {reason}"
-                for reason, flags in reasons.items()
-                if flags.any()
+        places = [
+            f"{told(numbers[flags])} {reason}" for reason, flags in reasons.items() if flags.any()
+        ]
+        lost = np.count_nonzero(~self.usable)
+        self.add_notice(
+            warning(
+                "frames-lost",
+                f"{lost} of {numbers.size} frames are lost: {'; '.join(places)}",
+                str(self.path),
+                "nothing to do if the beam or the detector was off then",
             )
-            self.add_notice(
-                warning(
-                    "frames-lost",
-                    f"{lost} of {numbers.size} frames are lost: {places}",
-                    str(self.path),
-                    "nothing to do if the beam or the detector was off then",
-                )
-            )
+        )
 
 
 def _common_multiple(multiple_of: int, row_chunk: int, rows: int) -> int:

@@ -15,7 +15,7 @@ from lauedepth.cli.reporting import facts, reporter_for
 from lauedepth.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from lauedepth.tasks.reconstruct import InspectedPixel
+    from lauedepth.core.decoding.inspected import InspectedPixel
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 WIDTH = 72

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from lauedepth.tasks.reconstruct.compiling import start_decoder
 from lauedepth.tasks.reconstruct.estimate import Estimate, estimate_point
-from lauedepth.tasks.reconstruct.inspect import FoundDepth, InspectedPixel, inspect_pixel
-from lauedepth.tasks.reconstruct.opening import fit_to_point, open_for
+from lauedepth.tasks.reconstruct.inspect import inspect_pixel
+from lauedepth.tasks.reconstruct.opening import open_for
 from lauedepth.tasks.reconstruct.point import reconstruct_point
+from lauedepth.tasks.reconstruct.range_cut import fit_to_point
 from lauedepth.tasks.reconstruct.selection import Pixels, read_mask, with_threshold
 from lauedepth.tasks.reconstruct.summary import Summary
 
 __all__ = [
     "Estimate",
-    "FoundDepth",
-    "InspectedPixel",
     "Pixels",
     "Summary",
     "estimate_point",

@@ -1,9 +1,8 @@
-"""One pixel looked at closely: its trace, what the decoder found, and the fit."""
+"""Read, decode and fit one pixel of a point."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +10,7 @@ import numpy.typing as npt
 from lauedepth.config import ExperimentConfig
 from lauedepth.core.arrays import Floats
 from lauedepth.core.decoding.decoder import Decoder
+from lauedepth.core.decoding.inspected import FoundDepth, InspectedPixel
 from lauedepth.core.decoding.limits import ABSORPTION_RANGE
 from lauedepth.core.decoding.pixels import DecodedPixels, PixelFlag, PixelStatus
 from lauedepth.core.errors import InputError
@@ -20,75 +20,6 @@ from lauedepth.core.instrument.pixel_view import PixelView, poisson_weights
 from lauedepth.core.instrument.raymap import RayMap
 from lauedepth.io import Point
 from lauedepth.tasks.reconstruct.blocks import PixelBlock, decode_block, traces_of
-
-
-@dataclass(frozen=True)
-class FoundDepth:
-    """One depth of a pixel, as in `DecodedPixels`.
-
-    Attributes
-    ----------
-    depths_um, footprint : (n,) arrays
-        Intensity at each depth, counts per frame.
-    """
-
-    depth_um: float
-    depth_error_um: float
-    width_um: float
-    intensity: float
-    mask_position_um: float
-    energy_kev: float
-    flags: tuple[str, ...]
-    depths_um: Floats
-    footprint: Floats
-
-    def depth_text(self) -> str:
-        """Return the depth with its error, with the digits that the error leaves."""
-        known = 0 < self.depth_error_um < np.inf
-        digits = 2 + max(0, int(-np.floor(np.log10(self.depth_error_um) + 1))) if known else 2
-        return f"{self.depth_um:.{digits}f} ± {self.depth_error_um:.{digits}f} µm"
-
-
-@dataclass(frozen=True)
-class InspectedPixel:
-    """One pixel.
-
-    Attributes
-    ----------
-    row, column : int
-        In the image.
-    detector_row, detector_column : float
-        On the detector, unbinned.
-    status : str
-    background, residual : float
-    frames : (n_frames,) array
-    counts : (n_frames,) array
-    usable : (n_frames,) bool array
-    fit : (n_frames,) array or None
-        What the found footprints give through the aperture.
-    found : tuple of FoundDepth
-    depth_range_um : (float, float)
-    """
-
-    row: int
-    column: int
-    detector_row: float
-    detector_column: float
-    status: str
-    background: float
-    residual: float
-    frames: npt.NDArray[np.int64]
-    counts: Floats
-    usable: npt.NDArray[np.bool_]
-    fit: Floats | None
-    found: tuple[FoundDepth, ...]
-    depth_range_um: tuple[float, float]
-
-    def verdict(self) -> str:
-        """Return what was found, in words."""
-        if not self.found:
-            return self.status
-        return " and ".join(one.depth_text() for one in self.found)
 
 
 def inspect_pixel(

@@ -35,8 +35,9 @@ from lauedepth.tasks.reconstruct.blocks import (
 )
 from lauedepth.tasks.reconstruct.checkpoint import Checkpoint, RunIdentity, remove_blocks
 from lauedepth.tasks.reconstruct.identity import is_finished, run_identity
-from lauedepth.tasks.reconstruct.opening import fit_to_point, open_for
+from lauedepth.tasks.reconstruct.opening import open_for
 from lauedepth.tasks.reconstruct.publishing import publish_result
+from lauedepth.tasks.reconstruct.range_cut import fit_to_point
 from lauedepth.tasks.reconstruct.selection import Mask, Pixels, Selection, with_threshold
 from lauedepth.tasks.reconstruct.summary import Summary, notices_of, summary_of_finished
 
@@ -55,7 +56,7 @@ class Job:
         With the threshold that holds.
     output : Path
     mask : (ny, nx) bool array or None
-        Of the whole detector, instead of the threshold.
+        Of the whole detector, instead of the threshold: what was given, or the experiment's.
     resume : bool
     memory_bytes : int
         Of each process.
@@ -80,8 +81,9 @@ class Job:
         memory_bytes: int,
     ) -> Self:
         """Return the job that was asked for; see `reconstruct_point`."""
-        mask = pixels if isinstance(pixels, np.ndarray) else None
         config = with_threshold(config, pixels)
+        own = config.selection.mask_pixels()
+        mask = pixels if isinstance(pixels, np.ndarray) else own
         return cls(Path(point), config, Path(output), mask, resume, memory_bytes)
 
     @cached_property

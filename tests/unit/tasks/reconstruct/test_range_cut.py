@@ -1,4 +1,4 @@
-"""Points and experiments that have to be fitted to each other."""
+"""Ranges past a point's end, and the mask of an experiment, up to the result."""
 
 from __future__ import annotations
 
