@@ -75,10 +75,10 @@ def load_and_report(
 
 
 def report_notices(
-    reporter: Reporter, notices: Iterable[Notice], told: Iterable[Notice] = ()
+    reporter: Reporter, notices: Iterable[Notice], shown: Iterable[Notice] = ()
 ) -> None:
-    """Show notes and warnings, but for those that were told before."""
-    for notice in unlike(notices, told):
+    """Show notes and warnings, except those already shown."""
+    for notice in unlike(notices, shown):
         reporter.notice(notice)
 
 

@@ -65,14 +65,19 @@ def refuse_wrong_lengths(data: h5py.Dataset, chunks: list[StoredChunk], where: s
     reader = None if bare else _LENGTHS.get(codes[-1] if codes else -1)
     if any(code != _SHUFFLE for code in codes[:-1]):
         reader = None  # what they add is not known
+    if reader is None:
+        for chunk in chunks:
+            if (bare or chunk.skipped == (1 << len(codes)) - 1) and chunk.size != expected:
+                raise wrong_length(where, chunk.corner, chunk.size, expected)
+        return
     start = data.file.userblock_size
     with Path(data.file.filename).open("rb") as stream:
         for chunk in chunks:
-            length: int | None = None
-            if bare or chunk.skipped == (1 << len(codes)) - 1:
-                length = chunk.size
-            elif reader is not None and not chunk.skipped:
+            length: int | None = chunk.size
+            if not chunk.skipped:
                 length = reader(os.pread(stream.fileno(), _HEAD, start + chunk.place))
+            elif chunk.skipped != (1 << len(codes)) - 1:
+                continue
             if length is not None and length != expected:
                 raise wrong_length(where, chunk.corner, length, expected)
 
@@ -135,12 +140,16 @@ class GzipChunks:
             ]
             if all(cut is not None for cut in cuts):
                 within, target = zip(*(cut for cut in cuts if cut is not None), strict=True)
-                out[target] = self._chunk(corner)[within]
+                out[target] = self._chunk(corner, within[-2].stop)[within]
 
-    def _chunk(self, corner: tuple[int, ...]) -> Array:
+    def _chunk(self, corner: tuple[int, ...], rows: int) -> Array:
+        """Return a chunk, or of one frame perhaps its first rows alone."""
         chunk = self._stored.get(corner)
         if chunk is None:
             return np.full(self._data.chunks, self._data.fillvalue, self._data.dtype)
+        *frames, height, columns = self._data.chunks
+        if rows < height and math.prod(frames) == 1 and not self._shuffled and not chunk.skipped:
+            return self._first_rows(corner, (*frames, rows, columns))
         skipped, packed = self._data.id.read_direct_chunk(corner)
         deflate_bit, shuffle_bit = (2, 1) if self._shuffled else (1, 0)
         content = packed if skipped & deflate_bit else self._inflated(packed, corner)
@@ -151,10 +160,19 @@ class GzipChunks:
             values = np.ascontiguousarray(planes.T).view(self._data.dtype)
         return values.reshape(self._data.chunks)
 
-    def _inflated(self, packed: bytes, corner: tuple[int, ...]) -> bytes:
+    def _first_rows(self, corner: tuple[int, ...], shape: tuple[int, ...]) -> Array:
+        _, packed = self._data.id.read_direct_chunk(corner)
+        wanted = math.prod(shape) * int(self._data.dtype.itemsize)
+        content, _ = self._inflate(packed, wanted, corner)
+        if len(content) < wanted:
+            raise wrong_length(self._where, corner, len(content), self._bytes)
+        return np.frombuffer(content, self._data.dtype).reshape(shape)
+
+    def _inflate(self, packed: bytes, most: int, corner: tuple[int, ...]) -> tuple[bytes, bool]:
+        """Return what a chunk unpacks to, cut at a length, and whether it was all of it."""
         inflater = zlib.decompressobj()
         try:
-            content = inflater.decompress(packed, self._bytes + 1)
+            content = inflater.decompress(packed, most)
         except zlib.error as error:
             place = ", ".join(str(part) for part in corner)
             raise InputError(
@@ -162,7 +180,11 @@ class GzipChunks:
                 self._where,
                 "copy the file again",
             ) from error
-        if len(content) != self._bytes or not inflater.eof:
+        return content, inflater.eof
+
+    def _inflated(self, packed: bytes, corner: tuple[int, ...]) -> bytes:
+        content, ended = self._inflate(packed, self._bytes + 1, corner)
+        if len(content) != self._bytes or not ended:
             raise wrong_length(self._where, corner, len(content), self._bytes)
         return content
 

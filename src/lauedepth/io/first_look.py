@@ -24,7 +24,9 @@ _LEAST_PLATEAU: Final = 8
 
 def wrapped(images: Array, where: str) -> Notice | None:
     """Tell whether 16-bit readings lie just below zero, wrapped, with next to none in between."""
-    high = images[images >= HALF]
+    if images.max() < WRAPPED_FROM:
+        return None
+    high = images[images >= np.uint16(HALF)]
     top = high[(high >= WRAPPED_FROM) & (high < 65535)]
     between = np.count_nonzero(high < WRAPPED_FROM)
     few = top.size < max(_LEAST_PLATEAU, _LEAST_WRAPPED * images.size)
@@ -44,7 +46,8 @@ def plateau(images: Array, full: float, where: str) -> Notice | None:
     most = max((_highest(image, full) for image in images), default=0.0)
     if most < _LEAST_TOP:
         return None
-    near = images[(images > 0.9 * most) & (images <= most)]
+    near = images[images > images.dtype.type(0.9 * most)]
+    near = near[near <= most]
     at_most = np.count_nonzero(near == most)
     if at_most < _LEAST_PLATEAU or at_most < 2 * (near.size - at_most):
         return None

@@ -14,7 +14,7 @@ from lauedepth.io.readings import FULL_16_BIT
 MOST_FRAMES: Final = 32768
 """Frames of 16 bits whose sum a 32-bit number holds, and twice that."""
 
-_RUN: Final = 16384
+_RUN: Final = 65536
 """Pixels that are added at a time: few enough to stay in a core's own cache."""
 
 
@@ -78,11 +78,10 @@ def _add_whole(images: Array, total: Floats, nothing: Floats, sign: int) -> None
     """Add frames of 16 bits, exactly."""
     flat = images.reshape(len(images), -1)
     target, gaps = total.reshape(-1), nothing.reshape(-1)
+    change = np.add if sign > 0 else np.subtract
     for start in range(0, flat.shape[1], _RUN):
         part = slice(start, start + _RUN)
-        target[part] += sign * np.add.reduce(flat[:, part], axis=0, dtype=np.uint32).astype(
-            np.float64
-        )
+        change(target[part], np.add.reduce(flat[:, part], axis=0, dtype=np.uint32), target[part])
     for image in flat:
         if image.max(initial=0) == FULL_16_BIT:
             full = np.flatnonzero(image == FULL_16_BIT)

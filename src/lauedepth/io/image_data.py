@@ -56,7 +56,8 @@ class ImageReader:
         self._data, self.where = data, where
         self.shape: tuple[int, ...] = data.shape
         self.dtype: np.dtype[np.generic] = data.dtype
-        load_filters(data, where)
+        if data.chunks is not None:
+            load_filters(data, where)
         self._chunks = chunks = _chunks_of(data, where)
         self._mapped = mapped_frames(data, where) if data.is_virtual else None
         self.row_chunk = data.chunks[-2] if data.chunks else 1

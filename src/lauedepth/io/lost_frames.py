@@ -16,7 +16,7 @@ import numpy.typing as npt
 from lauedepth.io.hdf5 import Array
 from lauedepth.io.readings import FULL_16_BIT
 
-SAMPLE_ROWS: Final = 64
+SAMPLE_ROWS: Final = 32
 """Image rows, about, from which the level of a frame is taken."""
 
 PARTS: Final = 8
@@ -69,21 +69,29 @@ class Levels:
     @classmethod
     def unknown(cls, frames: int, shape: tuple[int, int]) -> Levels:
         """Return levels of an image of (rows, columns) to be filled with `note`."""
-        rows, columns = (_parts(size).size for size in (len(range(*_sample(shape[0]))), shape[1]))
-        parts = (frames, rows * columns)
+        rows = min(PARTS, len(range(*_sample(shape[0]))))
+        parts = (frames, rows * _starts(shape[1]).size)
         nan = np.full(frames, np.nan)
         return cls(np.full(parts, np.nan), np.zeros(parts), nan, nan.copy())
 
     def note(self, numbers: npt.NDArray[np.int64], rows: Array) -> None:
         """Keep the levels of frames: the counts of their sample rows (frames, rows, columns)."""
-        starts = _parts(rows.shape[1]), _parts(rows.shape[2])
-        for number, image in zip(numbers, rows, strict=True):
-            good = image < FULL_16_BIT if image.dtype == np.uint16 else ~np.isnan(image)
-            whole = bool(good.all())
-            values = image if whole else np.where(good, image, 0)
-            self.counts[number] = _sums(values, *starts)
-            self.readings[number] = _sums(good, *starts)
-            kept = image if whole else image[good]
+        flat = np.ascontiguousarray(rows).reshape(len(rows), -1)
+        self.lowest[numbers], self.highest[numbers] = flat.min(axis=1), flat.max(axis=1)
+        # NaN is the maximum of what holds one.
+        if not (self.highest[numbers] < FULL_16_BIT).all():
+            self._note_gaps(numbers, rows)
+            return
+        self.counts[numbers] = _sums(flat.reshape(rows.shape))
+        self.readings[numbers] = _sizes(*rows.shape[1:])
+
+    def _note_gaps(self, numbers: npt.NDArray[np.int64], rows: Array) -> None:
+        """Do what `note` does where readings are missing."""
+        good = rows < FULL_16_BIT if rows.dtype == np.uint16 else ~np.isnan(rows)
+        self.counts[numbers] = _sums(np.where(good, rows, 0))
+        self.readings[numbers] = _sums(good)
+        for number, image, measured in zip(numbers, rows, good, strict=True):
+            kept = image[measured]
             if kept.size:
                 self.lowest[number], self.highest[number] = kept.min(), kept.max()
 
@@ -182,12 +190,26 @@ def _sample(rows: int) -> tuple[int, int, int]:
     return 0, rows, max(1, rows // SAMPLE_ROWS)
 
 
-def _parts(size: int) -> npt.NDArray[np.int64]:
+def _starts(size: int) -> npt.NDArray[np.int64]:
     """Return where the parts of an axis begin."""
     return np.unique(np.linspace(0, size, min(PARTS, size), endpoint=False).astype(np.int64))
 
 
-def _sums(image: Array, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> Floats:
-    kind = np.uint64 if image.dtype.kind in "ub" else np.float64
-    bands = np.add.reduceat(image, rows, axis=0, dtype=kind)
-    return np.add.reduceat(bands, columns, axis=1).reshape(-1).astype(np.float64)
+def _sizes(n_rows: int, columns: int) -> Floats:
+    """Return the number of pixels of each part of sample rows."""
+    parts = min(PARTS, n_rows)
+    widths = np.diff(np.append(_starts(columns), columns))
+    return np.asarray(np.tile(widths * (n_rows // parts), parts), np.float64)
+
+
+def _sums(rows: Array) -> Floats:
+    """Return the sums of the parts of sample rows: (frames, parts); some last rows are left out."""
+    frames, n_rows, columns = rows.shape
+    parts = min(PARTS, n_rows)
+    height = n_rows // parts
+    kind = np.uint32 if rows.dtype.kind in "ub" else np.float64
+    bands = np.add.reduce(
+        rows[:, : parts * height].reshape(frames, parts, height, columns), axis=2, dtype=kind
+    )
+    cells = np.add.reduceat(bands, _starts(columns), axis=2, dtype=np.float64)
+    return np.asarray(cells.reshape(frames, -1), np.float64)

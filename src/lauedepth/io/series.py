@@ -16,7 +16,7 @@ from lauedepth.core.errors import InputError
 from lauedepth.io.hdf5 import SUFFIXES, Array
 from lauedepth.io.image_data import CHUNK_CACHE, MOST_FRAMES, ImageReader, image_dataset
 from lauedepth.io.opening import open_file
-from lauedepth.io.region import stated_region
+from lauedepth.io.region import same_region, stated_region
 
 _NUMBERED: Final = re.compile(r"(?P<name>.*)_(?P<number>\d+)")
 
@@ -88,7 +88,7 @@ class SeriesSource:
         if self._own is None:
             with open_file(self.first_file) as first:
                 self._own = stated_region(first)
-        own = stated_region(file)
+        own = self._own if same_region(file, self._own) else stated_region(file)
         if own != self._own:
             differing = sorted(
                 name for name in own.keys() | self._own if own.get(name) != self._own.get(name)

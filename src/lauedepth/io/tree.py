@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -106,7 +107,11 @@ class _Resolver:
     """Follows links by itself, so that none is followed that should not be."""
 
     def __init__(self, file: h5py.File) -> None:
-        self._folder = folder_of(file)
+        self._file = file
+
+    @cached_property
+    def _folder(self) -> Path:
+        return folder_of(self._file)
 
     def group(self, file: h5py.File, path: str) -> h5py.Group | None:
         item = self.find(file, path)

@@ -34,7 +34,7 @@ def test_a_notice_goes_into_json() -> None:
     assert Notice.from_dict(told) == note("range-cut", "cut", "p.h5", "give fewer")
 
 
-def test_each_notice_is_told_once() -> None:
+def test_each_notice_is_shown_once() -> None:
     cut, lost = warning("range-cut", "cut"), warning("frames-lost", "3 are lost")
     elsewhere = warning("frames-lost", "3 are lost", "other.h5")
     assert unlike([lost, cut, lost, elsewhere], [cut]) == (lost, elsewhere)

@@ -162,8 +162,8 @@ def outputs_for(points: list[Path], output: Path) -> list[Path]:
     return results
 
 
-def _report_result(reporter: Reporter, summary: Summary, told: Iterable[Notice] = ()) -> None:
-    options.report_notices(reporter, summary.notices, told)
+def _report_result(reporter: Reporter, summary: Summary, shown: Iterable[Notice] = ()) -> None:
+    options.report_notices(reporter, summary.notices, shown)
     counted = ", ".join(f"{number} {name}" for name, number in summary.statuses.items())
     seconds = ", ".join(f"{name} {value:.1f} s" for name, value in summary.seconds.items())
     text = f"  {summary.pixels} pixels: {counted or 'none'}; {summary.depths_found} depths"

@@ -126,7 +126,7 @@ def test_what_cannot_work_is_refused_before_anything_is_read(
     point = tmp_path / "nowhere.h5"
     with pytest.raises(ConfigurationError, match="needs at least one POINT and --output"):
         calibrate([point], experiment=start, as_json=True)
-    with pytest.raises(ConfigurationError, match="cannot draw"):
+    with pytest.raises(ConfigurationError, match="is not supported"):
         calibrate([point], experiment=start, output=tmp_path / "n.yml", figure=Path("a.gif"))
     with pytest.raises(ConfigurationError, match="did you mean pose"):
         calibrate([point], experiment=start, output=tmp_path / "n.yml", fit="poze")

@@ -30,7 +30,7 @@ class Noticing(SimpleNamespace):
         self.notices = (LOST,)
 
 
-def test_lost_frames_and_pixels_that_are_all_dark_are_told(small_point: SmallPoint) -> None:
+def test_lost_frames_and_pixels_that_are_all_dark_are_reported(small_point: SmallPoint) -> None:
     config = small_point.config.with_notices([CUT])
     lit, dark = np.ones((2, 2), np.bool_), np.zeros((2, 2), np.bool_)
     assert notices_of(config, cast("Point", Noticing()), lit) == (CUT, LOST)
