@@ -18,12 +18,28 @@ int32, text has a fixed length and ends with a NUL, compression is plain gzip or
 `file_time` is copied unchanged. A file is first written as `NAME.partial`, then checked and
 renamed. A leftover `.partial` file comes from a writer that was killed and may be deleted.
 
-An input is rejected if it is damaged or still open for writing, or if a link or external storage
-in it refers to another file. A master file may link to, and a virtual dataset may take its parts
-from, files in the same folder or below it. If no ROI is given, an image of the detector's size
-covers the whole detector; any other size needs `data.region` in the experiment. A frame is lost
-if its chunk was never stored, or if its file is missing from a series; a frame that is empty
-among lit ones is lost too, and named in a warning.
+An input is rejected if it is damaged or still open for writing. Links, virtual datasets and the
+parts of an Eiger master file (`data.key: entry/data`) are followed within the file's folder and
+below it. Those that lead elsewhere are rejected, and so is raw external storage. All filters of
+HDF5 and hdf5plugin are read. A chunk that unpacks to another length than it should is damage.
+
+The region of the detector that an image covers is read from `entry1/detector`, through any links,
+or taken from `data.region` (`start_px`, `size_px`, `binning`) in the experiment. If neither states
+it, an image of the detector's size covers the whole detector, and any other image is rejected.
+Metadata are copied unchanged, whether they hold one value or one per frame.
+
+A frame is lost if its chunk was never stored, if its file is missing from a series, or if its part
+of a virtual dataset is missing; also if it is empty, or constant, among lit frames, or holds no
+valid readings. `data.lost_frames` lists frames that were never stored (numbers or [start, stop);
+the stored images are the others, in order), `data.ignored_frames` lists stored frames to leave
+out, and `data.leading_images` is the number of images before the first frame. A warning names
+every lost frame.
+
+Readings are converted to counts by `detector.counts_per_photon`, `offset`, `dark` and `flat`:
+(reading - offset - dark) / (counts_per_photon * flat). Readings that reach
+`detector.saturation_counts` (by default the maximum of the integer type, or 65535 for floating
+point), negative readings and NaN are not measurements. `detector.mask` is an image whose non-zero
+pixels are excluded.
 """
 
 _EXPERIMENT: Final = """
