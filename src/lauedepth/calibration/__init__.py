@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lauedepth.calibration.calibrate import calibrate
+from lauedepth.calibration.common_errors import CommonError
 from lauedepth.calibration.consistency import MINIMUM_PIXELS
 from lauedepth.calibration.drift import PoseCheck, check_pose
 from lauedepth.calibration.parameters import FITTABLE, parameters_named
@@ -23,6 +24,7 @@ __all__ = [
     "MINIMUM_CONTRAST",
     "MINIMUM_PIXELS",
     "CalibrationReport",
+    "CommonError",
     "DecodedTable",
     "FittedParameter",
     "Forecast",

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lauedepth.calibration.causes import cause_of_scatter
+from lauedepth.calibration.common_errors import common_errors
 from lauedepth.calibration.depth_error import depth_error_um
 from lauedepth.calibration.displacements import refuse_contradictions
 from lauedepth.calibration.matching import MismatchError, matching_pixels, refuse_few_pixels
@@ -108,6 +109,7 @@ def _calibrated(
         fit=found,
         scans=pixels,
         depth_error_um=depth_error_um(found, problem.parameters),
+        common=common_errors(problem, found),
         warnings=(*([cause.warning] if cause else []), *calibration_warnings(found, pixels)),
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lauedepth.calibration.common_errors import CommonError
 from lauedepth.calibration.parameters import State
 from lauedepth.calibration.pose_fit import PoseFit
 from lauedepth.calibration.positions import MeasuredTraces, Scan, middle_frame
@@ -77,6 +78,8 @@ class CalibrationReport:
     scans : tuple of ScanPixels
     depth_error_um : float
         Error that the uncertainty of the pose gives to depths, rms over detector and depths.
+    common : tuple of CommonError
+        What is not in that error: what depths take over from what was assumed.
     warnings : tuple of str
     """
 
@@ -85,6 +88,7 @@ class CalibrationReport:
     fit: PoseFit
     scans: tuple[ScanPixels, ...]
     depth_error_um: float
+    common: tuple[CommonError, ...]
     warnings: tuple[str, ...]
 
 

@@ -82,6 +82,7 @@ class ExperimentConfig(Section):
         detector = self.detector
         if isinstance(detector, DetectorFromFile):
             detector = detector.read(folder)
+        detector = detector.located(folder)
         return self.model_copy(
             update={
                 "detector": detector,

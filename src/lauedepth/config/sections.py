@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from lauedepth.config import limits
 from lauedepth.config.geometry_xml import read_geometry
+from lauedepth.config.readings import DetectorReadings
 from lauedepth.config.section import Section
 from lauedepth.core.errors import ConfigurationError
 from lauedepth.core.instrument import experiment as core
 
 Count = Annotated[int, Field(ge=1, le=65_536)]
+FrameNumber = Annotated[int, Field(ge=0, le=limits.MOST_FRAMES)]
+FrameSpan = FrameNumber | tuple[FrameNumber, FrameNumber]
 Pixel = Annotated[int, Field(ge=0, le=65_536)]
 
 
@@ -60,6 +63,13 @@ class Data(Section):
     """Number in the name of a series' first file, where that file itself may be missing."""
     region: StatedRegion | None = None
     """What the image holds, where its file does not say so."""
+    leading_images: Annotated[int, Field(ge=0, le=limits.MOST_FRAMES)] = 0
+    """Images before the scan's first frame, left out and not counted (34-ID-E: bookkeeping)."""
+    lost_frames: tuple[FrameSpan, ...] = ()
+    """Frames of the scan that were never stored: numbers or [start, stop); those stored are the
+    others, in order."""
+    ignored_frames: tuple[FrameSpan, ...] = ()
+    """Frames that are stored, but hold no measurement: numbers or [start, stop)."""
     monitor: str | None = None
     """Path of the incident beam's monitor inside the file; kept, not used yet."""
     offset_px: tuple[int, int] | None = None
@@ -74,12 +84,25 @@ class Data(Section):
             raise ValueError(f"{used} frames are more than {limits.MOST_USED} of one point")
         return self
 
+    @model_validator(mode="after")
+    def _rising_spans(self) -> Self:
+        for name in ("lost_frames", "ignored_frames"):
+            for span in getattr(self, name):
+                if not isinstance(span, int) and span[1] <= span[0]:
+                    raise ValueError(f"{name}: {list(span)} is not [start, stop)")
+        return self
+
+    def spans(self, name: Literal["lost_frames", "ignored_frames"]) -> tuple[tuple[int, int], ...]:
+        """Return frames listed under a key as (first, stop)."""
+        listed: tuple[FrameSpan, ...] = getattr(self, name)
+        return tuple((span, span + 1) if isinstance(span, int) else span for span in listed)
+
     def to_core(self) -> core.Frames:
         """Return the frames used."""
         return core.Frames(self.first_frame, self.stop_frame, self.stride)
 
 
-class InlineDetector(Section):
+class InlineDetector(DetectorReadings):
     """The detector, stated here."""
 
     shape_px: tuple[Count, Count]
@@ -111,7 +134,7 @@ class InlineDetector(Section):
         )
 
 
-class DetectorFromFile(Section):
+class DetectorFromFile(DetectorReadings):
     """The detector, as a geometry file of the beamline states it."""
 
     geometry_file: str
@@ -128,7 +151,10 @@ class DetectorFromFile(Section):
             raise ConfigurationError(
                 f"has no detector {self.index}", str(path), f"detector.index can be {known}"
             )
-        return InlineDetector.from_core(detectors[self.index])
+        stated = InlineDetector.from_core(detectors[self.index])
+        return stated.model_copy(
+            update={name: getattr(self, name) for name in DetectorReadings.model_fields}
+        )
 
 
 def _detector_kind(value: Any) -> str:

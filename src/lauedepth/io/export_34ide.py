@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from lauedepth.core.errors import InputError, OutputError
 from lauedepth.core.progress import StageProgress, no_progress
-from lauedepth.io.hdf5 import create_chunked, packed, put, write_chunk
+from lauedepth.io.hdf5 import create_chunked, open_input, packed, put, write_chunk
+from lauedepth.io.kinds import layout_of
 from lauedepth.io.layout import DATA, DEPTH, EXPORT, WIRE
 from lauedepth.io.metadata import Metadata, without, write_metadata
 from lauedepth.io.publish import publish_hdf5
@@ -71,6 +72,8 @@ def export_depths(
     except OSError as error:
         raise OutputError(f"cannot be created: {error.strerror}", str(folder)) from error
     stem = name or opened.path.stem
+    for index in wanted:
+        _refuse_foreign(folder / f"{stem}_{index}.h5")
     metadata = without(opened.metadata, "entry1/data", WIRE)
     written: list[Path] = []
     for indices in _groups(wanted):
@@ -81,6 +84,21 @@ def export_depths(
             written.append(path)
             progress(len(written), wanted.size)
     return written
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Refuse to replace a file that is no such image, a measured frame for instance."""
+    if not path.exists():
+        return
+    try:
+        with open_input(path) as file:
+            own = layout_of(file) is EXPORT
+    except InputError:
+        own = False
+    if not own:
+        raise OutputError(
+            "is there already and is no image of one depth", str(path), "choose another folder"
+        )
 
 
 def _groups(wanted: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:

@@ -18,10 +18,12 @@ int32, text has a fixed length and ends with a NUL, compression is plain gzip or
 `file_time` is copied unchanged. A file is first written as `NAME.partial`, then checked and
 renamed. A leftover `.partial` file comes from a writer that was killed and may be deleted.
 
-An input is rejected if it is damaged or still open for writing, or if any link, virtual dataset
-or external storage in it refers to another file. If no ROI is given, the image is taken to cover
-the whole detector. A frame is lost if its chunk was never stored, or if its file is missing from
-a series.
+An input is rejected if it is damaged or still open for writing, or if a link or external storage
+in it refers to another file. A master file may link to, and a virtual dataset may take its parts
+from, files in the same folder or below it. If no ROI is given, an image of the detector's size
+covers the whole detector; any other size needs `data.region` in the experiment. A frame is lost
+if its chunk was never stored, or if its file is missing from a series; a frame that is empty
+among lit ones is lost too, and named in a warning.
 """
 
 _EXPERIMENT: Final = """

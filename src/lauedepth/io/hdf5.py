@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -13,9 +13,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from lauedepth.core.errors import InputError
-from lauedepth.core.locks import share
 from lauedepth.io.layout import Entry, Layout
+from lauedepth.io.opening import open_file
+from lauedepth.io.tree import find, refuse_links
 
 Array = npt.NDArray[Any]
 
@@ -27,120 +27,24 @@ _INT32 = np.iinfo(np.int32)
 
 @contextmanager
 def open_input(path: Path) -> Iterator[h5py.File]:
-    """Open a file for reading, whole and closed by its writer, with no link out of it.
+    """Open a file for reading, whole and closed by its writer, with no link out of its folder.
 
     Raises
     ------
     InputError
         Missing, empty, not HDF5, truncated, still being written, or linking elsewhere.
     """
-    file = open_checked(path)
+    file = open_file(path)
     try:
+        refuse_links(file)
         yield file
     finally:
         file.close()
 
 
-def open_checked(
-    path: Path,
-    links: Callable[[h5py.File, Path], None] | None = None,
-    chunk_cache: int | None = None,
-) -> h5py.File:
-    """Open a file like `open_input`; the caller closes it.
-
-    Parameters
-    ----------
-    path : Path
-    links : callable, optional
-        What looks for links out of the file; all of the file by default.
-    chunk_cache : int, optional
-        Bytes that HDF5 keeps of each dataset's chunks; what it thinks right by default.
-    """
-    _refuse_unreadable(path)
-    try:
-        file = h5py.File(path, "r", locking=False, rdcc_nbytes=chunk_cache)
-    except OSError as error:
-        raise InputError(_why_not_open(path, str(error)), str(path), _COPY_AGAIN) from error
-    try:
-        (links or refuse_links)(file, path)
-    except BaseException:
-        file.close()
-        raise
-    return file
-
-
-_COPY_AGAIN = "wait until its writer has closed it, or copy it again"
-
-
-def _refuse_unreadable(path: Path) -> None:
-    try:
-        with path.open("rb") as stream:
-            try:
-                share(stream.fileno())
-            except BlockingIOError:
-                raise InputError("is still open for writing", str(path), _COPY_AGAIN) from None
-            if not stream.read(1):
-                raise InputError("is empty", str(path), _COPY_AGAIN)
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", str(path)) from error
-
-
-def _why_not_open(path: Path, message: str) -> str:
-    if "truncated" in message:
-        return "is a truncated HDF5 file"
-    if "already open" in message or "consistency flags" in message:
-        return "is still open for writing, or its writer was killed"
-    if not h5py.is_hdf5(path):
-        return "is not an HDF5 file"
-    return "is a damaged HDF5 file"
-
-
-def refuse_links(file: h5py.File, path: Path) -> None:
-    """Refuse a file with any link, virtual dataset or raw storage that leads out of it."""
-    seen: set[int] = set()
-    pending: list[h5py.Group] = [file]
-    try:
-        while pending:
-            group = pending.pop()
-            for name in group:
-                refuse_link(group, name, path)
-                # Hard links can form rings; objects are told apart by their address.
-                if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                    continue
-                member = group[name]
-                address = h5py.h5o.get_info(member.id).addr
-                if address in seen:
-                    continue
-                seen.add(address)
-                if isinstance(member, h5py.Group):
-                    pending.append(member)
-    except (OSError, RuntimeError, KeyError) as error:
-        raise InputError("is a damaged HDF5 file", str(path), _COPY_AGAIN) from error
-
-
-def refuse_link(group: h5py.Group, name: str, path: Path) -> None:
-    """Refuse one member of a group if it leads out of the file."""
-    link = group.get(name, getlink=True)
-    where = f"{path}: {group.name.rstrip('/')}/{name}"
-    if isinstance(link, h5py.ExternalLink):
-        raise InputError(f"is a link to another file ({link.filename})", where, _COPY_IN)
-    if not isinstance(link, h5py.HardLink):
-        return
-    member = group[name]
-    if not isinstance(member, h5py.Dataset):
-        return
-    if member.external:
-        raise InputError("keeps its data in another file", where, _COPY_IN)
-    if member.is_virtual and any(part.file_name != "." for part in member.virtual_sources()):
-        raise InputError("is a virtual dataset over other files", where, _COPY_IN)
-
-
-_COPY_IN = "copy the data into the file"
-
-
 def as_text(value: str | bytes) -> Array:
     """Return text as a fixed-length string that ends in a NUL, as C readers expect."""
-    raw = value.encode() if isinstance(value, str) else value
+    raw = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
     return np.array(raw, dtype=f"S{len(raw) + 1}")
 
 
@@ -154,7 +58,10 @@ def as_c_value(value: object) -> Array:
         return as_text(value)
     array = np.asarray(value)
     if array.dtype.kind in "OUS":
-        raw = [item.encode() if isinstance(item, str) else bytes(item) for item in array.flat]
+        raw = [
+            item.encode("utf-8", "surrogateescape") if isinstance(item, str) else bytes(item)
+            for item in array.flat
+        ]
         width = max((len(item) for item in raw), default=0) + 1
         return np.array(raw, dtype=f"S{width}").reshape(array.shape)
     whole = array.dtype.kind in "bui" and array.size == 1
@@ -195,7 +102,7 @@ def _cast(entry: Entry, value: object) -> Array:
 
 def read_text(file: h5py.File, path: str) -> str:
     """Return a text dataset of any HDF5 kind of string; "" where there is none."""
-    dataset = file.get(path)
+    dataset = find(file, path)
     if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
         return ""
     value = np.asarray(dataset[()]).reshape(-1)

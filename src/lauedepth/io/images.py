@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from lauedepth.core.errors import InputError
 from lauedepth.io.hdf5 import SUFFIXES, open_input
+from lauedepth.io.image_data import image_dataset, readable
 from lauedepth.io.layout import DATA
-from lauedepth.io.stacks import image_dataset, readable
 
 
 def read_image(path: Path | str, key: str = DATA) -> npt.NDArray[np.float64]:
-    """Read one image: SPE, TIFF and what else fabio knows, or HDF5.
+    """Read one image: SPE, TIFF and what else fabio knows, .npy, or HDF5.
 
     Parameters
     ----------
@@ -37,11 +37,21 @@ def read_image(path: Path | str, key: str = DATA) -> npt.NDArray[np.float64]:
         raise InputError("there is no such file", str(path), "check the path")
     if path.suffix.lower() in SUFFIXES or h5py.is_hdf5(path):
         with open_input(path) as file, readable(path):
-            return np.asarray(image_dataset(file, key, 2, path)[()], np.float64)
-    return _with_fabio(path)
+            return np.asarray(image_dataset(file, key, 2)[()], np.float64)
+    return _checked(_numpy_image(path) if path.suffix == ".npy" else _with_fabio(path), path)
 
 
-def _with_fabio(path: Path) -> npt.NDArray[np.float64]:
+def _numpy_image(path: Path) -> npt.NDArray[np.generic]:
+    try:
+        image = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError("is no .npy file of numbers", str(path), "write it again") from error
+    if not isinstance(image, np.ndarray):
+        raise InputError("holds several arrays", str(path), "give a .npy file of one image")
+    return image
+
+
+def _with_fabio(path: Path) -> npt.NDArray[np.generic]:
     import fabio  # noqa: PLC0415  (slow to import, rarely needed)
 
     try:
@@ -58,6 +68,10 @@ def _with_fabio(path: Path) -> npt.NDArray[np.float64]:
             str(path),
             "give SPE, TIFF or HDF5",
         ) from error
-    if data.ndim != 2 or data.dtype.kind not in "uif" or not data.size:
+    return data
+
+
+def _checked(data: npt.NDArray[np.generic], path: Path) -> npt.NDArray[np.float64]:
+    if data.ndim != 2 or data.dtype.kind not in "buif" or not data.size:
         raise InputError(f"holds {data.dtype} of shape {data.shape}, not a grey image", str(path))
     return data.astype(np.float64)

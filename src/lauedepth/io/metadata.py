@@ -9,6 +9,8 @@ import h5py
 import numpy as np
 
 from lauedepth.io.hdf5 import Array, as_c_value, put_attribute
+from lauedepth.io.layout import DETECTOR, SAMPLE, WIRE
+from lauedepth.io.tree import Item, members
 
 Metadata = Mapping[str, Array]
 """Values by path ("entry1/sample/sampleX") and attributes by path@name."""
@@ -16,9 +18,25 @@ Metadata = Mapping[str, Array]
 LARGEST_BYTES: Final = 16 * 2**20
 """Larger datasets are data, not metadata."""
 
+MOST_BYTES: Final = 128 * 2**20
+"""Of all metadata together."""
+
+LARGEST_ATTRIBUTE_BYTES: Final = 32 * 2**10
+"""HDF5 cannot write attributes of 64 KiB as the beamline's readers read them."""
+
+_KNOWN: Final = (DETECTOR, SAMPLE, WIRE)
+"""Groups that readers look for by these names."""
+
 
 def read_metadata(file: h5py.File, skip: Collection[str] = ()) -> dict[str, Array]:
-    """Read everything small from a file.
+    """Read everything small from a file; see `read_with_gaps`."""
+    return read_with_gaps(file, skip)[0]
+
+
+def read_with_gaps(
+    file: h5py.File, skip: Collection[str] = ()
+) -> tuple[dict[str, Array], list[str]]:
+    """Read everything small from a file, by whatever links it is reached.
 
     Parameters
     ----------
@@ -28,24 +46,27 @@ def read_metadata(file: h5py.File, skip: Collection[str] = ()) -> dict[str, Arra
 
     Returns
     -------
-    dict
-        Arrays by path, attributes by ``path@name``. Text is fixed-length. Links other than
-        hard links, object references and datasets above `LARGEST_BYTES` are left out.
+    found : dict
+        Arrays by path, attributes by ``path@name``. Text is fixed-length. Object references and
+        what is above `LARGEST_BYTES` or `LARGEST_ATTRIBUTE_BYTES` are left out.
+    gaps : list of str
+        Paths of small values that could not be read.
     """
     found: dict[str, Array] = {}
-    _read_attributes(file, "", found)
-
-    def visit(name: str, item: h5py.Group | h5py.Dataset) -> None:
-        if any(name == path or name.startswith(f"{path}/") for path in skip):
-            return
+    gaps: list[str] = []
+    left = MOST_BYTES
+    _read_attributes(file, "", found, gaps)
+    for path, item in members(file, _KNOWN):
+        if path in found or "@" in path or any(_belongs(path, one) for one in skip):
+            continue
         if isinstance(item, h5py.Dataset):
-            if not _is_plain(item):
-                return
-            found[name] = as_value(item[()])
-        _read_attributes(item, name, found)
-
-    file.visititems(visit)
-    return found
+            value = _value(item, path, left, gaps)
+            if value is None:
+                continue
+            left -= value.nbytes
+            found[path] = value
+        _read_attributes(item, path, found, gaps)
+    return found, gaps
 
 
 def write_metadata(file: h5py.File, metadata: Mapping[str, object]) -> None:
@@ -84,6 +105,20 @@ def _belongs(path: str, group: str) -> bool:
     return path == group or path.startswith(f"{group}/")
 
 
+def _value(dataset: h5py.Dataset, path: str, left: int, gaps: list[str]) -> Array | None:
+    try:
+        if dataset.is_virtual or not _is_plain(dataset):
+            return None
+        value = as_value(dataset[()]) if dataset.nbytes <= left else None
+        if value is None or value.nbytes > min(LARGEST_BYTES, left):
+            gaps.append(path)
+            return None
+        return value
+    except (OSError, RuntimeError, ValueError, TypeError):  # damaged, or of an unknown filter
+        gaps.append(path)
+        return None
+
+
 def _is_plain(dataset: h5py.Dataset) -> bool:
     kind = dataset.dtype.kind
     text = kind == "S" or h5py.check_string_dtype(dataset.dtype) is not None
@@ -92,11 +127,24 @@ def _is_plain(dataset: h5py.Dataset) -> bool:
     )
 
 
-def _read_attributes(owner: h5py.Group | h5py.Dataset, path: str, found: dict[str, Array]) -> None:
-    for name in owner.attrs:
-        identifier = owner.attrs.get_id(name)
-        text = h5py.check_string_dtype(identifier.dtype) is not None
-        if text or identifier.dtype.kind in "buifS":
-            value = owner.attrs[name]
-            if not isinstance(value, h5py.Empty):
-                found[f"{path}@{name}"] = as_value(value)
+def _read_attributes(owner: Item, path: str, found: dict[str, Array], gaps: list[str]) -> None:
+    try:
+        names = [name for name in owner.attrs if isinstance(name, str)]
+    except (OSError, RuntimeError):
+        gaps.append(f"{path}@")
+        return
+    for name in names:
+        key = f"{path}@{name}"
+        try:
+            identifier = owner.attrs.get_id(name)
+            text = h5py.check_string_dtype(identifier.dtype) is not None
+            plain = text or identifier.dtype.kind in "buifS"
+            if plain and identifier.get_storage_size() <= LARGEST_ATTRIBUTE_BYTES:
+                value = owner.attrs[name]
+                if isinstance(value, h5py.Empty):
+                    continue
+                array = as_value(value)
+                if array.nbytes <= LARGEST_ATTRIBUTE_BYTES:
+                    found[key] = array
+        except (OSError, RuntimeError, ValueError, TypeError, KeyError):
+            gaps.append(key)

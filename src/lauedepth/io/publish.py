@@ -20,6 +20,8 @@ Validate = Callable[[Path], list[str]]
 # HDF5 crashes the program where not even its own headers find room on the disk.
 _LEAST_SPACE = 2**20
 
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
 _ERRNO = re.compile(r"errno = (\d+)")
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _REMEDY = {
@@ -43,7 +45,7 @@ def partial_path(path: Path) -> Path:
 def publish(path: Path | str, validate: Validate | None = None) -> Iterator[Path]:
     """Give a name to write to; when all went well, check the file and rename it.
 
-    A leftover of a writer that was killed is overwritten. On any failure the partial file is
+    A leftover of a writer that was killed is removed. On any failure the partial file is
     removed and whatever was at ``path`` stays as it was.
 
     Parameters
@@ -111,29 +113,66 @@ def publish_hdf5(path: Path | str, validate: Validate | None = None) -> Iterator
 
 
 def _claim(path: Path, partial: Path) -> int:
-    """Create the partial file and hold a lock on it, so that two writers cannot mix."""
+    """Create the partial file and hold a lock on it, so that two writers cannot mix.
+
+    It is always a new file: what lies under its name may be a link to something of the user's.
+    """
     if path.is_dir():
         raise OutputError("is a folder", str(path), "choose another name")
     try:
-        descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        _remove_leftover(path, partial)
+        descriptor = os.open(partial, _NEW, 0o666)
+    except FileExistsError:
+        raise _other_writer(path) from None
     except OSError as error:
         raise _as_output_error(error, path) from error
     try:
         claim(descriptor)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise OutputError(
-            "is being written by another process", str(path), "wait for it, or stop it"
-        ) from None
-    try:
-        os.ftruncate(descriptor, 0)
+        if not _is_named(descriptor, partial):
+            raise _other_writer(path)
         os.posix_fallocate(descriptor, 0, _LEAST_SPACE)
         os.ftruncate(descriptor, 0)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise _other_writer(path) from None
+    except LaueDepthError:
+        os.close(descriptor)
+        raise
     except OSError as error:
         partial.unlink(missing_ok=True)
         os.close(descriptor)
         raise _as_output_error(error, path) from error
     return descriptor
+
+
+def _remove_leftover(path: Path, partial: Path) -> None:
+    """Remove what a writer left that was killed; a link is nobody's leftover."""
+    if partial.is_symlink():
+        raise OutputError(f"{partial.name} is a link", str(path), "remove it")
+    try:
+        descriptor = os.open(partial, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        claim(descriptor)
+        if _is_named(descriptor, partial):
+            partial.unlink()
+    except BlockingIOError:
+        raise _other_writer(path) from None
+    finally:
+        os.close(descriptor)
+
+
+def _is_named(descriptor: int, path: Path) -> bool:
+    """Return whether a name still belongs to an open file."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except FileNotFoundError:
+        return False
+
+
+def _other_writer(path: Path) -> OutputError:
+    return OutputError("is being written by another process", str(path), "wait for it, or stop it")
 
 
 def _abandon(file: h5py.File, partial: Path) -> None:

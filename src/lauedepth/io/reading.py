@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from lauedepth.core.errors import InputError
 from lauedepth.io.hdf5 import Array, open_input, read_text, stored_chunks
+from lauedepth.io.image_data import readable
 from lauedepth.io.layout import DATA, DEPTH, PIXELS, RECONSTRUCTION, RESULT
 from lauedepth.io.metadata import Metadata, read_metadata
-from lauedepth.io.stacks import readable
 from lauedepth.io.validate import validate_file
 
 

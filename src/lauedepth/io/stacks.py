@@ -1,26 +1,20 @@
-"""Where the frames of a point lie: in one dataset, or one file each."""
+"""Where the frames of a point lie: in one dataset or several of a file, or rearranged."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 
 from lauedepth.core.errors import InputError
-from lauedepth.io.hdf5 import SUFFIXES, Array, open_checked, refuse_link, refuse_links
-
-CHUNK_CACHE: Final = 0
-"""Of frames, bytes: HDF5 reads whole chunks that fit into its cache (8 MiB since version 2), so
-whole frames where only some rows are wanted."""
-
-_DTYPES: Final = {"u1", "u2", "u4", "i4", "f4", "f8"}
-_NUMBERED: Final = re.compile(r"(?P<name>.*)_(?P<number>\d+)")
+from lauedepth.io.hdf5 import Array
+from lauedepth.io.image_data import CHUNK_CACHE, PART, ImageReader, image_dataset
+from lauedepth.io.opening import open_file
+from lauedepth.io.tree import find
 
 
 class FrameSource(Protocol):
@@ -36,7 +30,7 @@ class FrameSource(Protocol):
     """(frames,) False for lost frames."""
 
     def read(self, numbers: npt.NDArray[np.int64], rows: slice, out: Array) -> None:
-        """Fill ``out`` (frames, rows, columns); lost frames become zeros."""
+        """Fill ``out`` (frames, rows, columns) with frames of one stride; lost ones are zeros."""
         ...
 
     def close(self) -> None:
@@ -45,207 +39,122 @@ class FrameSource(Protocol):
 
 
 class StackSource:
-    """All frames in one dataset (frames, rows, columns)."""
+    """All frames in one dataset (frames, rows, columns), or in several ``data_N`` of a group."""
 
     def __init__(self, path: Path, key: str) -> None:
         self.first_file = path
-        self._file = open_checked(path, chunk_cache=CHUNK_CACHE)
+        self._file = open_file(path, CHUNK_CACHE)
         try:
-            self._data = image_dataset(self._file, key, 3, path)
+            self._parts = [ImageReader(data, where) for data, where in _parts(self._file, key)]
         except BaseException:
             self._file.close()
             raise
-        frames, rows, columns = self._data.shape
-        self.shape = (frames, rows, columns)
-        self.dtype = self._data.dtype
-        self.row_chunk = self._data.chunks[1] if self._data.chunks else 1
-        self.present = _written_frames(self._data)
+        first = self._parts[0]
+        for part in self._parts:
+            if part.shape[1:] != first.shape[1:] or part.dtype != first.dtype:
+                raise InputError(
+                    f"holds {part.dtype} {part.shape[1:]}, other parts {first.dtype} "
+                    f"{first.shape[1:]}",
+                    part.where,
+                    "check the measurement",
+                )
+        self._starts = np.cumsum([0, *(part.shape[0] for part in self._parts)])
+        self.shape = (int(self._starts[-1]), first.shape[1], first.shape[2])
+        self.dtype = first.dtype
+        self.row_chunk = max(part.row_chunk for part in self._parts)
+        self.present = np.concatenate([part.written() for part in self._parts])
+
+    @property
+    def file(self) -> h5py.File:
+        """The open file."""
+        return self._file
 
     def read(self, numbers: npt.NDArray[np.int64], rows: slice, out: Array) -> None:
         """Fill ``out``; see `FrameSource`."""
-        with readable(self.first_file):
-            if not numbers.size:
-                return
-            step = int(numbers[1] - numbers[0]) if numbers.size > 1 else 1
-            frames = slice(int(numbers[0]), int(numbers[-1]) + 1, step)
-            self._data.read_direct(out, np.s_[frames, rows, :])
+        if not numbers.size:
+            return
+        step = int(numbers[1] - numbers[0]) if numbers.size > 1 else 1
+        cuts = np.searchsorted(numbers, self._starts)
+        for part, start, low, high in zip(
+            self._parts, self._starts, cuts[:-1], cuts[1:], strict=False
+        ):
+            if high > low:
+                first, last = int(numbers[low] - start), int(numbers[high - 1] - start)
+                part.read(
+                    (slice(first, last + 1, step), rows, slice(0, self.shape[2])), out[low:high]
+                )
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
 
-class SeriesSource:
-    """One frame in each file ``NAME_N.h5``; a number without a file is a lost frame."""
-
-    def __init__(self, path: Path, key: str, first_number: int | None) -> None:
-        self._key = key
-        self._files = numbered_files(path)
-        first = min(self._files) if first_number is None else first_number
-        if first > min(self._files):
-            raise InputError(
-                f"has files before number {first}", str(path), "check data.first_number"
-            )
-        self._first = first
-        self.first_file = self._files[min(self._files)]
-        with self._frame(self.first_file) as data:
-            rows, columns = data.shape
-            self.dtype = data.dtype
-            self.row_chunk = data.chunks[0] if data.chunks else 1
-        frames = max(self._files) - first + 1
-        self.shape = (frames, rows, columns)
-        self.present = np.zeros(frames, dtype=bool)
-        self.present[np.fromiter(self._files, np.int64) - first] = True
-
-    def extend(self, frames: int) -> None:
-        """Count frames lost at the end, up to so many frames in all."""
-        lost = np.zeros(frames - self.shape[0], dtype=bool)
-        self.present = np.concatenate([self.present, lost])
-        self.shape = (frames, *self.shape[1:])
-
-    def read(self, numbers: npt.NDArray[np.int64], rows: slice, out: Array) -> None:
-        """Fill ``out``; see `FrameSource`."""
-        for index, number in enumerate(numbers):
-            path = self._files.get(self._first + int(number))
-            if path is None:
-                out[index] = 0
-                continue
-            with self._frame(path) as data, readable(path):
-                if data.shape != self.shape[1:]:
-                    raise InputError(
-                        f"is {data.shape}, other frames are {self.shape[1:]}",
-                        str(path),
-                        "remove it to have it treated as a lost frame",
-                    )
-                data.read_direct(out[index], np.s_[rows, :])
-
-    def close(self) -> None:
-        """Nothing stays open."""
-
-    @contextmanager
-    def _frame(self, path: Path) -> Iterator[h5py.Dataset]:
-        file = open_checked(path, self._refuse_links_to_data, CHUNK_CACHE)
-        try:
-            yield image_dataset(file, self._key, 2, path)
-        finally:
-            file.close()
-
-    def _refuse_links_to_data(self, file: h5py.File, path: Path) -> None:
-        """Look at the way to the data alone: hundreds of files are opened for each band."""
-        group: h5py.Group = file
-        for name in self._key.strip("/").split("/"):
-            if not isinstance(group, h5py.Group) or name not in group:
-                return
-            if isinstance(group.get(name, getlink=True), h5py.SoftLink):
-                refuse_links(file, path)
-                return
-            refuse_link(group, name, path)
-            group = group[name]
-
-
-def numbered_files(path: Path) -> dict[int, Path]:
-    """Return the files of a series by their number.
+class MappedSource:
+    """Another source's frames under other numbers, with frames that it does not hold.
 
     Parameters
     ----------
-    path : Path
-        A folder that holds one series, or ``folder/NAME`` where it holds several.
-
-    Raises
-    ------
-    InputError
-        No series, several, or a number given twice.
+    source : FrameSource
+    slots : (frames,) int64 array
+        Number of each frame in the source, -1 for one that was lost.
     """
-    folder, wanted = (path, None) if path.is_dir() else (path.parent, path.name)
-    series: dict[str, dict[int, Path]] = {}
-    for file in sorted(folder.iterdir()):
-        match = _NUMBERED.fullmatch(file.stem)
-        if not match or file.suffix.lower() not in SUFFIXES or not file.is_file():
-            continue
-        if wanted in (None, match["name"]):
-            files = series.setdefault(match["name"], {})
-            number = int(match["number"])
-            if number in files:
-                raise InputError(
-                    f"number {number} is there twice: {files[number].name}, {file.name}",
-                    str(folder),
-                    "remove one of them",
-                )
-            files[number] = file
-    if not series:
-        raise InputError("holds no frames NAME_N.h5", str(path), "give a point's file or folder")
-    if len(series) > 1:
-        names = ", ".join(sorted(series)[:4])
-        raise InputError(
-            f"holds several series: {names}", str(path), f"say which, e.g. {path / min(series)}"
-        )
-    return next(iter(series.values()))
+
+    def __init__(self, source: FrameSource, slots: npt.NDArray[np.int64]) -> None:
+        self._source, self._slots = source, slots
+        self.first_file, self.dtype = source.first_file, source.dtype
+        self.row_chunk = source.row_chunk
+        self.shape = (slots.size, *source.shape[1:])
+        self.present = np.where(slots < 0, False, source.present[slots])
+
+    def read(self, numbers: npt.NDArray[np.int64], rows: slice, out: Array) -> None:
+        """Fill ``out``; see `FrameSource`."""
+        slots = self._slots[numbers]
+        out[slots < 0] = 0
+        kept = np.flatnonzero(slots >= 0)
+        for places in np.split(kept, np.flatnonzero(np.diff(kept) > 1) + 1):
+            begin = int(places[0]) if places.size else 0
+            for run in even_runs(slots[places], places.size):
+                self._source.read(run, rows, out[begin : begin + run.size])
+                begin += run.size
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._source.close()
 
 
-def image_dataset(file: h5py.File, key: str, rank: int, path: Path) -> h5py.Dataset:
-    """Return the image dataset of a file.
-
-    Raises
-    ------
-    InputError
-        Missing, or of a rank, size or type that is none of images.
-    """
-    where = f"{path}: {key}"
-    data = file.get(key)
-    if not isinstance(data, h5py.Dataset):
-        names = _image_like(file, rank)
-        remedy = f"set data.key to {' or '.join(names)}" if names else "check data.key"
-        raise InputError("there is no such dataset", where, remedy)
-    if data.shape is None or data.ndim != rank:
-        axes = "(frames, rows, columns)" if rank == 3 else "(rows, columns)"
-        raise InputError(f"has shape {data.shape}, not {axes}", where, _other_rank(data, rank))
-    if data.dtype.str.lstrip("<>|=") not in _DTYPES:
-        raise InputError(
-            f"holds {data.dtype}, not counts", where, "write uint16 or another plain number"
-        )
-    if not data.size:
-        raise InputError(f"is empty, of shape {data.shape}", where, "check the measurement")
-    return data
-
-
-def _other_rank(data: h5py.Dataset, rank: int) -> str:
-    if rank == 3 and data.ndim == 2:
-        return "give the folder of a series of frames, not one frame"
-    return "give a stack as a file, single frames as a folder"
+def _parts(file: h5py.File, key: str) -> list[tuple[h5py.Dataset, str]]:
+    """Return the datasets that hold the frames, in order, and where each lies."""
+    group = find(file, key)
+    where = f"{file.filename}: {key}"
+    if not isinstance(group, h5py.Group):
+        return [(image_dataset(file, key, 3), where)]
+    names = sorted(
+        (name for name in group if isinstance(name, str) and PART.fullmatch(name)),
+        key=lambda name: int(name.rpartition("_")[2]),
+    )
+    if not names:
+        return [(image_dataset(file, key, 3), where)]
+    parts = []
+    for name in names:
+        if find(file, f"{key}/{name}") is None:
+            link = group.get(name, getlink=True)
+            raise InputError(
+                f"leads to {getattr(link, 'filename', 'nothing')}, which is not there",
+                f"{where}/{name}",
+                "copy it beside the file",
+            )
+        parts.append((image_dataset(file, f"{key}/{name}", 3), f"{where}/{name}"))
+    return parts
 
 
-def _image_like(file: h5py.File, rank: int) -> list[str]:
-    names: list[str] = []
-
-    def visit(name: str, item: object) -> None:
-        if isinstance(item, h5py.Dataset) and item.ndim == rank:
-            names.append(name)
-
-    file.visititems(visit)
-    return names[:3]
-
-
-def _written_frames(data: h5py.Dataset) -> npt.NDArray[np.bool_]:
-    """Tell which frames were ever written: a chunk that is not stored was lost."""
-    frames = data.shape[0]
-    if data.chunks is None or data.is_virtual:
-        return np.ones(frames, dtype=bool)
-    present = np.zeros(frames, dtype=bool)
-    depth = data.chunks[0]
-
-    def note(chunk: h5py.h5d.StoreInfo) -> None:
-        present[chunk.chunk_offset[0] : chunk.chunk_offset[0] + depth] = True
-
-    data.id.chunk_iter(note)
-    return present
-
-
-@contextmanager
-def readable(path: Path) -> Iterator[None]:
-    """Turn HDF5's failure to read into one that names the file."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        raise InputError(
-            "image data are damaged and cannot be read", str(path), "copy the file again"
-        ) from error
+def even_runs(numbers: npt.NDArray[np.int64], longest: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Cut frame numbers into runs of one stride, at most so long."""
+    start = 0
+    while start < numbers.size:
+        stop = min(start + longest, numbers.size)
+        steps = np.diff(numbers[start:stop])
+        uneven = np.flatnonzero(steps != steps[0]) if steps.size else steps
+        if uneven.size:
+            stop = start + int(uneven[0]) + 1
+        yield numbers[start:stop]
+        start = stop

@@ -11,11 +11,12 @@ import h5py
 import numpy as np
 
 from lauedepth.core.errors import InputError
-from lauedepth.io.hdf5 import as_c_value, open_input, read_text, stored_chunks
+from lauedepth.io.hdf5 import as_c_value, open_input, read_text
+from lauedepth.io.image_data import ImageReader, image_dataset
+from lauedepth.io.kinds import layout_of
 from lauedepth.io.layout import (
     DATA,
     DEPTH,
-    EXPORT,
     FRAME,
     POINT,
     RECONSTRUCTION,
@@ -23,9 +24,9 @@ from lauedepth.io.layout import (
     Entry,
     Layout,
 )
-from lauedepth.io.metadata import read_metadata
-from lauedepth.io.region import region_of
-from lauedepth.io.stacks import numbered_files
+from lauedepth.io.region import region_of, stated_region
+from lauedepth.io.series import numbered_files
+from lauedepth.io.tree import find
 
 _IMAGE: Final = {"u1", "u2", "u4", "i4", "f4", "f8"}
 _NUMBER_KINDS: Final = "uif"
@@ -57,16 +58,6 @@ def validate_file(path: Path | str, *, deep: bool = True) -> list[str]:
         return [error.what + (f" ({error.where})" if error.where != str(path) else "")]
 
 
-def layout_of(file: h5py.File) -> Layout:
-    """Return which layout a file follows, by what only that one has."""
-    if RECONSTRUCTION in file:
-        return RESULT
-    if DEPTH in file:
-        return EXPORT
-    data = file.get(DATA)
-    return FRAME if isinstance(data, h5py.Dataset) and data.ndim == 2 else POINT
-
-
 def _validate_series(folder: Path, deep: bool) -> list[str]:
     try:
         files = numbered_files(folder)
@@ -74,15 +65,19 @@ def _validate_series(folder: Path, deep: bool) -> list[str]:
         return [error.what]
     reasons = []
     shapes: dict[tuple[int, ...], str] = {}
+    regions: dict[tuple[tuple[str, int], ...], str] = {}
     for file in files.values():
         found = validate_file(file, deep=deep)
         reasons += [f"{file.name}: {reason}" for reason in found]
         if not found:
             with open_input(file) as opened:
                 shapes.setdefault(opened[DATA].shape, file.name)
+                regions.setdefault(tuple(stated_region(opened).items()), file.name)
     if len(shapes) > 1:
         told = ", ".join(f"{name} {shape}" for shape, name in shapes.items())
         reasons.append(f"frames differ in shape: {told}")
+    if len(regions) > 1:
+        reasons.append(f"frames differ in their region: {', '.join(regions.values())}")
     return reasons
 
 
@@ -99,22 +94,29 @@ def _problems(file: h5py.File, layout: Layout, path: Path, deep: bool) -> Iterat
         yield from _c_problems(file)
     if layout is RESULT:
         yield from _result_problems(file)
+    data = find(file, DATA)
+    assert isinstance(data, h5py.Dataset)
     try:
-        region_of(read_metadata(file, (DATA,)), file[DATA].shape[-2:], None, path)
+        region_of(stated_region(file), data.shape[-2:], None, path)
+        if layout in (POINT, FRAME):
+            image_dataset(file, DATA, data.ndim)
+        if deep:
+            for _ in ImageReader(data, f"{path}: {DATA}").blocks():
+                pass
     except InputError as error:
-        yield error.what
-    if deep:
-        yield from _damage(file[DATA])
+        yield f"{error.what} ({error.where})"
 
 
 def _entry_problems(
     file: h5py.File, entry: Entry, sizes: dict[str, tuple[int, str]]
 ) -> Iterator[str]:
     name = entry.path or "/"
-    item = file.get(name)
+    item = find(file, entry.path)
     if item is None:
         if entry.required:
             yield f"{name} is missing"
+        return
+    if not entry.required:  # as the beamline wrote it
         return
     if entry.kind == "group":
         if not isinstance(item, h5py.Group):
@@ -222,16 +224,3 @@ def _result_problems(file: h5py.File) -> Iterator[str]:
     steps = np.diff(file[DEPTH][()])
     if steps.size and not (steps > 0).all():
         yield "entry1/depth does not rise"
-
-
-def _damage(data: h5py.Dataset) -> Iterator[str]:
-    """Read every stored chunk."""
-    try:
-        if data.chunks is None:
-            for index in range(data.shape[0]):
-                data[index]
-        else:
-            for block in stored_chunks(data):
-                data[block]
-    except (OSError, RuntimeError):
-        yield f"{DATA} is damaged and cannot be read"

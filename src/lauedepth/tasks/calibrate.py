@@ -262,11 +262,18 @@ def write_calibration(
         *_fit_lines(report.fit),
         f"sample_depth_um {report.sample_depth_um:g}",
         f"The pose's uncertainty gives depths an error of {report.depth_error_um:.2g} µm.",
+        common_line(report),
         *(f"Warning: {text}" for text in report.warnings),
     ]
     text = dump_experiment(calibrated_config(config, report), "\n".join(lines))
     with publish(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def common_line(report: CalibrationReport) -> str:
+    """Return in one line what depths take over from what was assumed."""
+    each = "; ".join(f"{one.depth_um:.2g} µm {one.cause}" for one in report.common)
+    return f"Not in that error, and common to all pixels: {each}."
 
 
 def _fit_lines(fit: PoseFit) -> list[str]:

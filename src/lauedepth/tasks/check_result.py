@@ -17,7 +17,7 @@ from lauedepth.core.errors import ConfigurationError, InputError
 from lauedepth.io import ResultFile
 from lauedepth.io.hdf5 import open_input
 from lauedepth.io.layout import RECONSTRUCTION
-from lauedepth.io.region import region_of
+from lauedepth.io.region import region_in, region_of
 from lauedepth.tasks.reconstruct.identity import POINT_ATTRIBUTE
 
 
@@ -70,7 +70,8 @@ def check_result(result: ResultFile, config: ExperimentConfig) -> ResultCheck:
         The result's own.
     """
     experiment = config.to_core()
-    region = region_of(result.metadata, result.shape[1:], experiment.detector, result.path)
+    stated = region_in(result.metadata, result.path)
+    region = region_of(stated, result.shape[1:], experiment.detector, result.path)
     first = result.pixels[result.pixels["flags"] & PixelFlag.SECOND_DEPTH == 0]
     row, column = region.unbinned(first["row"], first["column"])
     names = ("depth", "width", "intensity", "background", "residual")

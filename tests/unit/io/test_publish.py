@@ -179,3 +179,27 @@ def test_full_disk_is_one_clear_error_and_leaves_nothing(
     assert run.stdout.endswith("cannot be written: the disk is full; free some space\n")
     assert listing(folder) == [NAMES]
     assert (folder / NAMES).read_text() == "old"
+
+
+@pytest.mark.parametrize("kind", ["symlink", "dangling", "hard link"])
+def test_what_a_partial_name_is_linked_to_stays_as_it_is(tmp_path: Path, kind: str) -> None:
+    kept = tmp_path / "kept.txt"
+    kept.write_text("mine")
+    partial = tmp_path / "out.h5.partial"
+    if kind == "hard link":
+        partial.hardlink_to(kept)
+    else:
+        partial.symlink_to(kept if kind == "symlink" else tmp_path / "none.txt")
+    if kind == "hard link":  # a name of its own goes, what it named has another
+        with publish(tmp_path / "out.h5") as name:
+            name.write_text("new")
+        assert (tmp_path / "out.h5").read_text() == "new"
+    else:
+        with (
+            pytest.raises(OutputError, match=r"out\.h5\.partial is a link; remove it"),
+            publish(tmp_path / "out.h5"),
+        ):
+            pass
+        assert partial.is_symlink()
+    assert kept.read_text() == "mine"
+    assert not (tmp_path / "none.txt").exists()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lauedepth.calibration import CalibrationReport, forecast
+from lauedepth.calibration import CalibrationReport, CommonError, forecast
 from lauedepth.config import ExperimentConfig, load_experiment
 from lauedepth.core.errors import ConfigurationError, InputError
 from lauedepth.core.instrument.experiment import Experiment, Region
@@ -24,6 +24,7 @@ from lauedepth.tasks.calibrate import (
     write_calibration,
 )
 
+COMMON = (CommonError("per µm of the sample's depth", 1.0), CommonError("per mm", 0.25))
 REGION = Region((64, 64), (0, 0), (32, 32))
 SPOTS = np.stack(np.meshgrid(np.arange(6, 64, 16), np.arange(4, 64, 16))).reshape(2, -1)
 
@@ -122,7 +123,7 @@ def test_what_cannot_work_is_refused_before_reading(request_for: CalibrationRequ
 def report(twin: Experiment) -> CalibrationReport:
     turned = replace(twin, pose=replace(twin.pose, dist_mm=1.5))
     expected = forecast(turned)
-    return CalibrationReport(turned, 3.0, expected.fit, (), 0.02, ("be careful",))
+    return CalibrationReport(turned, 3.0, expected.fit, (), 0.02, COMMON, ("be careful",))
 
 
 def test_what_was_fitted_is_put_into_the_experiment(
@@ -147,6 +148,8 @@ def test_the_file_holds_values_errors_and_warnings(
     assert "# Held at its start, not determined by the data: sliding along the bars." in comments
     assert "# sample_depth_um 3" in comments
     assert "# The pose's uncertainty gives depths an error of 0.02 µm." in comments
+    shared = "1 µm per µm of the sample's depth; 0.25 µm per mm"
+    assert f"# Not in that error, and common to all pixels: {shared}." in comments
     assert "# Warning: be careful" in comments
 
 

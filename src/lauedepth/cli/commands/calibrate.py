@@ -126,6 +126,8 @@ def show_report(
     reporter: Reporter, report: CalibrationReport, output: Path, figure: Path | None
 ) -> None:
     """Show what a calibration found."""
+    from lauedepth.tasks.calibrate import common_line  # noqa: PLC0415
+
     for warning in report.warnings:
         reporter.warn(warning)
     scans: list[dict[str, Any]] = [
@@ -143,13 +145,16 @@ def show_report(
         "figure": figure,
         "sample_depth_um": report.sample_depth_um,
         "depth_error_um": report.depth_error_um,
+        "common_errors_um": {one.cause: one.depth_um for one in report.common},
         "scans": scans,
         "warnings": report.warnings,
     }
     used = ", ".join(f"{one['used']} of {one['pixels']} pixels of {one['name']}" for one in scans)
     table = fit_table(report.fit)
     table.title = escape(f"{output}: calibrated with {used}")
-    table.caption = f"depths get an error of {report.depth_error_um:.2g} µm from this"
+    table.caption = (
+        f"depths get an error of {report.depth_error_um:.2g} µm from this\n{common_line(report)}"
+    )
     reporter.show("result", values, table)
 
 

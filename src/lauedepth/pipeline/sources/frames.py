@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from lauedepth.pipeline.errors import InputError, NotAPointError
 from lauedepth.pipeline.paths import open_inside, printable
 from lauedepth.pipeline.protocols import Member
 
 OWN_FILES: Final = {
-    "entry1/depth": "is a reconstruction",
+    "entry1/reconstruction/program": "is a reconstruction",
     "truth/depth_um": "is the ground truth of a simulated point",
 }
 """Entries that occur only in this program's own files, and what such a file is."""
@@ -68,6 +69,8 @@ def _shape(path: Path, dataset: str, where: str) -> tuple[int, ...]:
                 if name in file:
                     raise NotAPointError(kind, where)
             found = file.get(dataset)
+            if isinstance(found, h5py.Dataset) and found.ndim == 2 and _has_depth(file):
+                raise NotAPointError("is an image of one depth", where)
             if not isinstance(found, h5py.Dataset):
                 raise InputError(f"has no {dataset}", where)
             if found.dtype.kind not in "uif" or found.shape is None:
@@ -75,6 +78,14 @@ def _shape(path: Path, dataset: str, where: str) -> tuple[int, ...]:
             return tuple(int(n) for n in found.shape)
     except (OSError, RuntimeError, KeyError) as error:
         raise InputError(_plain(str(error)), where) from error
+
+
+def _has_depth(file: Any) -> bool:
+    """Return whether a file holds one depth: raw frames can have the entry, with NaN in it."""
+    depth = file.get("entry1/depth")
+    if getattr(depth, "size", None) != 1 or depth.dtype.kind not in "uif":
+        return False
+    return math.isfinite(float(depth[()].item()))
 
 
 def _plain(message: str) -> str:

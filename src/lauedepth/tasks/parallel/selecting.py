@@ -11,7 +11,7 @@ from lauedepth.core.arrays import Floats
 from lauedepth.core.errors import InputError
 from lauedepth.core.instrument.experiment import Frames
 from lauedepth.core.progress import Progress, of_stage
-from lauedepth.io import Point
+from lauedepth.io import Point, Sums
 from lauedepth.tasks.parallel.team import Handler, Team
 from lauedepth.tasks.reconstruct.selection import Selection, pixels_above_threshold
 
@@ -24,23 +24,34 @@ def mean_together(
     Counts that are whole numbers add up to the same in any order, so each rank reads some of
     the frames, all of each. Others are added by one rank for each row.
     """
+    whole = point.dtype == np.uint16
 
-    def read() -> tuple[Floats, int]:
+    def read() -> Sums:
         selecting = of_stage(progress, "select")
-        if point.dtype == np.uint16:
+        if whole:
             frames = share_of_frames(point.frames, team.rank, team.size)
             return point.total_image(frames, progress=selecting)
         rows = share_of_rows(point.shape[1], team.rank, team.size)
-        total = np.zeros(point.shape[1:])
-        total[rows], _ = point.total_image(rows=rows, progress=selecting)
-        return total, int(point.usable.sum()) if team.is_first else 0
+        return point.total_image(rows=rows, progress=selecting).among(rows, point.shape[1])
 
-    part, frames = team.work(read, handlers)
-    counted = sum(team.exchange(frames))
+    sums = team.work(read, handlers)
+    if whole:
+        sums = _without_lost(team, point, sums, handlers)
+    frames = team.exchange(sums.frames)
+    total, nothing = team.total(sums.total), team.total(sums.nothing)
+    counted = sum(frames) if whole else frames[0]
     if not counted:
         raise InputError("all frames asked for are lost", str(point.path))
-    total = team.total(part)
-    return None if total is None else total / counted
+    return None if total is None or nothing is None else Sums(total, counted, nothing).mean()
+
+
+def _without_lost(team: Team, point: Point, sums: Sums, handlers: Mapping[str, Handler]) -> Sums:
+    """Return a rank's sums without lost frames, which are known by the levels of all ranks'."""
+    shares = [share_of_frames(point.frames, rank, team.size) for rank in range(team.size)]
+    own = shares[team.rank]
+    for share, levels in zip(shares, team.exchange(point.levels_of(own)), strict=True):
+        point.learn_levels(share, levels)
+    return team.work(lambda: point.without_lost(sums, own, among=point.frames), handlers)
 
 
 def select_together(

@@ -22,6 +22,7 @@ from lauedepth.io import publish
 _IDENTITY: Final = "run.json"
 _PLAN: Final = "plan.json"
 _LOCK: Final = "lock"
+_LOCK_MODE: Final = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _FIELDS: Final = tuple(field.name for field in fields(DecodedPixels))
 
 
@@ -224,9 +225,10 @@ def remove_blocks(output: Path) -> None:
 
 def _claim(folder: Path, output: Path) -> int:
     """Create the folder and hold a lock in it."""
+    _refuse_foreign(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        lock = os.open(folder / _LOCK, _LOCK_MODE, 0o666)
     except OSError as error:
         raise OutputError(
             f"cannot be written: {(error.strerror or str(error)).lower()}",
@@ -245,6 +247,18 @@ def _claim(folder: Path, output: Path) -> int:
         ) from None
     Holder.this_process().sign(lock)
     return lock
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Refuse a folder that no run made: its files may be the user's."""
+    if folder.is_symlink():
+        raise OutputError("is a link", str(folder), "remove it, or choose another output")
+    if folder.is_dir() and not (folder / _LOCK).exists() and any(folder.iterdir()):
+        raise OutputError(
+            "is there already and was not made by a reconstruction",
+            str(folder),
+            "remove it, or choose another output",
+        )
 
 
 def _refuse_other_run(folder: Path, identity: RunIdentity) -> None:

@@ -56,7 +56,7 @@ class Job:
         With the threshold that holds.
     output : Path
     mask : (ny, nx) bool array or None
-        Of the whole detector, instead of the threshold.
+        Of the whole detector, instead of the threshold: what was given, or the experiment's.
     resume : bool
     memory_bytes : int
         Of each process.
@@ -81,8 +81,9 @@ class Job:
         memory_bytes: int,
     ) -> Self:
         """Return the job that was asked for; see `reconstruct_point`."""
-        mask = pixels if isinstance(pixels, np.ndarray) else None
         config = with_threshold(config, pixels)
+        own = config.selection.mask_pixels()
+        mask = pixels if isinstance(pixels, np.ndarray) else own
         return cls(Path(point), config, Path(output), mask, resume, memory_bytes)
 
     @cached_property

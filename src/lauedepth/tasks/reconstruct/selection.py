@@ -14,6 +14,7 @@ from lauedepth.core.errors import InputError
 from lauedepth.core.instrument.experiment import Frames, Region
 from lauedepth.core.progress import StageProgress, no_progress
 from lauedepth.io import Point
+from lauedepth.io.odd_pixels import odd_pixels
 
 Mask = npt.NDArray[np.bool_]
 Pixels = float | Mask
@@ -107,19 +108,23 @@ def select_pixels(
         mask = config.selection.mask_pixels()
     if mask is None:
         return pixels_above_threshold(point.mean_image(frames, progress), point, config)
-    chosen = np.zeros(point.shape[1:], np.bool_)
-    window = config.selection.window(point.region)
-    chosen[window] = _image_mask(mask, point.region)[window]
-    return chosen
+    return _within(_image_mask(mask, point.region), point, config)
 
 
 def pixels_above_threshold(mean: Floats, point: Point, config: ExperimentConfig) -> Mask:
     """Return the image pixels whose mean count (rows, columns) reaches the threshold."""
+    for notice in odd_pixels(mean, config.selection.min_mean_counts, str(point.path)):
+        point.add_notice(notice)
+    # A mean that is NaN was never measured.
+    return _within(mean >= config.selection.min_mean_counts, point, config)
+
+
+def _within(wanted: Mask, point: Point, config: ExperimentConfig) -> Mask:
+    """Return which of some image pixels lie in the selection's window and are good."""
     chosen = np.zeros(point.shape[1:], np.bool_)
     window = config.selection.window(point.region)
-    # A mean that is NaN is chosen: the decoder says what is wrong with the pixel.
-    chosen[window] = ~(mean[window] < config.selection.min_mean_counts)
-    return chosen
+    chosen[window] = wanted[window]
+    return chosen if point.bad is None else chosen & ~point.bad
 
 
 def _image_mask(mask: Mask, region: Region) -> Mask:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lauedepth.core.notices import Level
 from lauedepth.io import Point, read_result
 from lauedepth.tasks.reconstruct.publishing import Tally
 from lauedepth.tasks.reconstruct.selection import Mask
@@ -60,10 +61,7 @@ def summary_of_finished(point: Point, output: Path, backend: str) -> Summary:
 
 def warnings_of(point: Point, lit: Mask) -> tuple[str, ...]:
     """Return what a user should know of a point's frames and pixels."""
-    found = []
-    lost = int((~point.usable).sum())
-    if lost:
-        found.append(f"{lost} of {point.usable.size} frames are lost")
+    found = [notice.message for notice in point.notices if notice.level is Level.WARNING]
     if not lit.any():
         found.append("no pixel is bright enough; lower --pixels or selection.min_mean_counts")
     return tuple(found)

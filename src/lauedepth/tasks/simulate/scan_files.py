@@ -16,6 +16,7 @@ from lauedepth.core.errors import InputError, OutputError
 from lauedepth.core.instrument.experiment import Experiment, Region
 from lauedepth.core.progress import Progress, no_progress
 from lauedepth.io import publish, publish_hdf5, read_image, write_point, write_series
+from lauedepth.io.hdf5 import put_attribute
 from lauedepth.simulation import (
     TRUTH,
     ScanPoint,
@@ -26,12 +27,17 @@ from lauedepth.simulation import (
     sources_from_image,
 )
 from lauedepth.tasks.simulate.config import SimulationConfig
+from lauedepth.tasks.simulate.earlier import (
+    CREATOR,
+    EXPERIMENT_FILE,
+    TRUTH_FOLDER,
+    refuse_foreign,
+    remove_frames,
+)
 
 Storage = Literal["stack", "series"]
 """How a point is stored: in one file, or with one file per frame."""
 
-EXPERIMENT_FILE: Final = "experiment.yml"
-TRUTH_FOLDER: Final = "truth"
 TRUTH_UNITS: Final = {
     "depth_um": "micron",
     "width_um": "micron",
@@ -166,8 +172,14 @@ def write_scan(
     -------
     list of Path
         The points.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written, or would replace a file that was not simulated.
     """
     folder = Path(folder)
+    refuse_foreign(folder, name)
     try:
         (folder / TRUTH_FOLDER).mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -175,7 +187,7 @@ def write_scan(
             f"cannot be created: {(error.strerror or str(error)).lower()}", str(folder)
         ) from error
     with publish(folder / EXPERIMENT_FILE) as unfinished:
-        unfinished.write_text(dump_experiment(config), encoding="utf-8")
+        unfinished.write_text(dump_experiment(config, CREATOR), encoding="utf-8")
     written = []
     for one in points:
         title = f"{name}_{one.number + 1:04d}"
@@ -202,6 +214,7 @@ def _write(
             yield frame if point.timeline.recorded[number] else None
             progress(path.name, number + 1, n_frames)
 
+    remove_frames(path)
     write = partial(write_series, path, path.name)
     if storage == "stack":
         path = path.with_name(f"{path.name}.h5")
@@ -212,6 +225,7 @@ def _write(
         region=point.region,
         detector=point.experiment.detector,
         sample_xyz=(*one.position_um, 0.0),
+        metadata={"@creator": CREATOR},
         compression=compression,
     )
     return path
@@ -220,6 +234,7 @@ def _write(
 def write_truth(path: Path | str, truth: npt.NDArray[np.void]) -> None:
     """Write the ground truth (`simulation.TRUTH`), one dataset ``truth/COLUMN`` per column."""
     with publish_hdf5(path) as file:
+        put_attribute(file, "creator", CREATOR)
         group = file.create_group("truth")
         for name in TRUTH.names or ():
             column = group.create_dataset(name, data=truth[name])

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console, RenderableType
 
-from lauedepth.calibration import CalibrationReport, Forecast, Scan, forecast
+from lauedepth.calibration import CalibrationReport, CommonError, Forecast, Scan, forecast
 from lauedepth.calibration.parameters import State
 from lauedepth.calibration.positions import MeasuredTraces
 from lauedepth.calibration.report import scan_pixels
@@ -73,7 +73,8 @@ def report(twin: Experiment, expected: Forecast) -> CalibrationReport:
     measured = MeasuredTraces(found, values, covariance, ones, ones, np.ones((49, 9)), found)
     fit = replace(expected.fit, used=(found & (np.arange(49) > 0),))
     pixels = scan_pixels(State(twin, 0.0), fit, 0, scan, measured)
-    return CalibrationReport(twin, 0.0, fit, (pixels,), 0.0123, ("be careful",))
+    common = (CommonError("per µm of the sample's depth", 1.0),)
+    return CalibrationReport(twin, 0.0, fit, (pixels,), 0.0123, common, ("be careful",))
 
 
 def test_a_report_is_shown_as_values_and_text(report: CalibrationReport) -> None:
@@ -85,6 +86,8 @@ def test_a_report_is_shown_as_values_and_text(report: CalibrationReport) -> None
     ]
     assert values["depth_error_um"] == 0.0123
     assert values["output"] == Path("new.yml")
+    assert values["common_errors_um"] == {"per µm of the sample's depth": 1.0}
+    assert "all pixels: 1 µm per µm of the sample's depth." in " ".join(reporter.text.split())
     assert reporter.warnings == ["be careful"]
     assert "new.yml: calibrated with 44 of 49 pixels of first.h5" in reporter.text
     assert "depths get an error of 0.012 µm" in reporter.text

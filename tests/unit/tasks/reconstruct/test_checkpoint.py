@@ -135,3 +135,26 @@ def test_an_output_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
         open_checkpoint(tmp_path / "file" / "r.h5", RUN, resume=False),
     ):
         pass
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "lock"])
+def test_a_folder_of_the_users_is_not_cleared(tmp_path: Path, kind: str) -> None:
+    user, blocks = tmp_path / "user", tmp_path / "out.h5.blocks"
+    user.mkdir()
+    (user / "run.json").write_text("mine")
+    if kind == "folder":
+        user.rename(blocks)
+        kept = blocks / "run.json"
+    elif kind == "link":
+        blocks.symlink_to(user)
+        kept = user / "run.json"
+    else:
+        blocks.mkdir()
+        (blocks / "lock").symlink_to(user / "run.json")
+        kept = user / "run.json"
+    with (
+        pytest.raises(OutputError, match=r"is a link|was not made by|cannot be written"),
+        open_checkpoint(tmp_path / "out.h5", RunIdentity.of(a=1), resume=False),
+    ):
+        pass
+    assert kept.read_text() == "mine"

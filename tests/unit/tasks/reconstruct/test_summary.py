@@ -7,14 +7,15 @@ from typing import cast
 
 import numpy as np
 
+from lauedepth.core.notices import note, warning
 from lauedepth.io import Point
 from lauedepth.tasks.reconstruct.summary import warnings_of
 
 
 def test_lost_frames_and_pixels_that_are_all_dark_are_warned_of() -> None:
-    usable = np.array([True, False, True])
-    point = cast("Point", SimpleNamespace(usable=usable))
-    whole = cast("Point", SimpleNamespace(usable=np.ones(3, np.bool_)))
+    lost_frame = warning("frames-lost", "1 of 3 frames are lost")
+    point = cast("Point", SimpleNamespace(notices=(lost_frame, note("seen", "nothing odd"))))
+    whole = cast("Point", SimpleNamespace(notices=()))
     lit, dark = np.ones((2, 2), np.bool_), np.zeros((2, 2), np.bool_)
     assert warnings_of(whole, lit) == ()
     assert warnings_of(point, lit) == ("1 of 3 frames are lost",)

@@ -1,0 +1,193 @@
+"""Which stored frames hold no measurement: empty ones among lit ones, and those without readings.
+
+A frame's total hardly tells: where a few spots are all that is seen, bars darken them together.
+So a frame is judged in parts of the image, each against its own level over the scan, and a scan
+whose level swings down to nothing by itself loses only what begins and ends at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from lauedepth.io.hdf5 import Array
+from lauedepth.io.readings import FULL_16_BIT
+
+SAMPLE_ROWS: Final = 64
+"""Image rows, about, from which the level of a frame is taken."""
+
+PARTS: Final = 8
+"""Parts along each axis of the image."""
+
+EMPTY: Final = 0.1
+"""A part is empty below this part of its level over the scan."""
+
+LEAST_COUNTS: Final = 25.0
+"""A part with fewer counts in a lit frame says nothing."""
+
+GAP: Final = 0.25
+"""Part of the usual level below which a scan hardly comes that is not about to go dark."""
+
+ABRUPT: Final = 0.5
+"""Part of the usual level beside frames that are lost from a scan that does come below."""
+
+EVERYWHERE: Final = 0.9
+"""Part of the image whose parts tell something where there is a background."""
+
+FEW_RUNS: Final = 2
+FEW_FRAMES: Final = 0.1
+"""More runs that hold more of the frames than this are the bars' doing, where no background is."""
+
+LEAST_READINGS: Final = 0.5
+"""Part of a frame's readings that must be measurements."""
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Levels:
+    """What a few rows of each frame hold.
+
+    Attributes
+    ----------
+    counts : (frames, parts) array
+        Sum of the readings that are measurements, NaN for a frame not looked at.
+    readings : (frames, parts) array
+        Their number.
+    lowest, highest : (frames,) arrays
+    """
+
+    counts: Floats
+    readings: Floats
+    lowest: Floats
+    highest: Floats
+
+    @classmethod
+    def unknown(cls, frames: int, shape: tuple[int, int]) -> Levels:
+        """Return levels of an image of (rows, columns) to be filled with `note`."""
+        rows, columns = (_parts(size).size for size in (len(range(*_sample(shape[0]))), shape[1]))
+        parts = (frames, rows * columns)
+        nan = np.full(frames, np.nan)
+        return cls(np.full(parts, np.nan), np.zeros(parts), nan, nan.copy())
+
+    def note(self, numbers: npt.NDArray[np.int64], rows: Array) -> None:
+        """Keep the levels of frames: the counts of their sample rows (frames, rows, columns)."""
+        starts = _parts(rows.shape[1]), _parts(rows.shape[2])
+        for number, image in zip(numbers, rows, strict=True):
+            good = image < FULL_16_BIT if image.dtype == np.uint16 else ~np.isnan(image)
+            whole = bool(good.all())
+            values = image if whole else np.where(good, image, 0)
+            self.counts[number] = _sums(values, *starts)
+            self.readings[number] = _sums(good, *starts)
+            kept = image if whole else image[good]
+            if kept.size:
+                self.lowest[number], self.highest[number] = kept.min(), kept.max()
+
+    def part(self, numbers: npt.NDArray[np.int64]) -> Levels:
+        """Return the levels of some frames alone."""
+        return Levels(
+            self.counts[numbers],
+            self.readings[numbers],
+            self.lowest[numbers],
+            self.highest[numbers],
+        )
+
+    def take(self, numbers: npt.NDArray[np.int64], levels: Levels) -> None:
+        """Keep the levels of some frames that were found elsewhere."""
+        self.counts[numbers], self.readings[numbers] = levels.counts, levels.readings
+        self.lowest[numbers], self.highest[numbers] = levels.lowest, levels.highest
+
+    def known(self, numbers: npt.NDArray[np.int64]) -> Flags:
+        """Return which of some frames were looked at."""
+        return np.asarray(~np.isnan(self.counts[numbers, 0]))
+
+
+def sample_rows(rows: int) -> slice:
+    """Return the image rows from which levels are taken."""
+    return slice(*_sample(rows))
+
+
+def without_readings(levels: Levels) -> Flags:
+    """Return which frames hold hardly any measurement: (frames,)."""
+    readings = levels.readings.sum(axis=1)
+    most = readings.max(initial=0.0)
+    return np.asarray(~np.isnan(levels.counts[:, 0]) & (readings < LEAST_READINGS * most))
+
+
+def empty_frames(levels: Levels, candidates: Flags) -> Flags:
+    """Return which frames are empty, or one number everywhere, where others are lit.
+
+    Parameters
+    ----------
+    levels : Levels
+    candidates : (frames,) bool array
+        Frames to judge: those looked at that hold measurements.
+
+    Returns
+    -------
+    (frames,) bool array
+    """
+    lost = np.zeros(candidates.size, bool)
+    numbers = np.flatnonzero(candidates)
+    if numbers.size < 3:
+        return lost
+    flat = (levels.lowest[numbers] == levels.highest[numbers]) & (levels.lowest[numbers] > 0)
+    if np.count_nonzero(flat) < flat.size / 2:
+        lost[numbers[flat]] = True
+        numbers = numbers[~flat]
+    mean = levels.counts[numbers] / np.maximum(levels.readings[numbers], 1.0)
+    usual = np.percentile(mean, 75, axis=0)
+    telling = usual * levels.readings[numbers].max(axis=0) >= LEAST_COUNTS
+    if telling.any():
+        share = mean[:, telling] / usual[telling]
+        part = mean[:, telling].sum(axis=1) / usual[telling].sum()
+        everywhere = bool(telling.mean() >= EVERYWHERE)
+        lost[numbers] = _believed((share < EMPTY).all(axis=1), part, everywhere=everywhere)
+    return lost
+
+
+def _believed(empty: Flags, part: Floats, *, everywhere: bool) -> Flags:
+    """Return which empty frames are lost, not behind bars.
+
+    Parameters
+    ----------
+    empty : (n,) bool array
+    part : (n,) array
+        Each frame's part of the usual level.
+    everywhere : bool
+        All of the image is lit, more than spots light.
+    """
+    lost = np.zeros_like(empty)
+    lit = part[~empty]
+    if not lit.size or np.count_nonzero(empty) > 0.9 * empty.size:
+        return lost
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], empty.astype(np.int8), [0]])))
+    runs = edges.reshape(-1, 2)
+    few = len(runs) <= FEW_RUNS or np.count_nonzero(empty) <= FEW_FRAMES * empty.size
+    if (everywhere or few) and np.percentile(lit, 2) >= GAP:
+        return empty
+    if not few:
+        return lost
+    for start, stop in runs:
+        sides = part[max(0, start - 2) : start], part[stop : stop + 2]
+        lost[start:stop] = all(side.max() >= ABRUPT for side in sides if side.size)
+    return lost
+
+
+def _sample(rows: int) -> tuple[int, int, int]:
+    return 0, rows, max(1, rows // SAMPLE_ROWS)
+
+
+def _parts(size: int) -> npt.NDArray[np.int64]:
+    """Return where the parts of an axis begin."""
+    return np.unique(np.linspace(0, size, min(PARTS, size), endpoint=False).astype(np.int64))
+
+
+def _sums(image: Array, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> Floats:
+    kind = np.uint64 if image.dtype.kind in "ub" else np.float64
+    bands = np.add.reduceat(image, rows, axis=0, dtype=kind)
+    return np.add.reduceat(bands, columns, axis=1).reshape(-1).astype(np.float64)
