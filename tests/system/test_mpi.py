@@ -243,6 +243,9 @@ def test_any_number_of_ranks_makes_the_same_result(
     assert sum(one["blocks"] for one in shown["ranks"]) == shown["blocks"] >= 4 * ranks
     assert [event["event"] for event in answer.events].count("result") == 1
     assert answer.err == ""
+    lost = ["frames-lost"] if point == "series" else []
+    assert [one["code"] for one in shown["notices"]] == lost
+    assert [event["code"] for event in answer.events if event["event"] == "warning"] == lost
 
 
 def test_a_threshold_between_pixels_selects_the_same(
@@ -272,7 +275,8 @@ def test_no_pixel_at_all(scan: Scan, tmp_path: Path) -> None:
     answer = run(2, *scan.words(tmp_path / "r.h5", pixels=1e6))
     assert answer.code == 0, answer.err
     assert answer.last("result")["pixels"] == 0
-    assert "no pixel is bright enough" in answer.last("warning")["message"]
+    assert answer.last("warning")["code"] == "no-pixels"
+    assert [one["code"] for one in answer.last("result")["notices"]] == ["no-pixels"]
 
 
 def test_one_bad_point_does_not_stop_the_others(scan: Scan, tmp_path: Path) -> None:
@@ -292,7 +296,7 @@ def test_a_finished_result_is_kept(scan: Scan, tmp_path: Path) -> None:
     assert run(2, *words).code == 0
     stamp = (tmp_path / "r.h5").stat().st_mtime_ns
     answer = run(2, *words)
-    assert answer.last("warning")["message"] == "was finished already"
+    assert answer.last("note")["what"] == "was finished already"
     assert (tmp_path / "r.h5").stat().st_mtime_ns == stamp
 
 

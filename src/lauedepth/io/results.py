@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,10 +17,12 @@ import numpy.typing as npt
 
 from lauedepth.core.decoding.pixels import DecodedPixels
 from lauedepth.core.instrument.experiment import Depths
+from lauedepth.core.notices import Notice
 from lauedepth.core.version import __version__
 from lauedepth.io.hdf5 import create_chunked, put, write_chunk
-from lauedepth.io.layout import DATA, DEPTH, PIXELS, RECONSTRUCTION, RESULT
+from lauedepth.io.layout import DATA, DEPTH, NOTICES, PIXELS, RECONSTRUCTION, RESULT
 from lauedepth.io.metadata import Metadata, without, write_metadata
+from lauedepth.io.notice_lines import as_lines
 from lauedepth.io.publish import publish_hdf5
 from lauedepth.io.tables import TableWriter
 from lauedepth.io.tiles import CHUNK, chunks_of, split
@@ -150,6 +152,7 @@ def write_result(
     configuration: str,
     backend: str,
     metadata: Metadata,
+    notices: Iterable[Notice] = (),
     compress: bool = True,
 ) -> Iterator[ResultWriter]:
     """Write a result; it appears under its name only when it is whole and valid.
@@ -166,6 +169,8 @@ def write_result(
         What decoded.
     metadata : mapping
         Of the point (`Point.metadata`), copied.
+    notices : iterable of Notice
+        What a user should know of the experiment and the point.
     compress : bool
         With gzip, or not at all; the beamline's readers know no other way.
 
@@ -188,6 +193,7 @@ def write_result(
         put(file, RESULT, f"{RECONSTRUCTION}/version", __version__)
         put(file, RESULT, f"{RECONSTRUCTION}/backend", backend)
         put(file, RESULT, f"{RECONSTRUCTION}/configuration", configuration)
+        put(file, RESULT, NOTICES, as_lines(notices))
         write_metadata(file, without(metadata, "entry1/data", DEPTH, PIXELS, RECONSTRUCTION))
         writer = ResultWriter(file, len(depths), shape, pool)
         yield writer

@@ -14,6 +14,7 @@ from lauedepth.cli.reporting import JsonReporter
 from lauedepth.config import ExperimentConfig
 from lauedepth.core.decoding.pixels import DecodedPixels, PixelStatus
 from lauedepth.core.instrument.experiment import Experiment, Region
+from lauedepth.core.notices import warning
 from lauedepth.io import open_point, write_point, write_result
 from lauedepth.simulation import LightSources, SimulatedPoint
 
@@ -80,6 +81,7 @@ def result_file(twin: Experiment, tmp_path: Path) -> Path:
         configuration=turned(twin, -0.4).model_dump_json(),
         backend="cpu",
         metadata={},
+        notices=[warning("frames-lost", "3 are lost", "p.h5", "look")],
     ) as writer:
         writer.add(0, 64, np.arange(2), np.arange(2), dark)
         writer.finish()
@@ -94,6 +96,7 @@ def test_a_result_without_its_point_is_judged_alone(
     assert '"point": null' in shown
     assert '"traces": null' in shown
     assert '"warnings": []' in shown
+    assert '"event": "warning", "level": "warning", "code": "frames-lost"' in shown
 
 
 def test_the_traces_of_its_point_decide(

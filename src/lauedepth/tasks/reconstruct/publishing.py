@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from lauedepth.config import ExperimentConfig
 from lauedepth.core.decoding.pixels import DecodedPixels, PixelStatus
+from lauedepth.core.notices import Notice
 from lauedepth.core.progress import StageProgress, no_progress
 from lauedepth.io import Point, ResultFile, write_result
 from lauedepth.tasks.reconstruct.blocks import PixelBlock, join_decoded
@@ -70,6 +71,7 @@ def publish_result(
     backend: str,
     identity: RunIdentity,
     seconds: dict[str, float],
+    notices: Iterable[Notice],
     progress: StageProgress = no_progress,
 ) -> Tally:
     """Write the result from decoded blocks, strip by strip.
@@ -89,6 +91,8 @@ def publish_result(
         Written into the result.
     seconds : dict
         By step, written into the result; the time taken here is added to "write".
+    notices : iterable of Notice
+        Written into the result.
     progress : callable, optional
         Called with the numbers of blocks written and in all.
 
@@ -108,6 +112,7 @@ def publish_result(
             RUN_ATTRIBUTE: np.array(identity.digest, "S"),
             POINT_ATTRIBUTE: np.array(os.fsencode(point.path.resolve()), "S"),
         },
+        notices=notices,
     ) as writer:
         for strip in _strips(blocks):
             decoded = join_decoded([load(b.number) for b in strip], [len(b) for b in strip])

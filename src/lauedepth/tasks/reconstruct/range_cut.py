@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
 from lauedepth.config import ExperimentConfig
 from lauedepth.core.errors import InputError
 from lauedepth.core.notices import warning
 from lauedepth.tasks.reconstruct.opening import open_for
-
-RANGE_CUT: Final = "range-cut"
-"""Code of the warning on a range that was cut."""
 
 
 def fit_to_point(config: ExperimentConfig, path: Path | str) -> ExperimentConfig:
@@ -48,7 +44,7 @@ def fit_to_point(config: ExperimentConfig, path: Path | str) -> ExperimentConfig
         )
     cut = data.model_copy(update={"stop_frame": stored})
     told = warning(
-        RANGE_CUT,
+        "range-cut",
         f"has {stored} frames, so the range is cut at {stored} instead of {data.stop_frame}",
         str(path),
         "if frames were lost at the beginning, depths are wrong: give the range that was measured",
@@ -60,8 +56,3 @@ def _asking_for_little(config: ExperimentConfig) -> ExperimentConfig:
     """Return an experiment that opens any point of two frames."""
     little = config.data.model_copy(update={"first_frame": 0, "stop_frame": 2, "stride": 1})
     return config.model_copy(update={"data": little})
-
-
-def cut_warnings(config: ExperimentConfig) -> tuple[str, ...]:
-    """Return what `fit_to_point` warned of."""
-    return tuple(notice.message for notice in config.notices if notice.code == RANGE_CUT)

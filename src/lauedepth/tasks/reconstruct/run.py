@@ -37,9 +37,9 @@ from lauedepth.tasks.reconstruct.checkpoint import Checkpoint, RunIdentity, remo
 from lauedepth.tasks.reconstruct.identity import is_finished, run_identity
 from lauedepth.tasks.reconstruct.opening import open_for
 from lauedepth.tasks.reconstruct.publishing import publish_result
-from lauedepth.tasks.reconstruct.range_cut import cut_warnings, fit_to_point
+from lauedepth.tasks.reconstruct.range_cut import fit_to_point
 from lauedepth.tasks.reconstruct.selection import Mask, Pixels, Selection, with_threshold
-from lauedepth.tasks.reconstruct.summary import Summary, summary_of_finished, warnings_of
+from lauedepth.tasks.reconstruct.summary import Summary, notices_of, summary_of_finished
 
 Band = npt.NDArray[Any]
 T = TypeVar("T")
@@ -82,8 +82,7 @@ class Job:
     ) -> Self:
         """Return the job that was asked for; see `reconstruct_point`."""
         config = with_threshold(config, pixels)
-        own = config.selection.mask_pixels()
-        mask = pixels if isinstance(pixels, np.ndarray) else own
+        mask = pixels if isinstance(pixels, np.ndarray) else config.selection.mask_pixels()
         return cls(Path(point), config, Path(output), mask, resume, memory_bytes)
 
     @cached_property
@@ -358,6 +357,7 @@ def publish_run(
     begin : float
         When the run began, by `perf_counter`.
     """
+    notices = notices_of(run.job.config, run.point, division.lit)
     tally = publish_result(
         run.job.output,
         run.point,
@@ -367,6 +367,7 @@ def publish_run(
         backend=workers.backends,
         identity=run.identity,
         seconds=seconds,
+        notices=notices,
         progress=of_stage(workers.report, "write"),
     )
     run.checkpoint.remove()
@@ -381,5 +382,5 @@ def publish_run(
         resumed_blocks=len(division.blocks) - len(division.left),
         blocks=len(division.blocks),
         seconds=seconds,
-        warnings=(*cut_warnings(run.job.config), *warnings_of(run.point, division.lit)),
+        notices=notices,
     )

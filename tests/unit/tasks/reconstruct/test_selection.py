@@ -44,16 +44,18 @@ def test_the_window_of_the_experiment_holds_with_a_mask_too(small_point: SmallPo
         np.testing.assert_array_equal(select_pixels(point, config, everything), expected)
 
 
-def test_a_pixel_with_nan_is_looked_at(small_point: SmallPoint, tmp_path: Path) -> None:
+def test_a_pixel_that_was_never_measured_is_not_chosen(
+    small_point: SmallPoint, tmp_path: Path
+) -> None:
     path = tmp_path / "nan.h5"
     with h5py.File(small_point.path) as source, h5py.File(path, "w") as file:
         counts = source["entry1/data/data"][:].astype(np.float32)
         counts[:, 3, 4] = np.nan
         file["entry1/data/data"] = counts
         source.copy("entry1/detector", file["entry1"])
-    config = with_threshold(small_point.config, 1e6)
+    config = with_threshold(small_point.config, 0.0)
     with opened(small_point, path) as point:
-        assert np.argwhere(select_pixels(point, config)).tolist() == [[3, 4]]
+        assert np.argwhere(~select_pixels(point, config)).tolist() == [[3, 4]]
 
 
 @given(
