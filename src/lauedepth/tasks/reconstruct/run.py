@@ -86,8 +86,7 @@ class Job:
     ) -> Self:
         """Return the job that was asked for; see `reconstruct_point`."""
         config = with_threshold(config, pixels)
-        own = config.selection.mask_pixels()
-        mask = pixels if isinstance(pixels, np.ndarray) else own
+        mask = pixels if isinstance(pixels, np.ndarray) else config.selection.mask_pixels()
         return cls(Path(point), config, Path(output), mask, resume, memory_bytes)
 
     @cached_property

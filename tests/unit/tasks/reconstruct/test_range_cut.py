@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import h5py
 import numpy as np
 import pytest
 
 from lauedepth.config import ExperimentConfig
 from lauedepth.config.pixel_mask import PixelMask
+from lauedepth.core.decoding.pixels import PixelStatus
 from lauedepth.core.errors import ConfigurationError, InputError
 from lauedepth.core.notices import note
 from lauedepth.io import read_result
@@ -129,3 +131,50 @@ def test_a_point_with_too_few_frames_is_refused(small_point: SmallPoint) -> None
     data = config.data.model_copy(update={"stop_frame": 9999})
     with pytest.raises(InputError, match="the experiment needs 9999"):
         open_for(config.model_copy(update={"data": data}), small_point.path)
+
+
+@pytest.mark.parametrize(("first", "stride"), [(0, 2), (7, 1), (5, 3)])
+def test_frames_in_between_and_before_change_no_depth(
+    small_point: SmallPoint, tmp_path: Path, first: int, stride: int
+) -> None:
+    """Frames before the scan and each one repeated: what is used is the plain scan."""
+    path = tmp_path / "longer.h5"
+    with h5py.File(small_point.path) as source, h5py.File(path, "w") as file:
+        plain = source["entry1/data/data"][:]
+        before = np.full((first, *plain.shape[1:]), 77, plain.dtype)
+        file["entry1/data/data"] = np.concatenate([before, np.repeat(plain, stride, axis=0)])
+        source.copy("entry1/detector", file["entry1"])
+    motion = small_point.config.motion
+    step_um = motion.step_um / stride
+    config = changed(
+        small_point.config,
+        "data",
+        first_frame=first,
+        stop_frame=first + 261 * stride,
+        stride=stride,
+    )
+    config = changed(
+        config, "motion", step_um=step_um, shift_mm=motion.shift_mm - 1e-3 * first * step_um
+    )
+    depths = []
+    for point, told in ((small_point.path, small_point.config), (path, config)):
+        reconstruct_point(point, told, tmp_path / "result.h5", backend="cpu")
+        pixels = read_result(tmp_path / "result.h5").pixels
+        depths.append(np.sort(pixels["depth"][pixels["status"] == PixelStatus.DECODED]))
+    np.testing.assert_allclose(depths[1], depths[0], atol=1e-3)
+    assert depths[0].size > 60
+
+
+def test_a_given_mask_takes_the_place_of_one_not_found(
+    small_point: SmallPoint, tmp_path: Path
+) -> None:
+    config = changed(small_point.config, "selection", mask="gone.npy")
+    mask = np.zeros((2048, 2048), bool)
+    mask[905:907, 1000:1010] = True
+    output = tmp_path / "result.h5"
+    with pytest.raises(ConfigurationError, match="was not found"):
+        reconstruct_point(small_point.path, config, output, backend="cpu")
+    summary = reconstruct_point(small_point.path, config, output, pixels=mask, backend="cpu")
+    assert summary.pixels == 20
+    summary = reconstruct_point(small_point.path, config, output, pixels=1e6, backend="cpu")
+    assert summary.pixels == 0
