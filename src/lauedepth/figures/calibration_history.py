@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lauedepth.calibration import HistoryEntry
 from lauedepth.figures.style import BLUE, GREY, new_figure
-from lauedepth.tasks.calibration_history import HistoryEntry
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

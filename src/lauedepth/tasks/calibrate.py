@@ -15,6 +15,7 @@ import numpy.typing as npt
 from lauedepth.calibration import (
     MINIMUM_CONTRAST,
     MINIMUM_PIXELS,
+    CalibrationRecord,
     CalibrationReport,
     PoseFit,
     Scan,
@@ -32,7 +33,7 @@ from lauedepth.core.instrument.experiment import Experiment
 from lauedepth.core.progress import Progress, no_progress, of_stage
 from lauedepth.core.version import __version__
 from lauedepth.io import Point, publish
-from lauedepth.tasks.calibration_history import MARK, CalibrationRecord
+from lauedepth.tasks.calibration_history import record_line
 from lauedepth.tasks.reconstruct.blocks import plan_blocks, plan_readings, traces_of
 from lauedepth.tasks.reconstruct.opening import open_for
 from lauedepth.tasks.reconstruct.selection import Pixels, select_pixels, with_threshold
@@ -392,7 +393,7 @@ def write_calibration(
         f"The pose's uncertainty gives depths an error of {report.depth_error_um:.2g} µm.",
         common_line(report),
         *(f"Warning: {text}" for text in report.warnings),
-        MARK.removeprefix("# ") + CalibrationRecord.of(report, when).line(),
+        record_line(CalibrationRecord.of(report, when)),
     ]
     text = dump_experiment(calibrated_config(config, report), "\n".join(lines))
     with publish(path) as partial:

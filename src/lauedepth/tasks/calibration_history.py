@@ -1,87 +1,25 @@
-"""Calibrations over time: what each found is kept in its file, and compared with the one before."""
+"""What calibrations found, kept in the files that they wrote and read back from them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
-from lauedepth.calibration import CalibrationReport
+from lauedepth.calibration import CalibrationRecord, HistoryEntry, in_order
 from lauedepth.core.errors import InputError
 
 MARK: Final = "# record: "
 """Begins the line of a calibrated experiment that programs read."""
 
 
-@dataclass(frozen=True)
-class CalibrationRecord:
-    """What one calibration found.
-
-    Attributes
-    ----------
-    when : datetime
-        When it was made.
-    values, errors : dict of str to float
-        By name of the parameters that were determined.
-    depth_error_um : float
-    sample_depth_um : float
-    scans : list of str
-    """
-
-    when: datetime
-    values: dict[str, float]
-    errors: dict[str, float]
-    depth_error_um: float
-    sample_depth_um: float
-    scans: list[str]
-
-    @classmethod
-    def of(cls, report: CalibrationReport, when: datetime) -> CalibrationRecord:
-        """Return the record of a calibration."""
-        determined = [one for one in report.fit.parameters if one.determined]
-        return cls(
-            when,
-            {one.name: one.value for one in determined},
-            {one.name: one.error for one in determined},
-            report.depth_error_um,
-            report.sample_depth_um,
-            [scan.name for scan in report.scans],
-        )
-
-    def line(self) -> str:
-        """Return the record as one line, without the mark."""
-        return json.dumps(asdict(self) | {"when": self.when.isoformat()})
-
-    def pulls(self, before: CalibrationRecord) -> dict[str, float]:
-        """Return the changes since another calibration, in their standard errors."""
-        return {
-            name: (value - before.values[name])
-            / float(np.hypot(self.errors[name], before.errors[name]))
-            for name, value in self.values.items()
-            if name in before.values and self.errors[name] + before.errors[name] > 0
-        }
-
-
-@dataclass(frozen=True)
-class HistoryEntry:
-    """One calibration among others.
-
-    Attributes
-    ----------
-    path : Path
-    record : CalibrationRecord
-    pulls : dict of str to float
-        Against the calibration before; empty for the first.
-    """
-
-    path: Path
-    record: CalibrationRecord
-    pulls: dict[str, float]
+def record_line(record: CalibrationRecord) -> str:
+    """Return a record as a line of a comment, without what begins it."""
+    mark = MARK.removeprefix("# ")
+    return mark + json.dumps(asdict(record) | {"when": record.when.isoformat()})
 
 
 def read_history(paths: Sequence[Path]) -> list[HistoryEntry]:
@@ -92,12 +30,7 @@ def read_history(paths: Sequence[Path]) -> list[HistoryEntry]:
     InputError
         A file cannot be read, or holds no calibration.
     """
-    found = sorted(((read_record(path), path) for path in paths), key=lambda one: one[0].when)
-    befores = [None, *(record for record, _ in found[:-1])]
-    return [
-        HistoryEntry(path, record, record.pulls(before) if before else {})
-        for (record, path), before in zip(found, befores, strict=True)
-    ]
+    return in_order((str(path), read_record(path)) for path in paths)
 
 
 def read_record(path: Path) -> CalibrationRecord:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lauedepth.calibration import CalibrationRecord, HistoryEntry
 from lauedepth.figures.calibration_history import plot_history
-from lauedepth.tasks.calibration_history import CalibrationRecord, HistoryEntry
 
 DAY = datetime(2026, 2, 3, tzinfo=UTC)
 
@@ -23,7 +22,7 @@ def test_each_parameter_has_a_panel_with_what_was_determined() -> None:
         when = DAY + timedelta(days=30 * number)
         errors = dict.fromkeys(values, 0.01)
         record = CalibrationRecord(when, values, errors, 0.01, 0.0, [])
-        entries.append(HistoryEntry(Path("a.yml"), record, {}))
+        entries.append(HistoryEntry("a.yml", record, {}))
     figure = plot_history(entries)
     axes: list[Any] = list(figure.axes)
     assert [axis.get_ylabel() for axis in axes] == ["dist mm", "step change percent"]

@@ -14,8 +14,7 @@ from lauedepth.cli.reporting import Reporter, reporter_for
 from lauedepth.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from lauedepth.calibration import CalibrationReport, Forecast, PoseFit
-    from lauedepth.tasks.calibration_history import HistoryEntry
+    from lauedepth.calibration import CalibrationReport, Forecast, HistoryEntry, PoseFit
 
 
 def register(app: typer.Typer) -> None:
@@ -167,7 +166,7 @@ def compare_calibrations(reporter: Reporter, paths: list[Path], figure: Path | N
 
         save_figure(plot_history(entries), figure)
     values = [
-        {"path": one.path, "when": one.record.when.isoformat(), "values": one.record.values}
+        {"path": one.name, "when": one.record.when.isoformat(), "values": one.record.values}
         | {"errors": one.record.errors, "pulls": one.pulls}
         | {"depth_error_um": one.record.depth_error_um}
         for one in entries
@@ -190,7 +189,7 @@ def history_table(entries: list[HistoryEntry]) -> Table:
             for name in names
         ]
         made = f"{one.record.when:%Y-%m-%d %H:%M}"
-        table.add_row(escape(str(one.path)), made, *cells, f"{one.record.depth_error_um:.2g}")
+        table.add_row(escape(one.name), made, *cells, f"{one.record.depth_error_um:.2g}")
     return table
 
 
