@@ -54,11 +54,7 @@ class State:
         """Return the experiment with the aperture displaced as in a scan."""
         if not self.displacements_mm:
             return self.experiment
-        x, y, z = self.displacements_mm[number]
-        pose = self.experiment.pose
-        moved = replace(
-            pose, cenx_mm=pose.cenx_mm + x, dist_mm=pose.dist_mm + y, cenz_mm=pose.cenz_mm + z
-        )
+        moved = self.experiment.pose.moved(self.displacements_mm[number])
         return replace(self.experiment, pose=moved)
 
 

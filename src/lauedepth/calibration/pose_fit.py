@@ -11,8 +11,13 @@ from scipy.optimize import least_squares
 from scipy.stats import chi2
 
 from lauedepth.calibration.parameters import Parameter, State, apply_changes
-from lauedepth.calibration.positions import MeasuredTraces, Scan, middle_frame
-from lauedepth.calibration.shared_errors import pulls_of_edges, shared_jitter, variances
+from lauedepth.calibration.positions import MeasuredTraces, Scan, frames_from_middle, middle_frame
+from lauedepth.calibration.shared_errors import (
+    pulls_of_edges,
+    shared_drift,
+    shared_jitter,
+    variances,
+)
 from lauedepth.calibration.trace_fit import Shape
 from lauedepth.core.arrays import Flags, Floats
 from lauedepth.core.instrument.geometry import pose_matrix
@@ -83,7 +88,7 @@ class PoseFit:
         Values before.
     covariance : (n, n) array
         Of the fitted directions: counting noise, scaled to the scatter where that is larger, and
-        what pixels share, jitter and the edges of the bars.
+        what pixels share: jitter, drift and the edges of the bars.
     singular_values : (n,) array
         Of the weighted slopes, parameters in units of their scales: the inverse of each is
         the error of a combination of parameters.
@@ -336,11 +341,14 @@ def _spread(
 
     Noise of each pixel is at least as expected; jitter and edges are what pixels share.
     """
-    edges = pulls_of_edges(state.experiment, problem.measured, used)
+    frames = [scan.experiment(state.experiment).frames for scan in problem.scans]
+    reaches = [float(frames_from_middle(one).max()) for one in frames]
+    edges = pulls_of_edges(state.experiment.aperture.length_um, problem.measured, used, reaches)
     white, edge = variances(residuals, fitted, edges)
     together = fitted.T @ edges.reshape(len(residuals), -1)
     own = np.eye(fitted.shape[1]) + shared_jitter(problem.measured, used, fitted)
-    return np.asarray(max(1.0, white) * own + edge * together @ together.T)
+    drift = shared_drift(problem.measured, used, reaches, fitted)
+    return np.asarray(max(1.0, white) * own + edge * together @ together.T + drift)
 
 
 def _held(state: State, names: tuple[str, ...], scales: Floats, rows: Floats) -> tuple[Held, ...]:

@@ -42,6 +42,10 @@ class ScanPixels:
         Chi-square per degree of freedom of the trace.
     pulls : (n, n_measured) array
         What the fit leaves, in standard errors.
+    drift_um : float
+        Of the aperture during the scan; 0 where none stands out.
+    origin : str
+        When and where it was measured, in words.
     """
 
     name: str
@@ -60,6 +64,8 @@ class ScanPixels:
     width_um: Floats
     residual: Floats
     pulls: Floats
+    drift_um: float = 0.0
+    origin: str = ""
 
     def __len__(self) -> int:
         return int(self.row.size)
@@ -96,7 +102,7 @@ def scan_pixels(
     start: State, fit: PoseFit, number: int, scan: Scan, measured: MeasuredTraces
 ) -> ScanPixels:
     """Trace the measured positions of a scan back to depths, with the pose before and after."""
-    frame = middle_frame(start.experiment.frames)
+    frame = middle_frame(scan.experiment(start.experiment).frames)
     position = measured.values[:, 0]
     before = RayMap.of(scan.experiment(start.displaced(number)), scan.row, scan.column)
     after = RayMap.of(scan.experiment(fit.state.displaced(number)), scan.row, scan.column)
@@ -122,4 +128,6 @@ def scan_pixels(
         width_um=measured.extent_um / per_depth,
         residual=measured.residual,
         pulls=fit.pulls[number],
+        drift_um=measured.drift_um,
+        origin=scan.origin,
     )

@@ -1,4 +1,4 @@
-"""Errors that pixels have in common: the aperture's jitter, and the edges of its bars.
+"""Errors that pixels have in common: the aperture's jitter and drift, and its bars' edges.
 
 Counting noise averages out over pixels; what they share does not. All pixels of a scan see the
 same jitter, frame by frame. Pixels that look through the same stretch of code see the same
@@ -13,9 +13,8 @@ from typing import Final
 
 import numpy as np
 
-from lauedepth.calibration.positions import MeasuredTraces, frames_from_middle
+from lauedepth.calibration.positions import MeasuredTraces
 from lauedepth.core.arrays import Flags, Floats
-from lauedepth.core.instrument.experiment import Experiment
 
 CELL_UM: Final = 11.25
 """Stretch of code whose edges err together: the mean width of a bit."""
@@ -56,21 +55,66 @@ def shared_jitter(
     return added
 
 
+def shared_drift(
+    measured: Sequence[MeasuredTraces],
+    used: Sequence[Flags],
+    reaches: Sequence[float],
+    combinations: Floats,
+) -> Floats:
+    """Return what a drift of each scan adds to the covariance of combinations of pulls.
+
+    Its mean moves the positions of all pixels of the scan, its slope their advances.
+
+    Parameters
+    ----------
+    measured, used
+        As in `shared_jitter`.
+    reaches : sequence of float
+        Frames from the middle of each scan to its ends.
+    combinations : (n_pulls, n) array
+
+    Returns
+    -------
+    (n, n) array
+    """
+    added = np.zeros((combinations.shape[1], combinations.shape[1]))
+    begin = 0
+    for one, mask, reach in zip(measured, used, reaches, strict=True):
+        size = one.values.shape[1]
+        mine = combinations[begin : begin + size * int(mask.sum())]
+        begin += len(mine)
+        if one.drift_um > 0 and len(mine):
+            line = np.zeros((size, 2))
+            line[[0, 1], [0, 1]] = one.drift_um, one.drift_um / reach
+            moved = np.linalg.solve(np.linalg.cholesky(one.covariance[mask]), line)
+            together = mine.T @ moved.reshape(-1, 2)
+            added += together @ together.T
+    return added
+
+
 def pulls_of_edges(
-    experiment: Experiment, measured: Sequence[MeasuredTraces], used: Sequence[Flags]
+    length_um: float,
+    measured: Sequence[MeasuredTraces],
+    used: Sequence[Flags],
+    reaches: Sequence[float],
 ) -> Floats:
     """Return what edges that are off by 1 µm in one cell of the code do to pulls.
+
+    Parameters
+    ----------
+    length_um : float
+        Of the code.
+    measured, used, reaches
+        As in `shared_drift`.
 
     Returns
     -------
     (n_used, n_measured, n_cells) array
         Of the pixels of all scans in turn.
     """
-    length_um = experiment.aperture.length_um
     cells = (np.arange(max(int(length_um / CELL_UM), 1)) + 0.5) * CELL_UM
-    reach = float(np.abs(frames_from_middle(experiment.frames)).max())
     pulls = []
-    for one, mask in zip(measured, used, strict=True):
+    for one, mask, reach in zip(measured, used, reaches, strict=True):
         values = one.values[mask]
         frame = (cells - values[:, :1]) / values[:, 1:2]  # in which a cell is seen
         seen = np.abs(frame) <= reach

@@ -11,7 +11,7 @@ import pytest
 from lauedepth.calibration import MeasuredTraces, PoseFit, Scan
 from lauedepth.calibration.parameters import POSE, State
 from lauedepth.calibration.pose_fit import Problem, fit_pose
-from lauedepth.calibration.shared_errors import shared_jitter, variances
+from lauedepth.calibration.shared_errors import shared_drift, shared_jitter, variances
 from lauedepth.core.arrays import Floats
 from lauedepth.core.instrument.experiment import Experiment
 
@@ -101,3 +101,18 @@ def test_jitter_adds_what_pixels_have_in_common(twin: Experiment, ideal_scan: Id
     added = shared_jitter((shaken,), [measured.found], mean)
     # The variance of the mean is 1/2 if they are independent, and 1 if they are the same.
     assert added[0, 0] + 0.5 == pytest.approx(1.0)
+
+
+def test_a_drift_moves_all_pixels_of_a_scan(twin: Experiment, ideal_scan: IdealScan) -> None:
+    _, measured = ideal_scan(State(twin, 0.0), 3, 4)
+    drifting = replace(measured, drift_um=0.5)
+    positions = np.zeros((12, 2))
+    positions[0:6:2, 0] = 1 / 3  # the mean position of the first scan, in standard errors
+    positions[6::2, 1] = 1 / 3  # and of the second, which did not drift
+    masks = [measured.found, measured.found]
+    added = shared_drift((drifting, measured), masks, (130, 130), positions)
+    np.testing.assert_allclose(added, [[(0.5 / 0.02) ** 2, 0.0], [0.0, 0.0]])
+    advances = np.zeros((12, 1))
+    advances[1:6:2] = 1 / 3
+    added = shared_drift((drifting, measured), masks, (130, 130), advances)
+    assert added[0, 0] == pytest.approx((0.5 / 130 / 2e-4) ** 2)
