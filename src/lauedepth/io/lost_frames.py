@@ -123,7 +123,8 @@ def without_readings(levels: Levels) -> Flags:
     """Return which frames hold hardly any measurement: (frames,)."""
     readings = levels.readings.sum(axis=1)
     most = readings.max(initial=0.0)
-    return np.asarray(~np.isnan(levels.counts[:, 0]) & (readings < LEAST_READINGS * most))
+    few = (readings < LEAST_READINGS * most) | (readings == 0)
+    return np.asarray(~np.isnan(levels.counts[:, 0]) & few)
 
 
 def empty_frames(levels: Levels, candidates: Flags) -> Flags:
