@@ -159,10 +159,17 @@ def _other_rank(data: h5py.Dataset, rank: int) -> str:
 def _image_like(file: h5py.File, rank: int) -> list[str]:
     names: list[str] = []
     for name, item in members(file):
-        if isinstance(item, h5py.Dataset) and item.ndim == rank and item.dtype.kind in "uif":
+        if isinstance(item, h5py.Dataset) and item.ndim == rank and _holds_numbers(item):
             folder, _, last = name.rpartition("/")
             names.append(folder if PART.fullmatch(last) else name)
     return list(dict.fromkeys(names))[:3]
+
+
+def _holds_numbers(data: h5py.Dataset) -> bool:
+    try:
+        return data.dtype.kind in "uif"
+    except TypeError:  # a type that NumPy has no word for
+        return False
 
 
 @contextmanager
@@ -170,7 +177,7 @@ def readable(where: Path | str) -> Iterator[None]:
     """Turn HDF5's failure to read into one that names the file."""
     try:
         yield
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, TypeError) as error:
         raise InputError(
             "image data are damaged and cannot be read", str(where), "copy the file again"
         ) from error

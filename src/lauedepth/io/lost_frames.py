@@ -123,7 +123,8 @@ def without_readings(levels: Levels) -> Flags:
     """Return which frames hold hardly any measurement: (frames,)."""
     readings = levels.readings.sum(axis=1)
     most = readings.max(initial=0.0)
-    return np.asarray(~np.isnan(levels.counts[:, 0]) & (readings < LEAST_READINGS * most))
+    few = (readings < LEAST_READINGS * most) | (readings == 0)
+    return np.asarray(~np.isnan(levels.counts[:, 0]) & few)
 
 
 def empty_frames(levels: Levels, candidates: Flags) -> Flags:
@@ -149,12 +150,15 @@ def empty_frames(levels: Levels, candidates: Flags) -> Flags:
         numbers = numbers[~flat]
     mean = levels.counts[numbers] / np.maximum(levels.readings[numbers], 1.0)
     usual = np.percentile(mean, 75, axis=0)
-    telling = usual * levels.readings[numbers].max(axis=0) >= LEAST_COUNTS
+    usual_counts = usual * levels.readings[numbers].max(axis=0)
+    telling = usual_counts >= LEAST_COUNTS
     if telling.any():
         share = mean[:, telling] / usual[telling]
         part = mean[:, telling].sum(axis=1) / usual[telling].sum()
-        everywhere = bool(telling.mean() >= EVERYWHERE)
-        lost[numbers] = _believed((share < EMPTY).all(axis=1), part, everywhere=everywhere)
+        # Few counts scatter: three of their deviations are allowed for in each part.
+        limit = EMPTY + 3 * np.sqrt(EMPTY / usual_counts[telling])
+        empty = (share < limit).all(axis=1) & (part < EMPTY)
+        lost[numbers] = _believed(empty, part, everywhere=bool(telling.mean() >= EVERYWHERE))
     return lost
 
 

@@ -21,6 +21,9 @@ NAMES: Final = tuple(
 )
 """Entries of the detector group that tell the region."""
 
+_MOST_VALUES: Final = 2**22
+"""One for each frame, at most."""
+
 STATE_IT: Final = "state data.region (start_px, size_px and binning) in the experiment"
 
 
@@ -42,11 +45,22 @@ def stated_region(file: h5py.File) -> dict[str, int]:
         item = find(file, f"{DETECTOR}/{name}") if name in group else None
         where = f"{file.filename}: {DETECTOR}/{name}"
         if isinstance(item, h5py.Dataset):
-            value = None if item.shape is None else as_value(item[()])
-            stated[name] = _whole_number(value, where)
+            stated[name] = _whole_number(_value_of(item, where), where)
         elif name in group:
             raise InputError("is not a number", where, _MEND)
     return stated
+
+
+def _value_of(item: h5py.Dataset, where: str) -> Array | None:
+    try:
+        if item.shape is None:
+            return None
+        value = as_value(item[()]) if item.size <= _MOST_VALUES else None
+    except (OSError, RuntimeError, TypeError, ValueError):  # damaged, or of no plain type
+        value = None
+    if value is None or value.dtype.kind not in "buifS":
+        raise InputError("is not a number", where, _MEND)
+    return value
 
 
 def same_region(file: h5py.File, stated: Mapping[str, int]) -> bool:
@@ -251,4 +265,4 @@ def _whole_number(value: Array | None, where: str) -> int:
 
 def _shown(value: Array) -> str:
     first = value.reshape(-1)[0]
-    return repr(first.decode("utf-8", "replace") if isinstance(first, bytes) else first)
+    return repr(first.decode("utf-8", "replace") if isinstance(first, bytes) else first.item())

@@ -30,7 +30,6 @@ from lauedepth.io.region import region_of, stated_region
 from lauedepth.io.series import numbered_files
 from lauedepth.io.tree import find
 
-_IMAGE: Final = {"u1", "u2", "u4", "i4", "f4", "f8"}
 _NUMBER_KINDS: Final = "uif"
 
 
@@ -159,7 +158,7 @@ def _is_kind(dtype: np.dtype[np.generic], entry: Entry) -> bool:
     if entry.kind == "text":
         return h5py.check_string_dtype(dtype) is not None
     if entry.kind == "image":
-        return dtype.str.lstrip("<>|=") in _IMAGE
+        return dtype.kind in _NUMBER_KINDS
     # What the beamline itself wrote need not have the type that this program writes.
     if not entry.required or entry.kind == "number":
         return dtype.kind in _NUMBER_KINDS

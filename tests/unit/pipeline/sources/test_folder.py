@@ -153,7 +153,7 @@ def test_a_folder_that_vanishes(tmp_path: Path) -> None:
         source.scan()
 
 
-@pytest.mark.parametrize("name", ["entry1/depth", "truth/depth_um"])
+@pytest.mark.parametrize("name", ["entry1/reconstruction/program", "truth/depth_um"])
 def test_what_this_program_wrote_is_no_point(tmp_path: Path, name: str) -> None:
     with h5py.File(write(tmp_path / "p.h5"), "a") as file:
         file[name] = np.zeros(3)
@@ -169,3 +169,12 @@ def test_a_detectors_file_and_a_broken_one_are_not_taken_for_this_programs(tmp_p
     (tmp_path / "q.h5").write_text("no HDF5")
     source = FolderSource(tmp_path)
     assert not any(source.is_own(sighting) for sighting in source.scan())
+
+
+def test_a_raw_point_with_an_empty_depth_is_a_point(tmp_path: Path) -> None:
+    with h5py.File(write(tmp_path / "p.h5"), "a") as file:
+        file["entry1/depth"] = np.nan
+    source = FolderSource(tmp_path)
+    (sighting,) = source.scan()
+    assert not source.is_own(sighting)
+    source.check(sighting)
