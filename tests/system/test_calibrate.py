@@ -208,7 +208,7 @@ def test_a_dry_run_needs_no_point(scans: Path, command: Command) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["scan0.h5", "scan1.h5"], "2 POINT and 0 times --shift-mm"),
+        (["scan0.h5", "scan1.h5"], "2 POINT and no --shift-mm"),
         (["scan0.h5"], "needs at least one POINT and --output"),
         (["scan0.h5", "--fit", "poze", "-o", "new.yml"], "did you mean pose?"),
         (["scan0.h5", "-o", "scan0.h5"], "would be overwritten"),

@@ -237,12 +237,16 @@ def test_any_number_of_ranks_makes_the_same_result(
     assert answer.code == 0, answer.err
     assert contents(output) == contents(by_one(point, energy="--energy" in more))
     assert [path.name for path in tmp_path.iterdir()] == ["r.h5"]
-    told = answer.last("result")
-    assert [one["rank"] for one in told["ranks"]] == list(range(ranks))
-    assert sum(one["pixels"] for one in told["ranks"]) == told["pixels"] == 160 * 96
-    assert sum(one["blocks"] for one in told["ranks"]) == told["blocks"] >= 4 * ranks
+    shown = answer.last("result")
+    assert [one["rank"] for one in shown["ranks"]] == list(range(ranks))
+    assert sum(one["pixels"] for one in shown["ranks"]) == shown["pixels"] == 160 * 96
+    assert sum(one["blocks"] for one in shown["ranks"]) == shown["blocks"] >= 4 * ranks
     assert [event["event"] for event in answer.events].count("result") == 1
     assert answer.err == ""
+    lost = ["frames-lost"] if point == "series" else []
+    warnings = [one["code"] for one in shown["notices"] if one["level"] == "warning"]
+    assert warnings == lost
+    assert [event["code"] for event in answer.events if event["event"] == "warning"] == lost
 
 
 def test_a_threshold_between_pixels_selects_the_same(
@@ -272,7 +276,8 @@ def test_no_pixel_at_all(scan: Scan, tmp_path: Path) -> None:
     answer = run(2, *scan.words(tmp_path / "r.h5", pixels=1e6))
     assert answer.code == 0, answer.err
     assert answer.last("result")["pixels"] == 0
-    assert "no pixel is bright enough" in answer.last("warning")["message"]
+    assert answer.last("warning")["code"] == "no-pixels"
+    assert [one["code"] for one in answer.last("result")["notices"]] == ["no-pixels"]
 
 
 def test_one_bad_point_does_not_stop_the_others(scan: Scan, tmp_path: Path) -> None:
@@ -292,11 +297,11 @@ def test_a_finished_result_is_kept(scan: Scan, tmp_path: Path) -> None:
     assert run(2, *words).code == 0
     stamp = (tmp_path / "r.h5").stat().st_mtime_ns
     answer = run(2, *words)
-    assert answer.last("warning")["message"] == "was finished already"
+    assert answer.last("note")["what"] == "was finished already"
     assert (tmp_path / "r.h5").stat().st_mtime_ns == stamp
 
 
-# What is wrong is told once, on rank 0
+# What is wrong is reported once, by rank 0
 
 
 def test_ranks_that_the_launcher_counts_otherwise_are_refused(scan: Scan, tmp_path: Path) -> None:
@@ -377,7 +382,7 @@ def test_blocks_of_another_configuration_are_refused(
     assert answer.err.count("\n") == 1
 
 
-# Stop and go on
+# Stop and resume
 
 
 @pytest.mark.parametrize("whom", ["launcher", "rank 0", "rank 1"])
@@ -403,7 +408,7 @@ def test_sigterm_stops_all_within_five_seconds(
 
 
 @pytest.mark.parametrize("whom", ["launcher", "rank 0", "rank 1"])
-def test_a_killed_rank_ends_the_run_and_the_same_command_goes_on(
+def test_a_killed_rank_ends_the_run_and_the_same_command_resumes(
     scan: Scan,
     by_one: ByOne,
     tmp_path: Path,
@@ -452,6 +457,6 @@ def test_ranks_do_not_wait_for_one_that_never_came(scan: Scan, tmp_path: Path) -
 
 def test_check_tells_the_memory_of_a_rank(scan: Scan) -> None:
     words = ("check", scan.folder / "stack.h5", "-e", scan.experiment, "--memory", 0.75)
-    told = run(1, *words).last("point")
+    shown = run(1, *words).last("point")
     # The program, and the point twice: it is small enough to be read at once.
-    assert told["rank_memory_bytes"] == 2**29 + 2 * 261 * 160 * 96 * 2
+    assert shown["rank_memory_bytes"] == 2**29 + 2 * 261 * 160 * 96 * 2

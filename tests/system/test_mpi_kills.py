@@ -18,7 +18,7 @@ def test_random_kills_lose_nothing() -> None:
     root = Path(__file__).parents[2]
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=root)
     assert done.returncode == 0, done.stdout + done.stderr
-    told = json.loads(done.stdout)
-    killed = sum(number for name, number in told.items() if name.endswith("killed"))
-    assert killed + told.get("ended before", 0) == 5
+    shown = json.loads(done.stdout)
+    killed = sum(number for name, number in shown.items() if name.endswith("killed"))
+    assert killed + shown.get("ended before", 0) == 5
     assert killed >= 3

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from lauedepth.calibration.calibrate import calibrate
+from lauedepth.calibration.common_errors import CommonError
 from lauedepth.calibration.consistency import MINIMUM_PIXELS
 from lauedepth.calibration.drift import PoseCheck, check_pose
+from lauedepth.calibration.history import CalibrationRecord, HistoryEntry, in_order
 from lauedepth.calibration.parameters import FITTABLE, parameters_named
 from lauedepth.calibration.pixel_choice import (
     MINIMUM_CONTRAST,
@@ -22,11 +24,14 @@ __all__ = [
     "FITTABLE",
     "MINIMUM_CONTRAST",
     "MINIMUM_PIXELS",
+    "CalibrationRecord",
     "CalibrationReport",
+    "CommonError",
     "DecodedTable",
     "FittedParameter",
     "Forecast",
     "Held",
+    "HistoryEntry",
     "MeasuredTraces",
     "PoseCheck",
     "PoseFit",
@@ -38,6 +43,7 @@ __all__ = [
     "check_residuals",
     "coded_contrast",
     "forecast",
+    "in_order",
     "parameters_named",
     "spot_pixels",
     "spread_choice",

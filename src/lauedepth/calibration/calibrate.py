@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lauedepth.calibration.causes import cause_of_scatter
+from lauedepth.calibration.common_errors import common_errors
 from lauedepth.calibration.depth_error import depth_error_um
 from lauedepth.calibration.displacements import refuse_contradictions
 from lauedepth.calibration.matching import MismatchError, matching_pixels, refuse_few_pixels
@@ -24,7 +25,13 @@ from lauedepth.calibration.parameters import (
 )
 from lauedepth.calibration.plausibility import refuse_implausible
 from lauedepth.calibration.pose_fit import Problem, fit_pose
-from lauedepth.calibration.positions import MeasuredTraces, Scan, fit_scan, measured_traces
+from lauedepth.calibration.positions import (
+    MeasuredTraces,
+    Scan,
+    fit_scan,
+    frames_from_middle,
+    measured_traces,
+)
 from lauedepth.calibration.report import CalibrationReport, scan_pixels
 from lauedepth.calibration.senses import advice_on_senses
 from lauedepth.calibration.trace_fit import Shape, TraceFit
@@ -108,6 +115,7 @@ def _calibrated(
         fit=found,
         scans=pixels,
         depth_error_um=depth_error_um(found, problem.parameters),
+        common=common_errors(problem, found),
         warnings=(*([cause.warning] if cause else []), *calibration_warnings(found, pixels)),
     )
 
@@ -124,6 +132,7 @@ def _measure(
     total, done, measured = sum(len(scan) for scan in scans), 0, []
     for number, scan in enumerate(scans):
         earlier = None if near is None else near[number]
+        frames = frames_from_middle(scan.experiment(state.experiment).frames)
         fits: list[TraceFit | None] = []
         for fit in fit_scan(
             state.experiment, scan, depth_um=state.depth_um, shapes=shapes, near=earlier
@@ -131,5 +140,5 @@ def _measure(
             fits.append(fit)
             done += 1
             progress(stage, done, total)
-        measured.append(measured_traces(fits, scan, shapes))
+        measured.append(measured_traces(fits, scan, frames, shapes))
     return tuple(measured)

@@ -90,7 +90,7 @@ def _detector_warning(fit: PoseFit) -> str:
 
 
 def _stands_out(fit: PoseFit) -> bool:
-    return (fit.reduced_chi_square - 1) * np.sqrt(fit.freedom / 2) > SIGNIFICANT
+    return (fit.reduced_chi_square - 1) * float(np.sqrt(fit.freedom / 2)) > SIGNIFICANT
 
 
 def _explains(before: PoseFit, after: PoseFit) -> bool:

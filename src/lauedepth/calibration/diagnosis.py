@@ -231,7 +231,7 @@ def _detector_warning(gain: GainEstimate) -> tuple[Notice, ...]:
     found = f"detector.counts_per_photon: {gain.counts_per_photon:.3g}"
     scatter = f"readings scatter as if a photon gave {gain.counts_per_photon:.2g} counts"
     if gain.has_offset:
-        found += f" and detector.offset_counts: {gain.offset:.0f}"
+        found += f" and detector.offset: {gain.offset:.0f}"
         scatter += f" above an offset of {gain.offset:.0f}"
     return (warning("detector-gain", scatter, "", f"set {found}"),)
 

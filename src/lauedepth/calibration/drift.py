@@ -17,7 +17,13 @@ from typing import Final
 import numpy as np
 
 from lauedepth.calibration.consistency import MINIMUM_PIXELS
-from lauedepth.calibration.positions import Scan, fit_scan, measured_traces, middle_frame
+from lauedepth.calibration.positions import (
+    Scan,
+    fit_scan,
+    frames_from_middle,
+    measured_traces,
+    middle_frame,
+)
 from lauedepth.core.arrays import Floats
 from lauedepth.core.instrument.experiment import Experiment
 from lauedepth.core.instrument.raymap import RayMap
@@ -74,8 +80,10 @@ def check_pose(experiment: Experiment, scan: Scan) -> PoseCheck:
     """
     depths = experiment.depths
     middle = (depths.start_um + depths.stop_um) / 2
-    measured = measured_traces(fit_scan(experiment, scan, depth_um=middle), scan)
-    rays = RayMap.of(scan.experiment(experiment), scan.row, scan.column)
+    here = scan.experiment(experiment)
+    fits = fit_scan(experiment, scan, depth_um=middle)
+    measured = measured_traces(fits, scan, frames_from_middle(here.frames))
+    rays = RayMap.of(here, scan.row, scan.column)
     found = measured.found
     if found.sum() < MINIMUM_PIXELS:
         missing = (
@@ -89,7 +97,9 @@ def check_pose(experiment: Experiment, scan: Scan) -> PoseCheck:
     error = np.sqrt(measured.covariance[found, 1, 1]) / abs(step)
     turn = _amount(rays.slope(middle)[found], off, error)
     stretch = _amount(np.ones(off.size), off, error)
-    depth = rays.depth_um(measured.values[:, 0], middle_frame(experiment.frames))[found]
+    depth = rays.depth_um(measured.values[:, 0], middle_frame(scan.experiment(experiment).frames))[
+        found
+    ]
     outside = float(np.mean((depth < depths.start_um) | (depth > depths.stop_um)))
     return PoseCheck(
         pixels=int(found.sum()),

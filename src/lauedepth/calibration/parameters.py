@@ -29,26 +29,32 @@ class State:
         Depth of the calibration sample.
     displacements_mm : tuple of (x, y, z)
         Of the aperture in each scan, beyond what its shift states; beam frame. None: nowhere.
+    tilt_um : (float, float)
+        How much the sample's depth grows over the detector's columns, and over its rows.
     """
 
     experiment: Experiment
     depth_um: float
     displacements_mm: tuple[Vector, ...] = ()
+    tilt_um: tuple[float, float] = (0.0, 0.0)
 
     @classmethod
     def of(cls, experiment: Experiment, depth_um: float, scans: int) -> State:
         """Return where a fit of some scans starts: displacements are as stated."""
         return cls(experiment, depth_um, ((0.0, 0.0, 0.0),) * scans)
 
+    def depths_um(self, row: Floats, column: Floats) -> Floats:
+        """Return the depth of the sample that each pixel sees."""
+        columns, rows = self.experiment.detector.shape
+        across, down = self.tilt_um
+        tilt = across * (column / columns - 0.5) + down * (row / rows - 0.5)
+        return np.asarray(self.depth_um + tilt)
+
     def displaced(self, number: int) -> Experiment:
         """Return the experiment with the aperture displaced as in a scan."""
         if not self.displacements_mm:
             return self.experiment
-        x, y, z = self.displacements_mm[number]
-        pose = self.experiment.pose
-        moved = replace(
-            pose, cenx_mm=pose.cenx_mm + x, dist_mm=pose.dist_mm + y, cenz_mm=pose.cenz_mm + z
-        )
+        moved = self.experiment.pose.moved(self.displacements_mm[number])
         return replace(self.experiment, pose=moved)
 
 
@@ -178,6 +184,18 @@ DETECTOR: Final = (
     ),
 )
 """Components of the detector's translation and rotation vector, to see whether they are right."""
+
+
+def _of_tilt(name: str, axis: int) -> Parameter:
+    def add(state: State, change: float) -> State:
+        across, down = state.tilt_um
+        tilted = (across + change, down) if axis == 0 else (across, down + change)
+        return replace(state, tilt_um=tilted)
+
+    return Parameter(name, 10.0, lambda state: state.tilt_um[axis], add)
+
+
+TILT: Final = (_of_tilt("tilt_over_columns_um", 0), _of_tilt("tilt_over_rows_um", 1))
 FITTABLE: Final = {parameter.name: (parameter,) for parameter in (*POSE, *OTHERS)} | {
     "pose": POSE,
     "step": OTHERS[0:1],

@@ -11,7 +11,13 @@ from scipy.optimize import least_squares
 from scipy.stats import chi2
 
 from lauedepth.calibration.parameters import Parameter, State, apply_changes
-from lauedepth.calibration.positions import MeasuredTraces, Scan, middle_frame
+from lauedepth.calibration.positions import MeasuredTraces, Scan, frames_from_middle, middle_frame
+from lauedepth.calibration.shared_errors import (
+    pulls_of_edges,
+    shared_drift,
+    shared_jitter,
+    variances,
+)
 from lauedepth.calibration.trace_fit import Shape
 from lauedepth.core.arrays import Flags, Floats
 from lauedepth.core.instrument.geometry import pose_matrix
@@ -81,8 +87,8 @@ class PoseFit:
     start : (n,) array
         Values before.
     covariance : (n, n) array
-        Of the fitted directions, including the jitter that the pixels of a scan share; scaled by
-        the reduced chi-square where that is above one.
+        Of the fitted directions: counting noise, scaled to the scatter where that is larger, and
+        what pixels share: jitter, drift and the edges of the bars.
     singular_values : (n,) array
         Of the weighted slopes, parameters in units of their scales: the inverse of each is
         the error of a combination of parameters.
@@ -192,13 +198,14 @@ def predicted(state: State, scan: Scan, shapes: tuple[Shape, ...] = (), number: 
     """
     experiment = scan.experiment(state.displaced(number))
     rays = RayMap.of(experiment, scan.row, scan.column)
+    depth_um = state.depths_um(scan.row, scan.column)
     columns = [
-        rays.position_um(state.depth_um, middle_frame(experiment.frames)),
-        rays.advance_um(state.depth_um),
+        rays.position_um(depth_um, middle_frame(experiment.frames)),
+        rays.advance_um(depth_um),
     ]
     for shape in shapes:
         if shape == "window":
-            columns.append(rays.window_um(state.depth_um))
+            columns.append(rays.window_um(depth_um))
         else:
             columns.append(np.full(len(scan), experiment.aperture.widening_um))
     return np.stack(columns, axis=1)
@@ -306,9 +313,8 @@ def evaluate(problem: Problem, used: Sequence[Flags], changes: Floats) -> PoseFi
     freedom = max(residuals.size - int(kept.sum()), 1)
     chi_square = float(residuals @ residuals)
     root = scales[:, None] * rows[kept].T / sizes[kept]
-    spread = np.eye(int(kept.sum())) + _shared(problem, used, left[:, kept])
-    covariance = root @ spread @ root.T * max(1.0, chi_square / freedom)
     state = problem.state(changes)
+    covariance = root @ _spread(problem, used, state, residuals, left[:, kept]) @ root.T
     start = np.array([parameter.get(problem.start) for parameter in problem.parameters])
     return PoseFit(
         state=state,
@@ -328,32 +334,21 @@ def evaluate(problem: Problem, used: Sequence[Flags], changes: Floats) -> PoseFi
     )
 
 
-def _shared(problem: Problem, used: Sequence[Flags], left: Floats) -> Floats:
-    """Return what the pixels' common jitter adds to the covariance of the pulls' combinations.
+def _spread(
+    problem: Problem, used: Sequence[Flags], state: State, residuals: Floats, fitted: Floats
+) -> Floats:
+    """Return the covariance of the fitted combinations of pulls: (n_fitted, n_fitted).
 
-    Parameters
-    ----------
-    left : (n_pulls, n_kept) array
-        The combinations.
-
-    Returns
-    -------
-    (n_kept, n_kept) array
-        Without what each pixel's own pulls have of it already.
+    Noise of each pixel is at least as expected; jitter and edges are what pixels share.
     """
-    added = np.zeros((left.shape[1], left.shape[1]))
-    begin = 0
-    for measured, mask in zip(problem.measured, used, strict=True):
-        size = measured.values.shape[1]
-        mine = left[begin : begin + size * int(mask.sum())]
-        begin += len(mine)
-        if measured.shared_jitter is not None:
-            factor = np.linalg.cholesky(measured.covariance[mask])
-            shaken = np.linalg.solve(factor, measured.shared_jitter[mask])
-            each = mine.reshape(-1, size, mine.shape[1]).transpose(0, 2, 1) @ shaken
-            together = each.sum(axis=0)
-            added += together @ together.T - np.einsum("pkf,plf->kl", each, each)
-    return added
+    frames = [scan.experiment(state.experiment).frames for scan in problem.scans]
+    reaches = [float(frames_from_middle(one).max()) for one in frames]
+    edges = pulls_of_edges(state.experiment.aperture.length_um, problem.measured, used, reaches)
+    white, edge = variances(residuals, fitted, edges)
+    together = fitted.T @ edges.reshape(len(residuals), -1)
+    own = np.eye(fitted.shape[1]) + shared_jitter(problem.measured, used, fitted)
+    drift = shared_drift(problem.measured, used, reaches, fitted)
+    return np.asarray(max(1.0, white) * own + edge * together @ together.T + drift)
 
 
 def _held(state: State, names: tuple[str, ...], scales: Floats, rows: Floats) -> tuple[Held, ...]:

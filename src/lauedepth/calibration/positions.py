@@ -9,12 +9,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from lauedepth.calibration.common_motion import Pushes, drift_um, jitter_um
 from lauedepth.calibration.trace_fit import Shape, TraceFit, extra_noise, fit_trace, start_theta
 from lauedepth.core.arrays import Flags, Floats
 from lauedepth.core.decoding import limits
 from lauedepth.core.decoding.code_search import search
 from lauedepth.core.instrument.aperture import BarTable
-from lauedepth.core.instrument.experiment import Experiment, Frames
+from lauedepth.core.instrument.experiment import Experiment, Frames, Vector
 from lauedepth.core.instrument.raymap import RayMap
 from lauedepth.core.instrument.shadow import Shadow
 
@@ -46,6 +47,12 @@ class Scan:
         Displacement of the aperture along its scan direction, beyond the experiment's own.
     name : str
         What to call it in messages.
+    frames : Frames, optional
+        Those of the experiment by default.
+    stands_mm : (x, y, z)
+        Where the aperture's centre was stated to stand, beyond the experiment's pose.
+    origin : str
+        When and where it was measured, in words.
     """
 
     row: Floats
@@ -54,15 +61,22 @@ class Scan:
     usable: Flags
     shift_mm: float = 0.0
     name: str = "scan"
+    frames: Frames | None = None
+    stands_mm: Vector = (0.0, 0.0, 0.0)
+    origin: str = ""
 
     def __len__(self) -> int:
         return int(self.row.size)
 
     def experiment(self, experiment: Experiment) -> Experiment:
-        """Return an experiment with the aperture displaced as in this scan."""
+        """Return an experiment with the aperture displaced as in this scan, and its frames."""
         motion = experiment.motion
-        moved = replace(motion, shift_mm=motion.shift_mm + self.shift_mm)
-        return replace(experiment, motion=moved)
+        return replace(
+            experiment,
+            motion=replace(motion, shift_mm=motion.shift_mm + self.shift_mm),
+            pose=experiment.pose.moved(self.stands_mm),
+            frames=self.frames or experiment.frames,
+        )
 
 
 @dataclass(frozen=True)
@@ -88,6 +102,9 @@ class MeasuredTraces:
     shared_jitter : (n, 2 + n_shapes, n_frames) array, optional
         How much one standard deviation of the aperture's jitter in each frame changes the
         values. It is in the covariance too; here it shows what the pixels have in common.
+    drift_um : float
+        How far the aperture may well have drifted from the middle of the scan to its ends. It is
+        in no covariance.
     """
 
     found: Flags
@@ -98,6 +115,7 @@ class MeasuredTraces:
     theta: Floats
     opaque: Flags
     shared_jitter: Floats | None = None
+    drift_um: float = 0.0
 
 
 def middle_frame(frames: Frames) -> float:
@@ -270,16 +288,31 @@ def _restarted(theta: Floats, window_um: float, widening_um: float) -> Floats:
 
 
 def measured_traces(
-    fitted: Iterable[TraceFit | None], scan: Scan, shapes: tuple[Shape, ...] = ()
+    fitted: Iterable[TraceFit | None],
+    scan: Scan,
+    frames: Floats,
+    shapes: tuple[Shape, ...] = (),
 ) -> MeasuredTraces:
-    """Put the fits of a scan's traces together, with errors that hold what they share."""
+    """Put the fits of a scan's traces together, with errors that hold what they share.
+
+    Parameters
+    ----------
+    fitted : iterable of TraceFit or None
+        Of each trace in turn, see `fit_scan`.
+    scan : Scan
+    frames : (n_frames,) array
+        Numbers counted from the middle.
+    shapes : tuple of {"window", "widening"}
+        What else was measured.
+    """
     fits, size = list(fitted), 2 + len(shapes)
     values = np.full((len(fits), size), np.nan)
     covariance = np.full((len(fits), size, size), np.nan)
     shared = np.zeros((len(fits), size, scan.usable.size))
     extent, residual = np.full(len(fits), np.nan), np.full(len(fits), np.nan)
     theta = np.full((len(fits), 9), np.nan)
-    jitter = _jitter_um(fits, scan)
+    pushes = _pushes(fits, scan)
+    jitter, drift = jitter_um(pushes), drift_um(pushes, frames)
     for index, fit in enumerate(fits):
         if fit is not None:
             shaken = fit.influence * jitter
@@ -294,19 +327,14 @@ def measured_traces(
             theta[index] = fit.theta
     found = np.array([fit is not None for fit in fits], bool)
     opaque = np.array([fit is not None and fit.opaque for fit in fits], bool)
-    return MeasuredTraces(found, values, covariance, extent, residual, theta, opaque, shared)
+    return MeasuredTraces(found, values, covariance, extent, residual, theta, opaque, shared, drift)
 
 
-def _jitter_um(fits: list[TraceFit | None], scan: Scan) -> float:
-    """Return the jitter that the traces of a scan share (standard deviation).
-
-    Its square follows from products of different pixels' pushes: counting noise is not shared.
-    """
+def _pushes(fits: list[TraceFit | None], scan: Scan) -> Pushes:
+    """Return what the fitted traces say of displacements in each frame."""
     push, firmness = np.zeros((2, len(fits), scan.usable.size))
     for index, fit in enumerate(fits):
         if fit is not None:
             at = usable_frames(scan, index)
             push[index, at], firmness[index, at] = fit.push, fit.firmness
-    shared = float((push.sum(axis=0) ** 2 - (push**2).sum(axis=0)).sum())
-    information = float((firmness.sum(axis=0) ** 2 - (firmness**2).sum(axis=0)).sum())
-    return float(np.sqrt(max(shared, 0.0) / information)) if information > 0 else 0.0
+    return Pushes(push, firmness)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lauedepth.calibration.common_errors import CommonError
 from lauedepth.calibration.parameters import State
 from lauedepth.calibration.pose_fit import PoseFit
 from lauedepth.calibration.positions import MeasuredTraces, Scan, middle_frame
@@ -41,6 +42,10 @@ class ScanPixels:
         Chi-square per degree of freedom of the trace.
     pulls : (n, n_measured) array
         What the fit leaves, in standard errors.
+    drift_um : float
+        Of the aperture during the scan; 0 where none stands out.
+    origin : str
+        When and where it was measured, in words.
     """
 
     name: str
@@ -59,6 +64,8 @@ class ScanPixels:
     width_um: Floats
     residual: Floats
     pulls: Floats
+    drift_um: float = 0.0
+    origin: str = ""
 
     def __len__(self) -> int:
         return int(self.row.size)
@@ -77,6 +84,8 @@ class CalibrationReport:
     scans : tuple of ScanPixels
     depth_error_um : float
         Error that the uncertainty of the pose gives to depths, rms over detector and depths.
+    common : tuple of CommonError
+        What is not in that error: what depths take over from what was assumed.
     warnings : tuple of str
     """
 
@@ -85,6 +94,7 @@ class CalibrationReport:
     fit: PoseFit
     scans: tuple[ScanPixels, ...]
     depth_error_um: float
+    common: tuple[CommonError, ...]
     warnings: tuple[str, ...]
 
 
@@ -92,7 +102,7 @@ def scan_pixels(
     start: State, fit: PoseFit, number: int, scan: Scan, measured: MeasuredTraces
 ) -> ScanPixels:
     """Trace the measured positions of a scan back to depths, with the pose before and after."""
-    frame = middle_frame(start.experiment.frames)
+    frame = middle_frame(scan.experiment(start.experiment).frames)
     position = measured.values[:, 0]
     before = RayMap.of(scan.experiment(start.displaced(number)), scan.row, scan.column)
     after = RayMap.of(scan.experiment(fit.state.displaced(number)), scan.row, scan.column)
@@ -118,4 +128,6 @@ def scan_pixels(
         width_um=measured.extent_um / per_depth,
         residual=measured.residual,
         pulls=fit.pulls[number],
+        drift_um=measured.drift_um,
+        origin=scan.origin,
     )

@@ -11,7 +11,12 @@ from lauedepth.calibration.consistency import consistent
 from lauedepth.calibration.parameters import State, parameters_named
 from lauedepth.calibration.plausibility import is_between
 from lauedepth.calibration.pose_fit import Problem, fit_pose
-from lauedepth.calibration.positions import Scan, fit_scan, measured_traces
+from lauedepth.calibration.positions import (
+    Scan,
+    fit_scan,
+    frames_from_middle,
+    measured_traces,
+)
 from lauedepth.core.instrument.experiment import Experiment
 
 PIXELS: Final = 12
@@ -63,7 +68,9 @@ def _brightest(scan: Scan) -> Scan:
 def _fits(start: State, scan: Scan) -> bool:
     """Return whether most traces match, and put the aperture before the detector."""
     fits = fit_scan(start.experiment, scan, depth_um=start.depth_um)
-    measured = measured_traces(fits, scan)
+    measured = measured_traces(
+        fits, scan, frames_from_middle(scan.experiment(start.experiment).frames)
+    )
     used = consistent(scan.row, scan.column, measured.values[:, 0], measured.found)
     if used.sum() < MINIMUM_MATCHING * len(scan):
         return False

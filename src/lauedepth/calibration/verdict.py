@@ -8,11 +8,12 @@ falls short of that is told; `diagnosis` then looks for the cause in some traces
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
-from lauedepth.core.decoding.pixels import DecodedPixels, PixelFlag, PixelStatus
+from lauedepth.core.decoding.pixels import PixelFlag, PixelStatus
 from lauedepth.core.notices import Notice, warning
 
 MINIMUM_LIT: Final = 20
@@ -26,10 +27,38 @@ MAXIMUM_SECOND: Final = 0.4
 MAXIMUM_AT_END: Final = 0.25
 """Share of depths whose footprint is cut by an end of the depth range."""
 MAXIMUM_AMBIGUOUS: Final = 0.2
-MAXIMUM_DARK: Final = 0.9
-"""Share of chosen pixels without coded light."""
+MINIMUM_LIT_SHARE: Final = 0.002
+"""Share of chosen pixels with coded light; noise alone gives one in ten thousand."""
 RESIDUAL_STEPS: Final = np.geomspace(0.1, 1000.0, 401)
 """Bins in which residuals are counted, so that tallies of blocks add up: 2.3 % wide."""
+
+
+class Rows(Protocol):
+    """Rows of decoded pixels: those of a batch (`DecodedPixels`), or of a result's table."""
+
+    @property
+    def status(self) -> npt.NDArray[np.uint8]:
+        """A `PixelStatus` each."""
+        ...
+
+    @property
+    def flags(self) -> npt.NDArray[np.uint8]:
+        """`PixelFlag` bits."""
+        ...
+
+    @property
+    def residual(self) -> npt.NDArray[np.floating]:
+        """Chi-square per degree of freedom."""
+        ...
+
+
+@dataclass(frozen=True)
+class ResultRows:
+    """Rows of a result's table, (n,) arrays as `Rows` describes them."""
+
+    status: npt.NDArray[np.uint8]
+    flags: npt.NDArray[np.uint8]
+    residual: npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -46,23 +75,23 @@ class Tally:
         Decoded pixels by residual, in `RESIDUAL_STEPS`.
     """
 
-    statuses: np.ndarray[tuple[int], np.dtype[np.int64]]
+    statuses: npt.NDArray[np.int64]
     depths: int
     second: int
     at_end: int
-    residuals: np.ndarray[tuple[int], np.dtype[np.int64]]
+    residuals: npt.NDArray[np.int64]
 
     @classmethod
-    def of(cls, decoded: DecodedPixels) -> Tally:
-        """Count one batch."""
-        first = decoded.flags & PixelFlag.SECOND_DEPTH == 0
-        found = decoded.status == PixelStatus.DECODED
-        bins = np.searchsorted(RESIDUAL_STEPS, decoded.residual[first & found])
+    def of(cls, rows: Rows) -> Tally:
+        """Count the rows of a batch, or of a result."""
+        first = rows.flags & PixelFlag.SECOND_DEPTH == 0
+        found = rows.status == PixelStatus.DECODED
+        bins = np.searchsorted(RESIDUAL_STEPS, rows.residual[first & found])
         return cls(
-            statuses=np.bincount(decoded.status[first], minlength=len(PixelStatus)),
+            statuses=np.bincount(rows.status[first], minlength=len(PixelStatus)),
             depths=int(found.sum()),
             second=int((found & ~first).sum()),
-            at_end=int((found & (decoded.flags & PixelFlag.AT_RANGE_END != 0)).sum()),
+            at_end=int((found & (rows.flags & PixelFlag.AT_RANGE_END != 0)).sum()),
             residuals=np.bincount(bins, minlength=RESIDUAL_STEPS.size + 1),
         )
 
@@ -71,6 +100,15 @@ class Tally:
         """Return the tally of no pixel."""
         statuses = np.zeros(len(PixelStatus), np.int64)
         return cls(statuses, 0, 0, 0, np.zeros(RESIDUAL_STEPS.size + 1, np.int64))
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels were counted."""
+        return int(self.statuses.sum())
+
+    def named(self) -> dict[str, int]:
+        """Return pixels by the name of their status, in lower case; none that has none."""
+        return {one.name.lower(): int(n) for one in PixelStatus if (n := self.statuses[one])}
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(
@@ -125,6 +163,7 @@ def judge(tally: Tally) -> Verdict:
     }
     residual = _median_residual(tally)
     warnings = (
+        *_dark_warnings(chosen, lit),
         *_lit_warnings(lit, int(statuses[PixelStatus.OUTSIDE]), shares),
         *(_decoded_warnings(shares, residual) if found >= MINIMUM_LIT else ()),
     )
@@ -137,6 +176,20 @@ def _median_residual(tally: Tally) -> float:
         return float("nan")
     middle = int(np.searchsorted(counted, (counted[-1] + 1) // 2))
     return float(RESIDUAL_STEPS[min(middle, RESIDUAL_STEPS.size - 1)])
+
+
+def _dark_warnings(chosen: int, lit: int) -> list[Notice]:
+    """Return what pixels without coded light tell."""
+    if chosen < MINIMUM_LIT or lit >= MINIMUM_LIT_SHARE * chosen:
+        return []
+    return [
+        warning(
+            "no-coded-light",
+            f"{'none' if not lit else f'only {lit}'} of {chosen} chosen pixels holds coded light",
+            remedy="if the sample was lit, selection.min_mean_counts is below the background, or "
+            "the aperture was not in the path of the light",
+        )
+    ]
 
 
 def _lit_warnings(lit: int, outside: int, shares: dict[str, float]) -> list[Notice]:

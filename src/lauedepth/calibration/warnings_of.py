@@ -36,6 +36,7 @@ def calibration_warnings(fit: PoseFit, scans: Sequence[ScanPixels]) -> list[str]
         *_clustered(fit, scans),
         *_undetermined(fit),
         *_thick(scans),
+        *_drifting(scans),
         *displacement_warnings(fit, scans),
         *_unmatched(scans),
         *_scattered(fit),
@@ -73,6 +74,15 @@ def _thick(scans: Sequence[ScanPixels]) -> list[str]:
                 "the beam; its middle is assumed to lie at the sample depth"
             )
     return warnings
+
+
+def _drifting(scans: Sequence[ScanPixels]) -> list[str]:
+    return [
+        f"the aperture did not move evenly during {scan.name}: it may have drifted by "
+        f"{scan.drift_um:.2g} µm, which the errors allow for; check its motor"
+        for scan in scans
+        if scan.drift_um > 0
+    ]
 
 
 def _unmatched(scans: Sequence[ScanPixels]) -> list[str]:

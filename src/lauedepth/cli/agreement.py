@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
+from lauedepth.cli import options
 from lauedepth.cli.reporting import Reporter, facts
 from lauedepth.core.errors import InputError
 
@@ -55,6 +56,7 @@ def report_agreement(reporter: Reporter, path: Path, moved: Path | None, memory_
     from lauedepth.tasks.reconstruct import open_for  # noqa: PLC0415
 
     result = read_result(path)
+    options.report_notices(reporter, result.notices)
     config = config_of(result)
     left_over = check_result(result, config)
     source = moved or point_of(result)
@@ -73,6 +75,7 @@ def report_agreement(reporter: Reporter, path: Path, moved: Path | None, memory_
         "result": path,
         "point": source,
         "warnings": warnings,
+        "notices": result.notices,
         "residuals": left_over,
         "traces": traces,
     }

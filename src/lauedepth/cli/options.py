@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from lauedepth.core.errors import ConfigurationError, InputError
+from lauedepth.core.notices import Notice, unlike
 
 if TYPE_CHECKING:
     from lauedepth.cli.reporting import Reporter
@@ -68,13 +70,15 @@ def load_and_report(
 ) -> ExperimentConfig:
     """Do what `load` does, and show the notes and warnings on the file."""
     config = load(experiment, method, with_energy)
-    report_notices(reporter, config)
+    report_notices(reporter, config.notices)
     return config
 
 
-def report_notices(reporter: Reporter, config: ExperimentConfig) -> None:
-    """Show the notes and warnings on an experiment's file."""
-    for notice in config.notices:
+def report_notices(
+    reporter: Reporter, notices: Iterable[Notice], shown: Iterable[Notice] = ()
+) -> None:
+    """Show notes and warnings, except those already shown."""
+    for notice in unlike(notices, shown):
         reporter.notice(notice)
 
 

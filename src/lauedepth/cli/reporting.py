@@ -130,8 +130,7 @@ class JsonReporter:
 
     def notice(self, notice: Notice) -> None:
         """Print a note event or a warning event."""
-        told = {"code": notice.code, "where": notice.where, "message": notice.message}
-        print_event(notice.level, told)
+        print_event(notice.level, notice.as_dict() | {"message": notice.message})
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Progress]:

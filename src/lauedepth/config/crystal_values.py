@@ -31,7 +31,7 @@ def number_of(text: str, entry: str, where: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        told = f"{text!r} is no number" if text else "missing"
+        told = f"{text!r} is not a number" if text else "missing"
         raise ConfigurationError(f"{entry}: {told}", where, f"give {entry} as a plain number")
     return value
 
@@ -63,7 +63,7 @@ def symbol_of(number: str, cell: Cell, where: str) -> str:
     """
     if not (number.isascii() and number.isdigit() and 1 <= int(number) <= 230):
         raise ConfigurationError(
-            f"space group number {number!r} is not one", where, "give one from 1 to 230"
+            f"space group number {number!r} is not valid", where, "give one from 1 to 230"
         )
     symbol = str(gemmi.find_spacegroup_by_number(int(number)).xhm())
     rhombohedral = symbol.endswith(":H") and not math.isclose(cell[5], 120.0, abs_tol=1e-3)

@@ -7,6 +7,7 @@ says that a result may be wrong. Scripts go by the code, people read the sentenc
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -66,6 +67,31 @@ class Notice:
             "where": self.where,
             "remedy": self.remedy,
         }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, str]) -> Notice:
+        """Return the notice that `as_dict` made texts of.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            They are not the texts of a notice.
+        """
+        what, where, remedy = (str(values[name]) for name in ("what", "where", "remedy"))
+        return cls(values["code"], what, where, remedy, Level(values["level"]))
+
+
+def unlike(notices: Iterable[Notice], known: Iterable[Notice]) -> tuple[Notice, ...]:
+    """Return the notices that are not known yet, each once, in order.
+
+    Examples
+    --------
+    >>> range_cut, lost = warning("range-cut", "is cut"), warning("frames-lost", "3 are lost")
+    >>> [notice.code for notice in unlike([range_cut, lost, lost], [range_cut])]
+    ['frames-lost']
+    """
+    seen = set(known)
+    return tuple(notice for notice in dict.fromkeys(notices) if notice not in seen)
 
 
 def note(code: str, what: str, where: str = "", remedy: str = "") -> Notice:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from lauedepth.core.arrays import Floats
 from lauedepth.io.hdf5 import Array
 from lauedepth.io.readings import FULL_16_BIT
 
@@ -16,8 +16,6 @@ MOST_FRAMES: Final = 32768
 
 _RUN: Final = 65536
 """Pixels that are added at a time: few enough to stay in a core's own cache."""
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,7 @@ DEPTH: Final = "entry1/depth"
 DETECTOR: Final = "entry1/detector"
 SAMPLE: Final = "entry1/sample"
 RECONSTRUCTION: Final = "entry1/reconstruction"
+NOTICES: Final = f"{RECONSTRUCTION}/notices"
 PIXELS: Final = "entry1/pixels"
 WIRE: Final = "entry1/wire"
 
@@ -178,6 +179,14 @@ RESULT: Final = Layout(
         Entry(f"{RECONSTRUCTION}/backend", "text", "the backend that decoded"),
         Entry(f"{RECONSTRUCTION}/configuration", "text", "the whole experiment, JSON"),
         Entry(f"{RECONSTRUCTION}/timings", "text", "seconds per step, JSON"),
+        # Not required: results of earlier versions have none.
+        Entry(
+            NOTICES,
+            "text",
+            "notes and warnings on the experiment and the point; one JSON object per line with "
+            "`level` (note or warning), `code`, `what`, `where` and `remedy`",
+            required=False,
+        ),
         _group(PIXELS, "NXcollection", "one row per examined pixel and depth found"),
         Entry(f"{PIXELS}/row", "int32", "image row", _COLUMN),
         Entry(f"{PIXELS}/column", "int32", "image column", _COLUMN),

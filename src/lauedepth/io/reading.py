@@ -11,10 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from lauedepth.core.errors import InputError
+from lauedepth.core.notices import Notice
 from lauedepth.io.hdf5 import Array, open_input, read_text, stored_chunks
 from lauedepth.io.image_data import readable
-from lauedepth.io.layout import DATA, DEPTH, PIXELS, RECONSTRUCTION, RESULT
+from lauedepth.io.layout import DATA, DEPTH, NOTICES, PIXELS, RECONSTRUCTION, RESULT
 from lauedepth.io.metadata import Metadata, read_metadata
+from lauedepth.io.notice_lines import from_lines
 from lauedepth.io.validate import validate_file
 
 
@@ -46,6 +48,8 @@ class ResultFile:
     provenance : Provenance
     metadata : mapping
         What was copied from the point: arrays by path, attributes by ``path@name``.
+    notices : tuple of Notice
+        What was to be known of the experiment and the point when the result was made.
     """
 
     path: Path
@@ -54,6 +58,7 @@ class ResultFile:
     pixels: npt.NDArray[np.void]
     provenance: Provenance
     metadata: Metadata
+    notices: tuple[Notice, ...] = ()
 
     def read(
         self, depths: slice = slice(None), rows: slice = slice(None), columns: slice = slice(None)
@@ -115,6 +120,7 @@ def read_result(path: Path | str) -> ResultFile:
                 pixels=_table({e.path: file[e.path][()] for e in RESULT.below(PIXELS)}),
                 provenance=Provenance(**texts, timings_s=timings),
                 metadata=read_metadata(file, ("entry1/data", DEPTH, PIXELS, RECONSTRUCTION)),
+                notices=from_lines(read_text(file, NOTICES)),
             )
 
 

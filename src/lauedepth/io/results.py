@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,10 +17,12 @@ import numpy.typing as npt
 
 from lauedepth.core.decoding.pixels import DecodedPixels
 from lauedepth.core.instrument.experiment import Depths
+from lauedepth.core.notices import Notice
 from lauedepth.core.version import __version__
 from lauedepth.io.hdf5 import create_chunked, put, write_chunk
-from lauedepth.io.layout import DATA, DEPTH, PIXELS, RECONSTRUCTION, RESULT
+from lauedepth.io.layout import DATA, DEPTH, NOTICES, PIXELS, RECONSTRUCTION, RESULT
 from lauedepth.io.metadata import Metadata, without, write_metadata
+from lauedepth.io.notice_lines import as_lines
 from lauedepth.io.publish import publish_hdf5
 from lauedepth.io.tables import TableWriter
 from lauedepth.io.tiles import CHUNK, chunks_of, split
@@ -93,9 +95,20 @@ class ResultWriter:
             self._store(waiting.popleft().result())
         self._append(rows, columns, decoded)
 
-    def finish(self, timings: Mapping[str, float] | None = None) -> None:
-        """Write how long each step took, in seconds, and end the writing."""
+    def finish(
+        self, timings: Mapping[str, float] | None = None, notices: Iterable[Notice] = ()
+    ) -> None:
+        """End the writing.
+
+        Parameters
+        ----------
+        timings : mapping of str to float, optional
+            How long each step took, in seconds.
+        notices : iterable of Notice
+            What a user should know of the experiment, the point and its depths.
+        """
         self._table.finish()
+        put(self._file, RESULT, NOTICES, as_lines(notices))
         put(self._file, RESULT, f"{RECONSTRUCTION}/timings", json.dumps(dict(timings or {})))
         self._finished = True
 

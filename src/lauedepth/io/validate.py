@@ -18,12 +18,14 @@ from lauedepth.io.layout import (
     DATA,
     DEPTH,
     FRAME,
+    NOTICES,
     POINT,
     RECONSTRUCTION,
     RESULT,
     Entry,
     Layout,
 )
+from lauedepth.io.notice_lines import from_lines
 from lauedepth.io.region import region_of, stated_region
 from lauedepth.io.series import numbered_files
 from lauedepth.io.tree import find
@@ -220,6 +222,10 @@ def _result_problems(file: h5py.File) -> Iterator[str]:
             json.loads(read_text(file, f"{RECONSTRUCTION}/{name}"))
         except ValueError:
             yield f"{RECONSTRUCTION}/{name} is not JSON"
+    try:
+        from_lines(read_text(file, NOTICES))
+    except ValueError as error:
+        yield f"{NOTICES} holds what is {error}"
     steps = np.diff(file[DEPTH][()])
     if steps.size and not (steps > 0).all():
         yield "entry1/depth does not rise"

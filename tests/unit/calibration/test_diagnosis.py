@@ -117,4 +117,4 @@ def test_an_integrating_detector_is_named(twin: Experiment) -> None:
     cause = find_cause(right, readings, CPU, DecodeOptions())
     assert [notice.code for notice in cause] == ["detector-gain"]
     assert "detector.counts_per_photon: " in cause[0].remedy
-    assert "detector.offset_counts: " in cause[0].remedy
+    assert "detector.offset: " in cause[0].remedy

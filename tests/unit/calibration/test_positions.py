@@ -12,6 +12,7 @@ from lauedepth.calibration import MeasuredTraces, Scan
 from lauedepth.calibration.positions import (
     advances_to_try,
     fit_scan,
+    frames_from_middle,
     measured_traces,
     middle_frame,
 )
@@ -24,7 +25,7 @@ Shifted = Callable[..., Experiment]
 
 
 def measure(experiment: Experiment, scan: Scan) -> MeasuredTraces:
-    return measured_traces(fit_scan(experiment, scan), scan)
+    return measured_traces(fit_scan(experiment, scan), scan, frames_from_middle(experiment.frames))
 
 
 @pytest.mark.parametrize("energy", [np.nan, 15.0])

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lauedepth.calibration.verdict import Tally, judge
+from lauedepth.calibration.verdict import ResultRows, Tally, judge
 from lauedepth.core.decoding.decode import decode
-from lauedepth.core.decoding.pixels import DecodedPixels
+from lauedepth.core.decoding.pixels import DecodedPixels, PixelFlag, PixelStatus
 from lauedepth.core.instrument.experiment import Depths, Experiment
 from lauedepth.simulation import Footprints, quick_traces
 
@@ -77,3 +77,18 @@ def test_no_pixels_no_verdict() -> None:
     verdict = judge(Tally.nothing())
     assert verdict.warnings == ()
     assert np.isnan(verdict.residual)
+
+
+def test_a_pixel_with_two_depths_counts_once_and_its_depths_twice() -> None:
+    dark, found = PixelStatus.DARK, PixelStatus.DECODED
+    status = np.array([dark, found, found, found, dark], np.uint8)
+    flags = np.array([0, 0, PixelFlag.SECOND_DEPTH, 0, 0], np.uint8)
+    tally = Tally.of(ResultRows(status, flags, np.array([np.nan, 1.0, 1.0, 2.0, np.nan])))
+    assert tally.named() == {"decoded": 2, "dark": 2}
+    assert (tally.depths, tally.second, tally.pixels) == (3, 1, 4)
+
+
+def test_pixels_that_are_all_dark_are_warned_of() -> None:
+    status = np.full(1000, PixelStatus.DARK, np.uint8)
+    tally = Tally.of(ResultRows(status, np.zeros(1000, np.uint8), np.full(1000, np.nan)))
+    assert [notice.code for notice in judge(tally).warnings] == ["no-coded-light"]

@@ -38,6 +38,7 @@ def test_a_good_fit_draws_no_warning(good: tuple[PoseFit, ScanPixels]) -> None:
     ("change", "warning"),
     [
         ({"row": np.linspace(0, 200, 40)}, "span 9.% of the detector's columns and 10% of its"),
+        ({"drift_um": 0.34}, "did not move evenly during scan: it may have drifted by 0.34 µm"),
         ({"width_um": np.full(40, 25.0)}, "not thin: light comes from 25 µm along the beam"),
         ({"found": np.arange(40) < 15, "used": np.arange(40) < 15}, "only 15 of 40 traces of"),
         ({"used": np.arange(40) < 30}, "10 of 40 pixels of scan do not agree with the others"),

@@ -14,7 +14,9 @@ from lauedepth.cli.reporting import JsonReporter
 from lauedepth.config import ExperimentConfig
 from lauedepth.core.decoding.pixels import DecodedPixels, PixelStatus
 from lauedepth.core.instrument.experiment import Experiment, Region
+from lauedepth.core.notices import warning
 from lauedepth.io import open_point, write_point, write_result
+from lauedepth.io.region import region_metadata
 from lauedepth.simulation import LightSources, SimulatedPoint
 
 MEMORY = 2**30
@@ -62,6 +64,7 @@ def test_a_turned_pose_is_warned_of(
 def result_file(twin: Experiment, tmp_path: Path) -> Path:
     """A result of two dark pixels, made with a pose that was turned since."""
     path = tmp_path / "result.h5"
+    region = region_metadata(Region((64, 64), (0, 0), (32, 32)), twin.detector)
     nothing = np.full(2, np.nan)
     names = "depth_um depth_error_um width_um intensity background mask_position_um energy_kev"
     dark = DecodedPixels(
@@ -79,10 +82,10 @@ def result_file(twin: Experiment, tmp_path: Path) -> Path:
         shape=(64, 64),
         configuration=turned(twin, -0.4).model_dump_json(),
         backend="cpu",
-        metadata={},
+        metadata={path: np.array(value) for path, value in region.items()},
     ) as writer:
         writer.add(0, 64, np.arange(2), np.arange(2), dark)
-        writer.finish()
+        writer.finish(notices=[warning("frames-lost", "3 are lost", "p.h5", "look")])
     return path
 
 
@@ -94,6 +97,7 @@ def test_a_result_without_its_point_is_judged_alone(
     assert '"point": null' in shown
     assert '"traces": null' in shown
     assert '"warnings": []' in shown
+    assert '"event": "warning", "level": "warning", "code": "frames-lost"' in shown
 
 
 def test_the_traces_of_its_point_decide(

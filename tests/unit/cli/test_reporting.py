@@ -17,6 +17,7 @@ from lauedepth.cli.reporting import (
     reporter_for,
 )
 from lauedepth.core.errors import InputError
+from lauedepth.core.notices import note
 
 Said = pytest.CaptureFixture[str]
 
@@ -64,6 +65,16 @@ def test_people_see_text_on_stdout_and_warnings_on_stderr(capsys: Said) -> None:
     said = capsys.readouterr()
     assert said.out == "3 images in out\n"
     assert said.err == "warning: p.h5: the pose does not hold\n"
+
+
+def test_a_notice_is_a_line_for_people_and_its_parts_for_programs(capsys: Said) -> None:
+    told = note("range-cut", "has 3 frames", "p.h5", "give fewer")
+    TerminalReporter().notice(told)
+    JsonReporter().notice(told)
+    said = capsys.readouterr()
+    assert said.err == "note: p.h5: has 3 frames; give fewer\n"
+    event = json.loads(said.out)
+    assert event == told.as_dict() | {"event": "note", "message": "has 3 frames; give fewer"}
 
 
 def test_a_pipe_gets_json() -> None:

@@ -49,12 +49,12 @@ def test_lines_end_as_on_any_system(tmp_path: Path, newline: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("$SpaceGroup 216", "", "space group number '' is not one"),
-        ("216", "²", "is not one"),
+        ("$SpaceGroup 216", "", "space group number '' is not valid"),
+        ("216", "²", "is not valid"),
         (", 90 }", " }", "latticeParameters are 5 numbers"),
         ("angstrom", "ell", "unit 'ell' is not known"),
         ("1/4, 0.5", "1/0, 0.5", "divides by zero"),
-        ("As001", "Xx001", "'Xx' is no chemical element"),
+        ("As001", "Xx001", "'Xx' is not a chemical element"),
         ("{Ga001 0 0 0 1}", "{Ga001 0 0}", "cannot be read"),
         ("AtomDesctiption", "Atoms", "no atom"),
     ],

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from lauedepth.core.notices import Level, Notice, note, warning
+from lauedepth.core.notices import Level, Notice, note, unlike, warning
 
 
 def test_a_notice_says_what_where_and_what_to_do() -> None:
@@ -31,6 +31,14 @@ def test_a_notice_goes_into_json() -> None:
         "where": "p.h5",
         "remedy": "give fewer",
     }
+    assert Notice.from_dict(told) == note("range-cut", "cut", "p.h5", "give fewer")
+
+
+def test_each_notice_is_shown_once() -> None:
+    cut, lost = warning("range-cut", "cut"), warning("frames-lost", "3 are lost")
+    elsewhere = warning("frames-lost", "3 are lost", "other.h5")
+    assert unlike([lost, cut, lost, elsewhere], [cut]) == (lost, elsewhere)
+    assert unlike([cut], [cut]) == ()
 
 
 @pytest.mark.parametrize("code", ["", "Keys", "keys ignored", "-keys", "keys_ignored", "keys-"])

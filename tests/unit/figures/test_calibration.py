@@ -34,7 +34,7 @@ def calibration() -> CalibrationReport:
         *(10 + 100 * ones, 10 + rng.normal(0, 0.02, 20), 0.02 * ones),
         *(2.0 * ones, ones, fit.pulls[0]),
     )
-    return CalibrationReport(experiment, 10.0, fit, (pixels,), 0.01, ())
+    return CalibrationReport(experiment, 10.0, fit, (pixels,), 0.01, (), ())
 
 
 def test_every_used_pixel_is_drawn(calibration: CalibrationReport) -> None:

@@ -28,7 +28,7 @@ def shadow(start_um: npt.NDArray[np.float64], smear_um: float) -> npt.NDArray[np
     place = start_um[:, None] + np.arange(FRAMES)
     edges = np.arange(running.size)
     low, high = (np.interp(place + side * smear_um / 2, edges, running) for side in (-1, 1))
-    return np.asarray((high - low) / smear_um)
+    return np.asarray((high - low) / smear_um, np.float64)
 
 
 def simulated(

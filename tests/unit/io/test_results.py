@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from lauedepth.core.decoding.pixels import DecodedPixels
 from lauedepth.core.errors import InputError, OutputError
 from lauedepth.core.instrument.experiment import Depths, Detector, Region
+from lauedepth.core.notices import note, warning
 from lauedepth.io import (
     BAND_ROWS,
     export_depths,
@@ -82,6 +83,12 @@ def dense(
     return images
 
 
+NOTICES = (
+    note("keys-ignored", "one key is ignored: comp.µ", "a.yml", "take it out"),
+    warning("frames-lost", "3 of 261 frames are lost"),
+)
+
+
 def write_some(
     path: Path,
     bands: list[tuple[int, int]],
@@ -107,7 +114,7 @@ def write_some(
             writer.add(low, high, rows + low, columns, decoded)
             expected += dense(rows + low, columns, decoded)
             given_pixels.append(decoded)
-        writer.finish({"read": 1.5})
+        writer.finish({"read": 1.5}, NOTICES)
     return expected, given_pixels
 
 
@@ -216,6 +223,26 @@ def test_provenance_and_metadata_come_back(tmp_path: Path) -> None:
     assert result.metadata["entry1/scanNum"] == 276990
     assert result.metadata["entry1/user/name"].item() == b"somebody"
     assert result.depth_um.tolist() == DEPTHS.values_um.tolist()
+
+
+def test_notices_come_back_from_lines_of_json_of_fixed_length(tmp_path: Path) -> None:
+    path = tmp_path / "r.h5"
+    write_some(path, WHOLE)
+    assert read_result(path).notices == NOTICES
+    with h5py.File(path) as file:
+        stored = file["entry1/reconstruction/notices"]
+        assert stored.dtype.kind == "S"
+        lines = stored[()].decode().split("\n")
+    assert [json.loads(line)["code"] for line in lines] == ["keys-ignored", "frames-lost"]
+
+
+def test_a_result_of_an_earlier_version_has_no_notices(tmp_path: Path) -> None:
+    path = tmp_path / "r.h5"
+    write_some(path, WHOLE)
+    with h5py.File(path, "a") as file:
+        del file["entry1/reconstruction/notices"]
+    assert validate_file(path) == []
+    assert read_result(path).notices == ()
 
 
 def test_result_of_a_real_point_keeps_its_metadata(tmp_path: Path) -> None:
@@ -370,6 +397,11 @@ def _signal(file: h5py.File) -> None:
     del file["entry1/data"].attrs["signal"]
 
 
+def _no_notice(file: h5py.File) -> None:
+    del file["entry1/reconstruction/notices"]
+    file["entry1/reconstruction/notices"] = np.bytes_(b"{}")
+
+
 def _axes(file: h5py.File) -> None:
     del file["entry1/data"].attrs["axes"]
 
@@ -387,6 +419,7 @@ def _axes(file: h5py.File) -> None:
         (_units, "units='mm', not 'micron'"),
         (_signal, "lacks the attribute signal='data'"),
         (_axes, "axes=['depth', '.', '.']"),
+        (_no_notice, "entry1/reconstruction/notices holds what is not a notice: {}"),
     ],
 )
 def test_validator_finds_each_fault(tmp_path: Path, change: object, said: str) -> None:
@@ -403,7 +436,6 @@ def test_what_is_copied_cannot_make_a_result_invalid(tmp_path: Path) -> None:
         "entry1/sample/sampleY": np.array(b"10.0"),
         "entry1/sample/sampleZ": np.array([], np.float32),
         "entry1/detector/ID": np.array(7, np.int64),
-        "entry1/detector/startx@units": np.array([1.0, 2.0]),
         "entry1/depth": np.array(np.nan),
         "entry1/data": np.array(1),
         "entry1/pixels/row": np.array(1),

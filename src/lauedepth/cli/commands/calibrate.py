@@ -14,7 +14,7 @@ from lauedepth.cli.reporting import Reporter, reporter_for
 from lauedepth.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from lauedepth.calibration import CalibrationReport, Forecast, PoseFit
+    from lauedepth.calibration import CalibrationReport, Forecast, HistoryEntry, PoseFit
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +27,16 @@ def calibrate(
         list[Path] | None, typer.Argument(metavar="POINT...", help=options.POINT_HELP)
     ] = None,
     *,
-    experiment: options.ExperimentFile,
+    experiment: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--experiment",
+            "-e",
+            metavar="FILE",
+            help="The experiment, in YAML: one for all, or one for each POINT in order; the first "
+            "is the start.",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="The calibrated experiment."),
@@ -50,7 +59,15 @@ def calibrate(
             "scan-direction, thickness, widening, sample-depth.",
         ),
     ] = "pose",
-    pixels: options.PixelChoice = None,
+    pixels: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--pixels",
+            metavar="NUMBER|FILE.npy",
+            help="Minimum mean counts per frame, or a boolean mask of the full detector: one for "
+            "all, or one for each POINT in order.",
+        ),
+    ] = None,
     figure: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Draw before and after (PNG, PDF or SVG)."),
@@ -59,6 +76,13 @@ def calibrate(
         bool,
         typer.Option("--dry-run", help="Report how well planned scans would determine the pose."),
     ] = False,
+    history: Annotated[
+        bool,
+        typer.Option(
+            "--history",
+            help="Compare calibrations: each POINT is a calibrated experiment, one line for each.",
+        ),
+    ] = False,
     memory: options.Memory = 2.0,
     as_json: options.AsJson = False,
 ) -> None:
@@ -66,28 +90,35 @@ def calibrate(
 
     Pixels are chosen automatically: bright, unsaturated and spread over the detector.
     """
-    from lauedepth.tasks.calibrate import CalibrationRequest, calibrate_points  # noqa: PLC0415
+    from lauedepth.tasks.calibrate import (  # noqa: PLC0415
+        CalibrationRequest,
+        calibrate_points,
+        scan_requests,
+    )
 
     reporter = reporter_for(as_json)
     names = tuple(name.strip() for name in fit.split(",") if name.strip())
+    if figure is not None:
+        options.refuse_format(figure)
+    if history:
+        compare_calibrations(reporter, points or [], figure)
+        return
+    if not experiment:
+        raise ConfigurationError("is missing", "--experiment", "give the experiment's file")
     if dry_run:
-        forecast_scans(reporter, experiment, shift_mm or [0.0], names, sample_depth)
+        forecast_scans(reporter, experiment[0], shift_mm or [0.0], names, sample_depth)
         return
     if not points or output is None:
         raise ConfigurationError(
             "needs at least one POINT and --output", remedy="or --dry-run to plan a scan"
         )
-    if figure is not None:
-        options.refuse_format(figure)
-    config = options.load_and_report(reporter, experiment)
+    configs = [options.load_and_report(reporter, file) for file in experiment]
+    chosen = [options.pixels_of(choice, configs[0]) for choice in pixels or []]
     request = CalibrationRequest(
-        points=tuple(points),
-        config=config,
+        scans=scan_requests(points, configs, shift_mm or (), chosen),
         output=output,
-        shifts_mm=tuple(shift_mm or ()),
         fit=names,
         sample_depth_um=sample_depth,
-        pixels=options.pixels_of(pixels, config),
         memory_bytes=int(memory * 2**30),
     )
     with reporter.progress("calibration") as progress:
@@ -107,7 +138,7 @@ def forecast_scans(
     """Show how well planned scans would determine the pose."""
     from lauedepth.calibration import forecast  # noqa: PLC0415
 
-    config = options.load(experiment)
+    config = options.load_and_report(reporter, experiment)
     show_forecast(
         reporter,
         forecast(config.to_core(), shifts_mm, fit=names, sample_depth_um=sample_depth_um),
@@ -122,10 +153,52 @@ def draw(report: CalibrationReport, path: Path) -> None:
     save_figure(plot_calibration(report), path)
 
 
+def compare_calibrations(reporter: Reporter, paths: list[Path], figure: Path | None) -> None:
+    """Show calibrated experiments, one line for each, and draw them over time."""
+    from lauedepth.tasks.calibration_history import read_history  # noqa: PLC0415
+
+    if not paths:
+        raise ConfigurationError("needs calibrated experiments", "--history", "name their files")
+    entries = read_history(paths)
+    if figure is not None:
+        from lauedepth.figures.calibration_history import plot_history  # noqa: PLC0415
+        from lauedepth.figures.style import save_figure  # noqa: PLC0415
+
+        save_figure(plot_history(entries), figure)
+    values = [
+        {"path": one.name, "when": one.record.when.isoformat(), "values": one.record.values}
+        | {"errors": one.record.errors, "pulls": one.pulls}
+        | {"depth_error_um": one.record.depth_error_um}
+        for one in entries
+    ]
+    reporter.show("history", {"calibrations": values, "figure": figure}, history_table(entries))
+
+
+def history_table(entries: list[HistoryEntry]) -> Table:
+    """Return calibrations as lines: values, and changes since the one before in errors."""
+    names = list(dict.fromkeys(name for one in entries for name in one.record.values))
+    table = Table(box=None, pad_edge=False)
+    for head in ("", "made", *names, "depth error µm"):
+        table.add_column(head, justify="left" if not head else "right")
+    for one in entries:
+        cells = [
+            f"{one.record.values[name]:.6g}"
+            + (f" ({one.pulls[name]:+.1f} σ)" if name in one.pulls else "")
+            if name in one.record.values
+            else ""
+            for name in names
+        ]
+        made = f"{one.record.when:%Y-%m-%d %H:%M}"
+        table.add_row(escape(one.name), made, *cells, f"{one.record.depth_error_um:.2g}")
+    return table
+
+
 def show_report(
     reporter: Reporter, report: CalibrationReport, output: Path, figure: Path | None
 ) -> None:
     """Show what a calibration found."""
+    from lauedepth.tasks.calibrate import common_line  # noqa: PLC0415
+
     for warning in report.warnings:
         reporter.warn(warning)
     scans: list[dict[str, Any]] = [
@@ -143,13 +216,16 @@ def show_report(
         "figure": figure,
         "sample_depth_um": report.sample_depth_um,
         "depth_error_um": report.depth_error_um,
+        "common_errors_um": {one.cause: one.depth_um for one in report.common},
         "scans": scans,
         "warnings": report.warnings,
     }
     used = ", ".join(f"{one['used']} of {one['pixels']} pixels of {one['name']}" for one in scans)
     table = fit_table(report.fit)
     table.title = escape(f"{output}: calibrated with {used}")
-    table.caption = f"depths get an error of {report.depth_error_um:.2g} µm from this"
+    table.caption = (
+        f"depths get an error of {report.depth_error_um:.2g} µm from this\n{common_line(report)}"
+    )
     reporter.show("result", values, table)
 
 

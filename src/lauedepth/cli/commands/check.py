@@ -96,7 +96,6 @@ def _check_points(
     from lauedepth.core.decoding.registry import choose_decoder  # noqa: PLC0415
     from lauedepth.tasks.parallel.memory import rank_memory  # noqa: PLC0415
     from lauedepth.tasks.reconstruct import (  # noqa: PLC0415
-        cut_warnings,
         estimate_point,
         fit_to_point,
         open_for,
@@ -119,12 +118,11 @@ def _check_points(
     report_decoder(reporter, choice, config)
     for path in points:
         fitted = fit_to_point(config, path)
-        for text in cut_warnings(fitted):
-            reporter.warn(text, str(path))
         with open_for(fitted, path) as point:
             estimate = estimate_point(point, fitted, decoder, mask, memory_bytes)
             rank_bytes = rank_memory(point, memory_bytes, decoder)
             _report_point(reporter, point, estimate, decoder, rank_bytes)
+            options.report_notices(reporter, (*fitted.notices, *point.notices), config.notices)
             if pose:
                 report_pose(reporter, point, fitted, memory_bytes)
 

@@ -44,7 +44,7 @@ def inspect(
 ) -> None:
     """Decode one pixel and show its trace, the fit and its footprint."""
     from lauedepth.core.decoding.registry import choose_decoder  # noqa: PLC0415
-    from lauedepth.tasks.reconstruct import cut_warnings, fit_to_point, inspect_pixel, open_for  # noqa: PLC0415
+    from lauedepth.tasks.reconstruct import fit_to_point, inspect_pixel, open_for  # noqa: PLC0415
 
     row, column = _row_and_column(pixel)
     if output is not None:
@@ -52,11 +52,10 @@ def inspect(
     reporter = reporter_for(as_json)
     config = options.load_and_report(reporter, experiment, method, energy)
     decoder = choose_decoder(backend, config.decode.method).decoder
-    config = fit_to_point(config, point)
-    for told in cut_warnings(config):
-        reporter.warn(told, str(point))
-    with open_for(config, point) as opened:
-        found = inspect_pixel(opened, config, decoder, row, column)
+    fitted = fit_to_point(config, point)
+    with open_for(fitted, point) as opened:
+        found = inspect_pixel(opened, fitted, decoder, row, column)
+        options.report_notices(reporter, (*fitted.notices, *opened.notices), config.notices)
     if output is not None:
         from lauedepth.figures.pixel import plot_pixel  # noqa: PLC0415
         from lauedepth.figures.style import save_figure  # noqa: PLC0415

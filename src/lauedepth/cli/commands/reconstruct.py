@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from lauedepth.cli.decoders import report_passed_over
 from lauedepth.cli.ranks import ranks_of_launcher, reporter_of
 from lauedepth.cli.reporting import Reporter, report_error, speaks_json
 from lauedepth.core.errors import ConfigurationError, OutputError
+from lauedepth.core.notices import Notice
 
 if TYPE_CHECKING:
     from lauedepth.config import ExperimentConfig
@@ -65,7 +66,7 @@ def reconstruct(
 
         task = prepare() if team is None else team.agree(prepare)
         reporter, failed = reporter_of(team, as_json), 0
-        options.report_notices(reporter, task.config)
+        options.report_notices(reporter, task.config.notices)
         name, one = _runner(team, backend, task.config, reporter)
         for point, result in zip(points, task.outputs, strict=True):
             values = {"point": point, "output": result, "backend": name}
@@ -91,7 +92,7 @@ def reconstruct(
                 if team is None or team.is_first:
                     report_error(error, speaks_json(as_json))
             else:
-                _report_result(reporter, summary)
+                _report_result(reporter, summary, task.config.notices)
         _report_all(reporter, len(points), failed)
 
 
@@ -161,9 +162,8 @@ def outputs_for(points: list[Path], output: Path) -> list[Path]:
     return results
 
 
-def _report_result(reporter: Reporter, summary: Summary) -> None:
-    for warning in summary.warnings:
-        reporter.warn(warning, str(summary.point))
+def _report_result(reporter: Reporter, summary: Summary, shown: Iterable[Notice] = ()) -> None:
+    options.report_notices(reporter, summary.notices, shown)
     counted = ", ".join(f"{number} {name}" for name, number in summary.statuses.items())
     seconds = ", ".join(f"{name} {value:.1f} s" for name, value in summary.seconds.items())
     text = f"  {summary.pixels} pixels: {counted or 'none'}; {summary.depths_found} depths"

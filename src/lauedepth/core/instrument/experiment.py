@@ -6,7 +6,7 @@ incident beam, y up towards the detector, z completing it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -131,6 +131,13 @@ class Pose:
     anglex_deg: float
     angley_deg: float
     anglez_deg: float
+
+    def moved(self, by_mm: Vector) -> Pose:
+        """Return the pose with the centre moved along the beam frame's axes."""
+        x, y, z = by_mm
+        return replace(
+            self, cenx_mm=self.cenx_mm + x, dist_mm=self.dist_mm + y, cenz_mm=self.cenz_mm + z
+        )
 
 
 @dataclass(frozen=True)

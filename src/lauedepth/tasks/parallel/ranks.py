@@ -114,11 +114,15 @@ def reconstruct_together(
     LaueDepthError
         The first failure of any rank, on all ranks.
     """
-    job = Job.of(
-        point_path, config, output, pixels=pixels, resume=resume, memory_bytes=memory_bytes
-    )
     ranks = Ranks(team, equipment, progress or no_progress)
-    return team.together(lambda: run_job(job, ranks))
+
+    def whole() -> Summary:
+        job = Job.of(
+            point_path, config, output, pixels=pixels, resume=resume, memory_bytes=memory_bytes
+        )
+        return run_job(job, ranks)
+
+    return team.together(whole)
 
 
 @dataclass(frozen=True)

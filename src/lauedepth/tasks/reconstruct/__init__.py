@@ -5,8 +5,9 @@ from __future__ import annotations
 from lauedepth.tasks.reconstruct.compiling import start_decoder
 from lauedepth.tasks.reconstruct.estimate import Estimate, estimate_point
 from lauedepth.tasks.reconstruct.inspect import inspect_pixel
-from lauedepth.tasks.reconstruct.opening import cut_warnings, fit_to_point, open_for
+from lauedepth.tasks.reconstruct.opening import open_for
 from lauedepth.tasks.reconstruct.point import reconstruct_point
+from lauedepth.tasks.reconstruct.range_cut import fit_to_point
 from lauedepth.tasks.reconstruct.selection import Pixels, read_mask, with_threshold
 from lauedepth.tasks.reconstruct.summary import Summary
 
@@ -14,7 +15,6 @@ __all__ = [
     "Estimate",
     "Pixels",
     "Summary",
-    "cut_warnings",
     "estimate_point",
     "fit_to_point",
     "inspect_pixel",

@@ -3,61 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-import numpy.typing as npt
 
+from lauedepth.calibration.verdict import Tally
 from lauedepth.config import ExperimentConfig
-from lauedepth.core.decoding.pixels import DecodedPixels, PixelStatus
+from lauedepth.core.decoding.pixels import DecodedPixels
+from lauedepth.core.notices import Notice
 from lauedepth.core.progress import StageProgress, no_progress
-from lauedepth.io import Point, ResultFile, write_result
+from lauedepth.io import Point, write_result
 from lauedepth.tasks.reconstruct.blocks import PixelBlock, join_decoded
+from lauedepth.tasks.reconstruct.bright_pixels import BrightPixels
 from lauedepth.tasks.reconstruct.checkpoint import RunIdentity
 from lauedepth.tasks.reconstruct.identity import POINT_ATTRIBUTE, RUN_ATTRIBUTE
-
-
-@dataclass
-class Tally:
-    """How many pixels have which status, and how many depths they have.
-
-    Attributes
-    ----------
-    by_status : Counter
-        Pixels by the code of their status.
-    depths : int
-    """
-
-    by_status: Counter[int] = field(default_factory=Counter)
-    depths: int = 0
-
-    @classmethod
-    def of_result(cls, result: ResultFile) -> Tally:
-        """Count what a result holds."""
-        pixels = result.pixels
-        place = pixels["row"].astype(np.int64) * result.shape[2] + pixels["column"]
-        tally = cls()
-        tally.add(place, pixels["status"], pixels["depth"])
-        return tally
-
-    def add(
-        self,
-        pixel: npt.NDArray[np.int64],
-        status: npt.NDArray[np.uint8],
-        depth: npt.NDArray[np.floating],
-    ) -> None:
-        """Count rows; those of one pixel follow each other."""
-        first = np.flatnonzero(np.diff(pixel, prepend=-1))
-        self.by_status.update(status[first].tolist())
-        self.depths += int(np.isfinite(depth).sum())
-
-    def named(self) -> Mapping[str, int]:
-        """Return pixels by the name of their status, in lower case."""
-        return {PixelStatus(code).name.lower(): n for code, n in sorted(self.by_status.items())}
 
 
 def publish_result(
@@ -70,8 +31,9 @@ def publish_result(
     backend: str,
     identity: RunIdentity,
     seconds: dict[str, float],
+    conclude: Callable[[Tally, BrightPixels], Iterable[Notice]],
     progress: StageProgress = no_progress,
-) -> Tally:
+) -> tuple[Tally, tuple[Notice, ...]]:
     """Write the result from decoded blocks, strip by strip.
 
     Parameters
@@ -89,14 +51,17 @@ def publish_result(
         Written into the result.
     seconds : dict
         By step, written into the result; the time taken here is added to "write".
+    conclude : callable
+        Called with what was counted, and the brightest pixels, when all is written; returns the
+        notices, which are written into the result.
     progress : callable, optional
         Called with the numbers of blocks written and in all.
 
     Returns
     -------
-    Tally
+    Tally, tuple of Notice
     """
-    begin, tally, done = perf_counter(), Tally(), 0
+    begin, tally, bright, done = perf_counter(), Tally.nothing(), BrightPixels(), 0
     with write_result(
         output,
         depths=config.depths.to_core(),
@@ -114,12 +79,14 @@ def publish_result(
             rows = np.concatenate([block.rows for block in strip])
             columns = np.concatenate([block.columns for block in strip])
             writer.add(*strip[0].strip, rows, columns, decoded)
-            tally.add(decoded.trace, decoded.status, decoded.depth_um)
+            tally += Tally.of(decoded)
+            bright.add(rows[decoded.trace], columns[decoded.trace], decoded)
             done += len(strip)
             progress(done, len(blocks))
         seconds["write"] += perf_counter() - begin
-        writer.finish(seconds)
-    return tally
+        notices = tuple(conclude(tally, bright))
+        writer.finish(seconds, notices)
+    return tally, notices
 
 
 def _strips(blocks: Sequence[PixelBlock]) -> Iterable[list[PixelBlock]]:

@@ -17,12 +17,14 @@ from typing import Any, Protocol, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from lauedepth.calibration.verdict import Tally
 from lauedepth.config import ExperimentConfig
 from lauedepth.core.decoding.decode import Solved
 from lauedepth.core.decoding.decoder import Decoder
 from lauedepth.core.decoding.pixels import DecodeOptions
 from lauedepth.core.errors import LaueDepthError, OutputError
 from lauedepth.core.instrument.experiment import Experiment
+from lauedepth.core.notices import Notice
 from lauedepth.core.progress import of_stage
 from lauedepth.io import Point, read_result
 from lauedepth.tasks.reconstruct.blocks import (
@@ -33,12 +35,15 @@ from lauedepth.tasks.reconstruct.blocks import (
     solve_block,
     traces_of,
 )
+from lauedepth.tasks.reconstruct.bright_pixels import BrightPixels
 from lauedepth.tasks.reconstruct.checkpoint import Checkpoint, RunIdentity, remove_blocks
+from lauedepth.tasks.reconstruct.conclusion import verdict_on
 from lauedepth.tasks.reconstruct.identity import is_finished, run_identity
-from lauedepth.tasks.reconstruct.opening import cut_warnings, fit_to_point, open_for
+from lauedepth.tasks.reconstruct.opening import open_for
 from lauedepth.tasks.reconstruct.publishing import publish_result
+from lauedepth.tasks.reconstruct.range_cut import fit_to_point
 from lauedepth.tasks.reconstruct.selection import Mask, Pixels, Selection, with_threshold
-from lauedepth.tasks.reconstruct.summary import Summary, summary_of_finished, warnings_of
+from lauedepth.tasks.reconstruct.summary import Summary, notices_of, summary_of_finished
 
 Band = npt.NDArray[Any]
 T = TypeVar("T")
@@ -55,7 +60,7 @@ class Job:
         With the threshold that holds.
     output : Path
     mask : (ny, nx) bool array or None
-        Of the whole detector, instead of the threshold.
+        Of the whole detector, instead of the threshold: what was given, or the experiment's.
     resume : bool
     memory_bytes : int
         Of each process.
@@ -80,8 +85,8 @@ class Job:
         memory_bytes: int,
     ) -> Self:
         """Return the job that was asked for; see `reconstruct_point`."""
-        mask = pixels if isinstance(pixels, np.ndarray) else None
         config = with_threshold(config, pixels)
+        mask = pixels if isinstance(pixels, np.ndarray) else config.selection.mask_pixels()
         return cls(Path(point), config, Path(output), mask, resume, memory_bytes)
 
     @cached_property
@@ -356,7 +361,14 @@ def publish_run(
     begin : float
         When the run began, by `perf_counter`.
     """
-    tally = publish_result(
+    job = run.job
+
+    def conclude(tally: Tally, bright: BrightPixels) -> tuple[Notice, ...]:
+        known = notices_of(job.config, run.point, division.lit)
+        verdict = verdict_on(run.point, job.config, tally, bright, job.memory_bytes)
+        return (*known, *verdict)
+
+    tally, notices = publish_result(
         run.job.output,
         run.point,
         run.job.config,
@@ -365,6 +377,7 @@ def publish_run(
         backend=workers.backends,
         identity=run.identity,
         seconds=seconds,
+        conclude=conclude,
         progress=of_stage(workers.report, "write"),
     )
     run.checkpoint.remove()
@@ -379,5 +392,5 @@ def publish_run(
         resumed_blocks=len(division.blocks) - len(division.left),
         blocks=len(division.blocks),
         seconds=seconds,
-        warnings=(*cut_warnings(run.job.config), *warnings_of(run.point, division.lit)),
+        notices=notices,
     )

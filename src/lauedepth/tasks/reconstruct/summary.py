@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lauedepth.core.notices import Level
+from lauedepth.calibration.verdict import ResultRows, Tally
+from lauedepth.config import ExperimentConfig
+from lauedepth.core.notices import Notice, note, warning
 from lauedepth.io import Point, read_result
-from lauedepth.tasks.reconstruct.publishing import Tally
 from lauedepth.tasks.reconstruct.selection import Mask
 
 
@@ -30,7 +31,8 @@ class Summary:
         Blocks that were there already, and in all.
     seconds : dict of str to float
         select, compile, read, decode, write and total; reading continues while decoding.
-    warnings : tuple of str
+    notices : tuple of Notice
+        What a user should know of the experiment and the point; the result holds it too.
     """
 
     point: Path
@@ -42,26 +44,33 @@ class Summary:
     resumed_blocks: int = 0
     blocks: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
 
 def summary_of_finished(point: Point, output: Path, backend: str) -> Summary:
     """Return what a run reports that finds its result there."""
-    tally = Tally.of_result(read_result(output))
+    result = read_result(output)
+    pixels = result.pixels
+    tally = Tally.of(ResultRows(pixels["status"], pixels["flags"], pixels["residual"]))
     return Summary(
         point=point.path,
         output=output,
         backend=backend,
-        pixels=tally.by_status.total(),
+        pixels=tally.pixels,
         statuses=tally.named(),
         depths_found=tally.depths,
-        warnings=("was finished already",),
+        notices=(*result.notices, note("finished-already", "was finished already", str(output))),
     )
 
 
-def warnings_of(point: Point, lit: Mask) -> tuple[str, ...]:
-    """Return what a user should know of a point's frames and pixels."""
-    found = [notice.message for notice in point.notices if notice.level is Level.WARNING]
-    if not lit.any():
-        found.append("no pixel is bright enough; lower --pixels or selection.min_mean_counts")
-    return tuple(found)
+def notices_of(config: ExperimentConfig, point: Point, lit: Mask) -> tuple[Notice, ...]:
+    """Return what a user should know of an experiment, a point's frames and its pixels."""
+    # Which frames are lost is noticed when it is asked for, if it was not yet.
+    _ = point.usable
+    dark = warning(
+        "no-pixels",
+        "no pixel is bright enough",
+        str(point.path),
+        "lower --pixels or selection.min_mean_counts",
+    )
+    return (*config.notices, *point.notices, *(() if lit.any() else (dark,)))

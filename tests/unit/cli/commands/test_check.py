@@ -5,6 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from lauedepth.config import load_experiment
+from lauedepth.core.instrument.experiment import Region
+from lauedepth.io import write_point
+
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import Command
 
@@ -23,6 +29,20 @@ def test_points_need_an_experiment(command: Command, tmp_path: Path) -> None:
     answer = command("check", tmp_path / "p.h5")
     assert answer.code == 2
     assert "--experiment: no experiment given; give its YAML file" in answer.err
+
+
+def test_what_was_noticed_of_a_point_is_shown(command: Command, tmp_path: Path) -> None:
+    path, region = tmp_path / "p.h5", Region((4, 48), (1000, 900))
+    frame = np.full(region.shape, 30, np.uint16)
+    detector = load_experiment(EXPERIMENT).to_core().detector
+    frames = [None if number == 77 else frame for number in range(261)]
+    write_point(path, frames, 261, region=region, detector=detector, sample_xyz=(0.0, 0.0, 0.0))
+    answer = command("check", "-e", EXPERIMENT, path, "--backend", "cpu")
+    assert answer.code == 0, answer.err
+    (told,) = (event for event in answer.events if event["event"] == "warning")
+    assert (told["code"], told["where"]) == ("frames-lost", str(path))
+    assert told["what"] == "1 of 261 frames are lost: 77 not stored"
+    assert told["remedy"]
 
 
 def test_the_place_of_a_point_belongs_to_one_result(command: Command, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import typer
 from lauedepth.cli.commands.reconstruct import _report_all, _report_result, outputs_for
 from lauedepth.cli.ranks import SilentReporter
 from lauedepth.core.errors import ConfigurationError, OutputError
+from lauedepth.core.notices import Notice, note, warning
 from lauedepth.tasks.reconstruct import Summary
 
 if TYPE_CHECKING:
@@ -22,13 +23,13 @@ class Notes(SilentReporter):
 
     def __init__(self) -> None:
         self.shown: list[tuple[str, dict[str, Any], str]] = []
-        self.warnings: list[tuple[str, str]] = []
+        self.notices: list[Notice] = []
 
     def show(self, event: str, values: Mapping[str, Any], text: object) -> None:
         self.shown.append((event, dict(values), str(text)))
 
-    def warn(self, message: str, where: str = "") -> None:
-        self.warnings.append((where, message))
+    def notice(self, notice: Notice) -> None:
+        self.notices.append(notice)
 
 
 def test_one_point_has_the_output_s_own_name_and_several_a_folder(tmp_path: Path) -> None:
@@ -55,6 +56,7 @@ def test_a_folder_that_cannot_be_made_is_an_error_in_one_line(tmp_path: Path) ->
 
 def test_a_result_says_what_became_of_its_pixels_and_blocks() -> None:
     notes = Notes()
+    ignored, lost = note("keys-ignored", "one key"), warning("frames-lost", "3 lost", "p.h5")
     summary = Summary(
         point=Path("p.h5"),
         output=Path("r.h5"),
@@ -65,15 +67,16 @@ def test_a_result_says_what_became_of_its_pixels_and_blocks() -> None:
         resumed_blocks=3,
         blocks=4,
         seconds={"decode": 1.25},
-        warnings=("3 of 261 frames are lost",),
+        notices=(ignored, lost),
     )
-    _report_result(notes, summary)
+    _report_result(notes, summary, [ignored])
     ((event, values, text),) = notes.shown
     assert event == "result"
     assert values["statuses"] == {"decoded": 10, "dark": 2}
     assert "12 pixels: 10 decoded, 2 dark; 11 depths" in text
     assert "3 of 4 blocks" in text
-    assert notes.warnings == [("p.h5", "3 of 261 frames are lost")]
+    assert values["notices"] == (ignored, lost)
+    assert notes.notices == [lost]
 
 
 def test_failed_points_end_the_command_with_1() -> None:

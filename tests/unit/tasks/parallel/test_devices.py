@@ -66,17 +66,17 @@ def test_gpus_are_shared_evenly(ranks: int, gpus: int, most: int | None, reverse
 
 
 def test_the_environment_says_how_to_share() -> None:
-    told = {"LAUEDEPTH_RANKS_PER_GPU": "8", "LAUEDEPTH_GPU_ORDER": "reversed"}
-    assert GpuSharing.of(told) == GpuSharing(8, reverse=True)
+    environment = {"LAUEDEPTH_RANKS_PER_GPU": "8", "LAUEDEPTH_GPU_ORDER": "reversed"}
+    assert GpuSharing.of(environment) == GpuSharing(8, reverse=True)
     assert GpuSharing.of({}) == GpuSharing()
 
 
 @pytest.mark.parametrize(
-    "told", [{"LAUEDEPTH_RANKS_PER_GPU": "0"}, {"LAUEDEPTH_GPU_ORDER": "backwards"}]
+    "environment", [{"LAUEDEPTH_RANKS_PER_GPU": "0"}, {"LAUEDEPTH_GPU_ORDER": "backwards"}]
 )
-def test_nonsense_is_refused(told: dict[str, str]) -> None:
-    with pytest.raises(ConfigurationError, match=next(iter(told))):
-        GpuSharing.of(told)
+def test_nonsense_is_refused(environment: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(environment))):
+        GpuSharing.of(environment)
 
 
 def test_gpus_are_found_without_cuda(tmp_path: Path) -> None:

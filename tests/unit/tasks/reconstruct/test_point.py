@@ -13,6 +13,7 @@ import pytest
 from lauedepth.core.decoding.cpu.decoder import CpuDecoder
 from lauedepth.core.decoding.decoder import Decoder
 from lauedepth.core.errors import OutputError
+from lauedepth.core.notices import Level
 from lauedepth.io import read_result, validate_file
 from lauedepth.tasks.reconstruct import (
     Summary,
@@ -158,7 +159,9 @@ def test_a_finished_result_is_kept_on_resume_but_not_without(
     again = reconstruct_point(small_point.path, small_point.config, output, resume=True)
     assert output.stat().st_mtime_ns == stamp
     assert (again.statuses, again.depths_found) == (first.statuses, first.depths_found)
-    assert again.warnings == ("was finished already",)
+    *earlier, finished = again.notices
+    assert tuple(earlier) == first.notices
+    assert finished.what == "was finished already"
     reconstruct_point(small_point.path, small_point.config, output, resume=True, pixels=30.0)
     assert output.stat().st_mtime_ns != stamp
 
@@ -207,7 +210,8 @@ def test_no_bright_pixel_gives_an_empty_result_and_a_warning(
 ) -> None:
     summary = reconstruct_point(small_point.path, small_point.config, tmp_path / "r.h5", pixels=1e6)
     assert summary.pixels == 0
-    assert "no pixel is bright enough" in summary.warnings[0]
+    assert [one.code for one in summary.notices] == ["no-pixels"]
+    assert read_result(summary.output).notices == summary.notices
     assert validate_file(summary.output) == []
 
 
@@ -216,8 +220,12 @@ def test_lost_frames_are_told_and_left_out(
 ) -> None:
     lost = point_with_lost_frames
     summary = reconstruct_point(lost.path, lost.config, tmp_path / "r.h5")
-    assert summary.warnings == ("3 of 261 frames are lost",)
-    pixels = read_result(summary.output).pixels
+    (lost_frames,) = (one for one in summary.notices if one.level is Level.WARNING)
+    assert lost_frames.code == "frames-lost"
+    assert lost_frames.what == "3 of 261 frames are lost: 0, 77, 260 not stored"
+    result = read_result(summary.output)
+    assert result.notices == summary.notices
+    pixels = result.pixels
     order = np.lexsort((pixels["column"], pixels["row"]))
     error = np.abs(pixels["depth"][order] - lost.truth["depth_um"])
     assert np.median(error) < 0.05
@@ -239,5 +247,5 @@ def test_a_run_killed_after_publishing_leaves_nothing_when_resumed(
     for name in ("block_000003.npz", "rank_5", "lock", "plan.json"):
         (blocks / name).touch()
     summary = reconstruct_point(small_point.path, small_point.config, output, resume=True)
-    assert summary.warnings == ("was finished already",)
+    assert summary.notices[-1].code == "finished-already"
     assert [path.name for path in tmp_path.iterdir()] == ["r.h5"]

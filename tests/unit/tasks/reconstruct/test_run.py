@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from lauedepth.config.pixel_mask import PixelMask
 from lauedepth.core.decoding.cpu.decoder import CpuDecoder
 from lauedepth.core.errors import OutputError
 from lauedepth.core.progress import no_progress
@@ -73,6 +74,18 @@ def test_a_job_has_either_a_threshold_or_a_mask(small_point: SmallPoint, tmp_pat
     job = Job.of("p.h5", config, "r.h5", pixels=31.0, resume=False, memory_bytes=MEMORY_BYTES)
     assert job.mask is None
     assert job.config.selection.min_mean_counts == 31.0
+
+
+def test_the_experiment_s_own_mask_holds_unless_pixels_are_given(
+    small_point: SmallPoint,
+) -> None:
+    own = np.zeros((2048, 2048), np.bool_)
+    own[900, 1000:1010] = True
+    selection = small_point.config.selection.model_copy(update={"mask": PixelMask.of(own)})
+    config = small_point.config.model_copy(update={"selection": selection})
+    for pixels, expected in ((None, own), (31.0, None), (~own, ~own)):
+        job = Job.of("p.h5", config, "r.h5", pixels=pixels, resume=False, memory_bytes=MEMORY_BYTES)
+        np.testing.assert_array_equal(job.mask, expected)
 
 
 def test_a_division_counts_what_is_left() -> None:

@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from lauedepth.core.notices import note, warning
-from lauedepth.io import Point
-from lauedepth.tasks.reconstruct.summary import warnings_of
+from lauedepth.tasks.reconstruct.summary import notices_of
+
+if TYPE_CHECKING:
+    from lauedepth.io import Point
+
+    from .conftest import SmallPoint
+
+CUT = note("range-cut", "is cut")
+LOST = warning("frames-lost", "1 of 3 frames are lost")
 
 
-def test_lost_frames_and_pixels_that_are_all_dark_are_warned_of() -> None:
-    lost = warning("frames-lost", "1 of 3 frames are lost: 1 empty", "p.h5")
-    told = note("pixels-hot", "2 pixels stand alone", "p.h5")
-    point = cast("Point", SimpleNamespace(notices=(told, lost)))
-    whole = cast("Point", SimpleNamespace(notices=()))
+class Noticing(SimpleNamespace):
+    """Stands in for a point, which notices that frames are lost when it is asked."""
+
+    path = "p.h5"
+    notices: tuple[object, ...] = ()
+
+    @property
+    def usable(self) -> None:
+        self.notices = (LOST,)
+
+
+def test_lost_frames_and_pixels_that_are_all_dark_are_reported(small_point: SmallPoint) -> None:
+    config = small_point.config.with_notices([CUT])
     lit, dark = np.ones((2, 2), np.bool_), np.zeros((2, 2), np.bool_)
-    assert warnings_of(whole, lit) == ()
-    assert warnings_of(point, lit) == ("1 of 3 frames are lost: 1 empty",)
-    first, no_pixel = warnings_of(point, dark)
-    assert first.startswith("1 of 3")
-    assert no_pixel.startswith("no pixel is bright enough; lower --pixels")
+    assert notices_of(config, cast("Point", Noticing()), lit) == (CUT, LOST)
+    *_, no_pixel = notices_of(config, cast("Point", Noticing()), dark)
+    assert str(no_pixel).startswith("p.h5: no pixel is bright enough; lower --pixels")

@@ -28,7 +28,7 @@ from lauedepth.core.decoding.cuda._box_fit import fit_boxes
 from lauedepth.core.decoding.cuda._device import device
 from lauedepth.core.decoding.cuda._model import evaluate
 from lauedepth.core.decoding.cuda._pixel import copy_row, load_fit, store_fit
-from lauedepth.core.decoding.cuda._search import fill_gaps, run_search
+from lauedepth.core.decoding.cuda._search import copy_measured, run_search
 from lauedepth.core.decoding.cuda._types import (
     BEST,
     SINGLE,
@@ -38,6 +38,8 @@ from lauedepth.core.decoding.cuda._types import (
     View,
     Workspace,
 )
+
+CANDIDATES = limits.CANDIDATES  # the compiler wants a name for the size of an array
 
 significant = device(decisions.significant)
 scale_of = device(decisions.scale_of)
@@ -62,9 +64,9 @@ def fit_places(
     block: Block,
 ) -> bool:
     """Fit the places found and store the best; True if another fits about as well."""
-    chi_squares = cuda.local.array(limits.CANDIDATES, np.float64)
-    centres = cuda.local.array(limits.CANDIDATES, np.float64)
-    widths = cuda.local.array(limits.CANDIDATES, np.float64)
+    chi_squares = cuda.local.array(CANDIDATES, np.float64)
+    centres = cuda.local.array(CANDIDATES, np.float64)
+    widths = cuda.local.array(CANDIDATES, np.float64)
     chosen, scale = -1, 1.0
     for place in range(hits):
         chi_squares[place] = math.inf
@@ -114,8 +116,8 @@ def _search_rest(
     evaluate(view, absorption, single.theta, 1, False, expected, expected, block)
     for k in range(block.thread, view.counts.size, block.threads):
         rest[k] = view.counts[k] - expected[k]
-    fill_gaps(rest, view.counts, space.filled, block)
-    return run_search(size, space, number, block)
+    copy_measured(rest, view.counts, space.filled, block)
+    return run_search(size, view.counts, space, number, block)
 
 
 @device

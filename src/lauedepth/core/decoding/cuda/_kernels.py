@@ -53,7 +53,7 @@ from lauedepth.core.decoding.cuda._pixel import (
     open_view,
     store_fit,
 )
-from lauedepth.core.decoding.cuda._search import fill_gaps, prepare_search, run_search, set_line
+from lauedepth.core.decoding.cuda._search import copy_measured, prepare_search, run_search, set_line
 from lauedepth.core.decoding.cuda._shadow import build_integral
 from lauedepth.core.decoding.cuda._solve import solve
 from lauedepth.core.decoding.cuda._types import (
@@ -166,8 +166,8 @@ def search(batch: Batch, problem: Problem, scratch: Scratch) -> None:
         else:
             cast_shadow(view, problem, block)
             size = prepare_search(view, problem.depths, space, block)
-            fill_gaps(view.counts, view.counts, space.filled, block)
-            hits = run_search(size, space, limits.CANDIDATES, block)
+            copy_measured(view.counts, view.counts, space.filled, block)
+            hits = run_search(size, view.counts, space, limits.CANDIDATES, block)
             score = space.found[0, SCORE]
             if hits == 0 or not significant(score, spread, level, measured - 2):
                 status = DARK

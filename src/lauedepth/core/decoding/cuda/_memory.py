@@ -117,6 +117,8 @@ class Shape:
             "candidates": ((2, self.candidates), np.float64),
             "found": ((limits.CANDIDATES + 1, 3), np.float64),
             "trace": ((self.frames,), np.float32),
+            "starts": ((self.frames + 1,), np.int32),
+            "weights": ((self.frames,), np.float32),
         }
 
     def solve_arrays(self, columns: int) -> Arrays:

@@ -94,7 +94,8 @@ def open_space(scratch: Scratch, place: int) -> Space:
     return Space(
         scratch.template[place], sums[0], sums[1], sums[2], scratch.inverse[place], sums[3],
         candidates[0], candidates[1], scratch.found[place], scratch.expected[place, 2],
-        trace, scratch.found[place, limits.CANDIDATES],
+        trace, scratch.found[place, limits.CANDIDATES], scratch.starts[place],
+        scratch.weights[place],
     )  # fmt: skip
 
 

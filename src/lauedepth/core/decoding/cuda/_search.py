@@ -17,7 +17,7 @@ from lauedepth.core.decoding.compiled.types import (
     Array,
     Size,
 )
-from lauedepth.core.decoding.cuda._block import argmax, inclusive_scan, total_of
+from lauedepth.core.decoding.cuda._block import argmax, broadcast, inclusive_scan, total_of
 from lauedepth.core.decoding.cuda._device import device
 from lauedepth.core.decoding.cuda._shadow import light_at, piece_of
 from lauedepth.core.decoding.cuda._types import Block, Space, View
@@ -47,9 +47,36 @@ def prepare_search(view: View, depths: Array, space: Space, block: Block) -> Siz
     length = size[1] + 2 * OUTSIDE + size[2] - 1
     start = begin - OUTSIDE * step - 0.5 * step / size[0]
     _fill_template(view, start, step, length, space, block)
+    runs = _weigh_steps(view, size, space, block)
     for which in range(len(WIDTHS)):
-        _fill_inverse(which, length, size, space, block)
+        _fill_inverse(which, length, size, runs, space, block)
     return size
+
+
+@device
+def _weigh_steps(view: View, size: Size, space: Space, block: Block) -> int:
+    """Fill in runs of steps of which equal parts were measured; return how many there are."""
+    group, _, summed = size
+    cuda.syncthreads()
+    runs = 0
+    if block.thread == 0:
+        whole = view.measured == view.counts.size
+        for step in range(1 if whole else summed):
+            part = measured_of(view.counts, step, group) / group
+            if step == 0 or part != space.weights[runs - 1]:
+                space.starts[runs], space.weights[runs] = step, part
+                runs += 1
+        space.starts[runs] = summed
+    return int(broadcast(block, float(runs)))
+
+
+@device
+def measured_of(counts: Array, step: int, group: int) -> float:
+    """Return how many frames of a step were measured."""
+    measured = 0.0
+    for k in range(step * group, (step + 1) * group):
+        measured += 1.0 if counts[k] >= 0.0 else 0.0
+    return measured
 
 
 @device
@@ -73,9 +100,11 @@ def _fill_template(
 
 
 @device
-def _fill_inverse(which: int, length: int, size: Size, space: Space, block: Block) -> None:
+def _fill_inverse(
+    which: int, length: int, size: Size, runs: int, space: Space, block: Block
+) -> None:
     """Fill in 1/variance of the template under each candidate for one extent."""
-    _, count, summed = size
+    count = size[1]
     width = WIDTHS[which]
     part = 1.0 / width
     points = length - width + 1
@@ -89,35 +118,29 @@ def _fill_inverse(which: int, length: int, size: Size, space: Space, block: Bloc
     inclusive_scan(block, space.squares, points + 1)
     skip = OUTSIDE - width // 2
     for number in range(block.thread, count, block.threads):
-        low, high = skip + number, skip + number + summed
-        mean = space.total[high] - space.total[low]
-        spread = (space.squares[high] - space.squares[low]) - mean * mean / summed
-        space.inverse[which, number] = 1.0 / spread if spread > LEAST_CONTRAST * summed else 0.0
+        mean = squares = weight = 0.0
+        for run in range(runs):
+            first, last, measured = space.starts[run], space.starts[run + 1], space.weights[run]
+            low, high = skip + number + first, skip + number + last
+            mean += measured * (space.total[high] - space.total[low])
+            squares += measured * (space.squares[high] - space.squares[low])
+            weight += measured * (last - first)
+        spread = squares - mean * mean / weight
+        space.inverse[which, number] = 1.0 / spread if spread > LEAST_CONTRAST * weight else 0.0
     cuda.syncthreads()
 
 
 @device
-def fill_gaps(values: Array, counts: Array, filled: Array, block: Block) -> None:
-    """Copy values where counts were measured, and fill in others from their neighbours."""
-    size = counts.size
+def copy_measured(values: Array, counts: Array, filled: Array, block: Block) -> None:
+    """Copy values where counts were measured; others become zero, and carry no weight."""
     cuda.syncthreads()
-    for k in range(block.thread, size, block.threads):
-        if counts[k] >= 0.0:
-            filled[k] = values[k]
-            continue
-        low, high = k - 1, k + 1
-        while low >= 0 and counts[low] < 0.0:
-            low -= 1
-        while high < size and counts[high] < 0.0:
-            high += 1
-        before = values[low] if low >= 0 else values[high]
-        after = values[high] if high < size else before
-        filled[k] = before + (k - low) / (high - low) * (after - before)
+    for k in range(block.thread, counts.size, block.threads):
+        filled[k] = values[k] if counts[k] >= 0.0 else 0.0
     cuda.syncthreads()
 
 
 @device
-def run_search(size: Size, space: Space, number: int, block: Block) -> int:
+def run_search(size: Size, counts: Array, space: Space, number: int, block: Block) -> int:
     """Search for the trace in `space.filled`.
 
     Places are filled in as (candidate, extent in steps, score) into `space.found`, best first.
@@ -128,7 +151,7 @@ def run_search(size: Size, space: Space, number: int, block: Block) -> int:
         How many places were found.
     """
     group, count, _ = size
-    _fill_products(size, space, block)
+    _fill_products(size, counts, space, block)
     for candidate in range(block.thread, count, block.threads):
         _score(space, candidate)
     hits = 0
@@ -155,18 +178,19 @@ def run_search(size: Size, space: Space, number: int, block: Block) -> int:
 
 
 @device
-def _fill_products(size: Size, space: Space, block: Block) -> None:
+def _fill_products(size: Size, counts: Array, space: Space, block: Block) -> None:
     """Fill in the running sums of the centred trace's products with the template."""
     group, count, summed = size
-    part = 0.0
+    part = steps = 0.0
     for k in range(block.thread, summed * group, block.threads):
         part += space.filled[k]
-    mean = total_of(block, part) / summed
+        steps += 1.0 if counts[k] >= 0.0 else 0.0
+    mean = total_of(block, part) / (total_of(block, steps) / group)
     for k in range(block.thread, summed, block.threads):
         total = 0.0
         for inner in range(group):
             total += space.filled[k * group + inner]
-        space.trace[k] = total - mean
+        space.trace[k] = total - mean * (measured_of(counts, k, group) / group)
     cuda.syncthreads()
     points = count + 2 * OUTSIDE
     for j in range(block.thread, points, block.threads):

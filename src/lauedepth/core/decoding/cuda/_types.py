@@ -93,7 +93,11 @@ class Workspace(NamedTuple):
 
 
 class Space(NamedTuple):
-    """Scratch of the search; `line` is (first candidate's position, step)."""
+    """Scratch of the search; `line` is (first candidate's position, step).
+
+    Runs of search steps of which equal parts were measured begin at `starts`; `weights` holds
+    the part of each run.
+    """
 
     template: Array
     running: Array
@@ -107,6 +111,8 @@ class Space(NamedTuple):
     filled: Array
     trace: Array
     line: Array
+    starts: Array
+    weights: Array
 
 
 class Batch(NamedTuple):
@@ -160,6 +166,8 @@ class Scratch(NamedTuple):
     candidates: Array
     found: Array
     trace: Array
+    starts: Array
+    weights: Array
 
 
 class SolveScratch(NamedTuple):

@@ -1,0 +1,73 @@
+"""What is said of a point when all its pixels are decoded: notices, the verdict, the cause."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from lauedepth.calibration import MINIMUM_CONTRAST, MINIMUM_PIXELS, Scan, coded_contrast
+from lauedepth.calibration.diagnosis import find_cause
+from lauedepth.calibration.verdict import Tally, judge
+from lauedepth.config import ExperimentConfig
+from lauedepth.core.decoding.pixels import DecodeOptions
+from lauedepth.core.decoding.registry import choose_decoder
+from lauedepth.core.notices import Notice
+from lauedepth.io import Point
+from lauedepth.tasks.reconstruct.bright_pixels import BrightPixels
+from lauedepth.tasks.reconstruct.sampling import sample_traces
+
+SAMPLE_PIXELS: Final = 96
+"""Bright pixels that are read again to find a cause."""
+SCAN_PIXELS: Final = 48
+"""Those of them that vary most as behind a code, from which it is found."""
+
+
+def verdict_on(
+    point: Point,
+    config: ExperimentConfig,
+    tally: Tally,
+    bright: BrightPixels,
+    memory_bytes: int,
+) -> tuple[Notice, ...]:
+    """Return what speaks against the depths of a point, and the likely cause.
+
+    Nothing is read where nothing speaks against them. The published method is not judged: its
+    model leaves residuals and finds depths in noise by itself.
+
+    Parameters
+    ----------
+    point : Point
+        Open.
+    config : ExperimentConfig
+    tally : Tally
+        Of all its pixels.
+    bright : BrightPixels
+    memory_bytes : int
+        For the rows that are read again.
+    """
+    verdict = judge(tally)
+    if not verdict.warnings or config.decode.method != "footprint":
+        return ()
+    return (*verdict.warnings, *_cause(point, config, bright, memory_bytes))
+
+
+def _cause(
+    point: Point, config: ExperimentConfig, bright: BrightPixels, memory_bytes: int
+) -> tuple[Notice, ...]:
+    """Look for what makes bright pixels not decode."""
+    rows, columns = bright.choose(SAMPLE_PIXELS, point.region.shape)
+    if not rows.size:
+        return ()
+    chosen = np.zeros(point.region.shape, np.bool_)
+    chosen[rows, columns] = True
+    traces = sample_traces(point, chosen, memory_bytes)
+    contrast = coded_contrast(traces.counts, point.usable)
+    best = np.argsort(-contrast, kind="stable")[:SCAN_PIXELS]
+    traces = traces.pick(best[contrast[best] > MINIMUM_CONTRAST])
+    if len(traces) < MINIMUM_PIXELS:
+        return ()
+    row, column = point.region.unbinned(traces.row, traces.column)
+    scan = Scan(row, column, traces.counts, point.usable, name=point.path.name)
+    decoder = choose_decoder("cpu").decoder
+    return find_cause(config.to_core(), scan, decoder, DecodeOptions())
