@@ -428,3 +428,42 @@ def test_validator_finds_each_fault(tmp_path: Path, change: object, said: str) -
     with h5py.File(path, "a") as file:
         change(file)  # type: ignore[operator]
     assert any(said in reason for reason in validate_file(path)), validate_file(path)
+
+
+def test_what_is_copied_cannot_make_a_result_invalid(tmp_path: Path) -> None:
+    odd = {
+        "entry1/sample/sampleX": np.linspace(0, 1, 261),
+        "entry1/sample/sampleY": np.array(b"10.0"),
+        "entry1/sample/sampleZ": np.array([], np.float32),
+        "entry1/detector/ID": np.array(7, np.int64),
+        "entry1/depth": np.array(np.nan),
+        "entry1/data": np.array(1),
+        "entry1/pixels/row": np.array(1),
+        "entry1@default": np.array(b"other"),
+        "entry1/title@units": np.array(b""),
+        "entry1/title": np.array(b"\xff\xfe"),
+    }
+    path = tmp_path / "r.h5"
+    with write_result(
+        path, depths=DEPTHS, shape=SHAPE, configuration="{}", backend="cpu", metadata=odd
+    ) as writer:
+        writer.finish()
+    assert validate_file(path) == []
+    found = read_result(path).metadata
+    np.testing.assert_array_equal(found["entry1/sample/sampleX"], odd["entry1/sample/sampleX"])
+    written = export_depths(path, tmp_path / "out")
+    assert validate_file(written[0]) == []
+
+
+def test_an_export_replaces_no_measured_frame(tmp_path: Path) -> None:
+    write_some(tmp_path / "r.h5", [(0, 150)])
+    with h5py.File(tmp_path / "p_3.h5", "w") as file:
+        file["entry1/data/data"] = np.ones((4, 5), np.uint16)
+        file["entry1/depth"] = np.nan
+    content = (tmp_path / "p_3.h5").read_bytes()
+    with pytest.raises(OutputError, match=r"p_3\.h5: is there already"):
+        export_depths(tmp_path / "r.h5", tmp_path, name="p")
+    assert (tmp_path / "p_3.h5").read_bytes() == content
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["p_3.h5", "r.h5"]
+    first = export_depths(tmp_path / "r.h5", tmp_path / "out", name="p")
+    assert export_depths(tmp_path / "r.h5", tmp_path / "out", name="p") == first

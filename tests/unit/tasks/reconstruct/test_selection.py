@@ -59,6 +59,21 @@ def test_what_is_no_measurement_does_not_choose_a_pixel(
         assert np.argwhere(select_pixels(point, config)).tolist() == [[6, 7]]
 
 
+def test_a_frame_without_measurements_chooses_nothing(
+    small_point: SmallPoint, tmp_path: Path
+) -> None:
+    path = tmp_path / "full.h5"
+    with h5py.File(small_point.path) as source, h5py.File(path, "w") as file:
+        counts = source["entry1/data/data"][:]
+        counts[6] = 65535
+        file["entry1/data/data"] = counts
+        source.copy("entry1/detector", file["entry1"])
+    with opened(small_point, path) as point, opened(small_point) as plain:
+        chosen = select_pixels(point, small_point.config)
+        np.testing.assert_array_equal(chosen, select_pixels(plain, small_point.config))
+        assert np.flatnonzero(~point.usable).tolist() == [6]
+
+
 @given(
     st.integers(0, 2**32 - 1),
     st.tuples(st.integers(0, 5), st.integers(0, 5)),
