@@ -16,6 +16,7 @@ from lauedepth.core.decoding.pixels import DecodedPixels, PixelStatus
 from lauedepth.core.instrument.experiment import Experiment, Region
 from lauedepth.core.notices import warning
 from lauedepth.io import open_point, write_point, write_result
+from lauedepth.io.region import region_metadata
 from lauedepth.simulation import LightSources, SimulatedPoint
 
 MEMORY = 2**30
@@ -64,6 +65,7 @@ def result_file(twin: Experiment, tmp_path: Path) -> Path:
     """A result of two dark pixels, made with a pose that was turned since."""
     path = tmp_path / "result.h5"
     nothing = np.full(2, np.nan)
+    region = region_metadata(Region((64, 64), (0, 0), (32, 32)), twin.detector)
     names = "depth_um depth_error_um width_um intensity background mask_position_um energy_kev"
     dark = DecodedPixels(
         trace=np.arange(2),
@@ -80,7 +82,7 @@ def result_file(twin: Experiment, tmp_path: Path) -> Path:
         shape=(64, 64),
         configuration=turned(twin, -0.4).model_dump_json(),
         backend="cpu",
-        metadata={},
+        metadata={path: np.array(value) for path, value in region.items()},
         notices=[warning("frames-lost", "3 are lost", "p.h5", "look")],
     ) as writer:
         writer.add(0, 64, np.arange(2), np.arange(2), dark)

@@ -13,8 +13,9 @@ from lauedepth.calibration import DecodedTable, check_residuals
 from lauedepth.config import ExperimentConfig
 from lauedepth.core.decoding.pixels import DecodedPixels, PixelFlag, PixelStatus
 from lauedepth.core.errors import InputError
-from lauedepth.core.instrument.experiment import Experiment
+from lauedepth.core.instrument.experiment import Experiment, Region
 from lauedepth.io import ResultFile, read_result, write_result
+from lauedepth.io.region import region_metadata
 from lauedepth.tasks.check_result import check_result, config_of, is_result, point_of
 from lauedepth.tasks.reconstruct.identity import POINT_ATTRIBUTE
 
@@ -55,7 +56,9 @@ def result(
     rows, columns = np.random.default_rng(0).integers(0, 128, (2, PIXELS))
     order = np.argsort(rows)
     text = configuration or ExperimentConfig.from_core(twin).model_dump_json()
-    metadata = {POINT_ATTRIBUTE: np.array(point.encode())} if point else {}
+    region = region_metadata(Region(SHAPE, (0, 0), (16, 16)), twin.detector)
+    metadata = {path: np.array(value) for path, value in region.items()}
+    metadata |= {POINT_ATTRIBUTE: np.array(point.encode())} if point else {}
     with write_result(
         path, depths=twin.depths, shape=SHAPE, configuration=text, backend="cpu", metadata=metadata
     ) as writer:

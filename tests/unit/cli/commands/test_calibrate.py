@@ -156,7 +156,7 @@ def test_what_cannot_work_is_refused_before_anything_is_read(
         calibrate(history=True)
     with pytest.raises(ConfigurationError, match="needs at least one POINT and --output"):
         calibrate([point], experiment=[start], as_json=True)
-    with pytest.raises(ConfigurationError, match="is not supported; use .png"):
+    with pytest.raises(ConfigurationError, match=r"is not supported; use \.png"):
         calibrate([point], experiment=[start], output=tmp_path / "n.yml", figure=Path("a.gif"))
     with pytest.raises(ConfigurationError, match="did you mean pose"):
         calibrate([point], experiment=[start], output=tmp_path / "n.yml", fit="poze")
