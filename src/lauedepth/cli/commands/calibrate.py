@@ -101,7 +101,7 @@ def calibrate(
         compare_calibrations(reporter, points or [], figure)
         return
     if not experiment:
-        raise ConfigurationError("is missing", "--experiment", "give the experiment's file")
+        raise ConfigurationError("no experiment given", "--experiment", "give its YAML file")
     if dry_run:
         forecast_scans(reporter, experiment[0], shift_mm or [0.0], names, sample_depth)
         return
