@@ -143,8 +143,8 @@ def judged(
     """Compare a calibration with the truth."""
     right = slid(truth.pose, start.pose, found.experiment.pose)
     rms = depth_rms(truth, found.experiment, rng)
-    pulls = (found.fit.values - right) / found.fit.errors
-    return Outcome(rms < 1.0, rms, np.where(found.fit.determined, pulls, np.nan), seconds)
+    pulls = (found.fit.values[:6] - right) / found.fit.errors[:6]
+    return Outcome(rms < 1.0, rms, np.where(found.fit.determined[:6], pulls, np.nan), seconds)
 
 
 def within_error(pulls: list[Floats]) -> str:

@@ -185,8 +185,8 @@ def test_the_traces_of_a_result_s_point_decide(results: Path, command: Command) 
 
 def test_wrong_usage_of_check_is_told_in_a_line(results: Path, command: Command) -> None:
     for words, told in (
-        ([], "--experiment: is missing"),
-        ([results / "scan0.h5"], "--experiment: is missing"),
+        ([], "--experiment: no experiment given"),
+        ([results / "scan0.h5"], "--experiment: no experiment given"),
         ([results / "right.h5", results / "drifted.h5", "--point", "x"], "2 results given"),
         ([results / "right.h5", "--point", results / "away.h5"], "away.h5"),
     ):

@@ -33,7 +33,7 @@ def _traces_against_pose(
 ) -> PoseCheck:
     """Compare how fast bright traces advance along the code with what the pose predicts."""
     from lauedepth.calibration import check_pose  # noqa: PLC0415
-    from lauedepth.tasks.calibrate import read_scan  # noqa: PLC0415
+    from lauedepth.tasks.calibration_scans import read_scan  # noqa: PLC0415
 
     with reporter.progress(point.path.name) as progress:
         scan = read_scan(point, config, memory_bytes=memory_bytes, progress=progress)

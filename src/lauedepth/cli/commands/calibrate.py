@@ -90,11 +90,8 @@ def calibrate(
 
     Pixels are chosen automatically: bright, unsaturated and spread over the detector.
     """
-    from lauedepth.tasks.calibrate import (  # noqa: PLC0415
-        CalibrationRequest,
-        calibrate_points,
-        scan_requests,
-    )
+    from lauedepth.tasks.calibrate import CalibrationRequest, calibrate_points  # noqa: PLC0415
+    from lauedepth.tasks.calibration_scans import scan_requests  # noqa: PLC0415
 
     reporter = reporter_for(as_json)
     names = tuple(name.strip() for name in fit.split(",") if name.strip())
@@ -104,7 +101,7 @@ def calibrate(
         compare_calibrations(reporter, points or [], figure)
         return
     if not experiment:
-        raise ConfigurationError("is missing", "--experiment", "give the experiment's file")
+        raise ConfigurationError("no experiment given", "--experiment", "give its YAML file")
     if dry_run:
         forecast_scans(reporter, experiment[0], shift_mm or [0.0], names, sample_depth)
         return

@@ -150,7 +150,7 @@ def test_what_cannot_work_is_refused_before_anything_is_read(
     start = tmp_path / "start.yml"
     start.write_text(dump_experiment(ExperimentConfig.from_core(twin)), encoding="utf-8")
     point = tmp_path / "nowhere.h5"
-    with pytest.raises(ConfigurationError, match="--experiment: is missing"):
+    with pytest.raises(ConfigurationError, match="--experiment: no experiment given"):
         calibrate([point], output=tmp_path / "n.yml")
     with pytest.raises(ConfigurationError, match="needs calibrated experiments"):
         calibrate(history=True)
