@@ -29,6 +29,8 @@ MAXIMUM_AT_END: Final = 0.25
 MAXIMUM_AMBIGUOUS: Final = 0.2
 MINIMUM_LIT_SHARE: Final = 0.002
 """Share of chosen pixels with coded light; noise alone gives one in ten thousand."""
+MAXIMUM_INVALID: Final = 0.5
+"""Share of chosen pixels without a measurement."""
 RESIDUAL_STEPS: Final = np.geomspace(0.1, 1000.0, 401)
 """Bins in which residuals are counted, so that tallies of blocks add up: 2.3 % wide."""
 
@@ -163,6 +165,7 @@ def judge(tally: Tally) -> Verdict:
     }
     residual = _median_residual(tally)
     warnings = (
+        *_invalid_warnings(tally.pixels, int(statuses[PixelStatus.INVALID])),
         *_dark_warnings(chosen, lit),
         *_lit_warnings(lit, int(statuses[PixelStatus.OUTSIDE]), shares),
         *(_decoded_warnings(shares, residual) if found >= MINIMUM_LIT else ()),
@@ -176,6 +179,20 @@ def _median_residual(tally: Tally) -> float:
         return float("nan")
     middle = int(np.searchsorted(counted, (counted[-1] + 1) // 2))
     return float(RESIDUAL_STEPS[min(middle, RESIDUAL_STEPS.size - 1)])
+
+
+def _invalid_warnings(pixels: int, invalid: int) -> list[Notice]:
+    """Return what pixels tell that hold no measurement."""
+    if pixels < MINIMUM_LIT or invalid <= MAXIMUM_INVALID * pixels:
+        return []
+    return [
+        warning(
+            "pixels-without-measurement",
+            f"{invalid / pixels:.0%} of {pixels} chosen pixels hold no measurement: readings are "
+            "saturated, negative or NaN, or too few frames are usable",
+            remedy="use at least 32 frames of which half are usable; see which frames are lost",
+        )
+    ]
 
 
 def _dark_warnings(chosen: int, lit: int) -> list[Notice]:

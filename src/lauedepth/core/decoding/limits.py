@@ -28,6 +28,13 @@ SEARCH_SPACING_UM: Final = 2.0
 """Frames closer than this along the code are summed for the search: well below the
 narrowest bar, and within the reach of the fit that follows."""
 
+MAXIMUM_POSITION_UM: Final = 2.5e4
+"""Farthest from the code's first bit that a ray may lie: a quarter of what the open code reaches
+in the decoders' tables, so that a search never leaves them."""
+
+MINIMUM_TRAVEL_UM: Final = 4 * SEARCH_SPACING_UM
+"""Minimum motion of a ray along the code over all frames: about a bar."""
+
 SEARCH_WIDTHS: Final = (1, 3, 5, 7, 9, 13, 19, 31)
 """Extents of the source tried in the search, in search steps (odd numbers)."""
 

@@ -26,7 +26,7 @@ class PixelStatus(IntEnum):
     INVALID = 5
     """Not a measurement: NaN, saturated, stuck, or too few usable frames."""
     OUTSIDE = 6
-    """The ray does not cross the code at the depths asked for."""
+    """The ray does not cross the code at the depths asked for, or hardly moves along it."""
 
 
 class PixelFlag(IntFlag):

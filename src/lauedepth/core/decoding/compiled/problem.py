@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lauedepth.core.arrays import Floats
 from lauedepth.core.decoding import limits
 from lauedepth.core.decoding.answers import footprint_bins
 from lauedepth.core.decoding.compiled.types import Array
@@ -41,8 +42,6 @@ def problem_of(experiment: Experiment, rays: RayMap, options: DecodeOptions) -> 
     ends = rays.position_um(np.array([[depths.start_um], [depths.stop_um]]), frames[0])
     middle = (depths.start_um + depths.stop_um) / 2
     step = np.abs(rays.advance_um(middle)) * experiment.frames.stride
-    group = np.maximum(1, (limits.SEARCH_SPACING_UM / step).astype(np.int64))
-    candidates = np.abs(ends[1] - ends[0]) / (step * group)
     return Problem(
         bar_knots=table.knots_um,
         bar_running=table.running_um,
@@ -57,10 +56,28 @@ def problem_of(experiment: Experiment, rays: RayMap, options: DecodeOptions) -> 
         ),
         depths=np.array([depths.start_um, depths.stop_um]),
         bins=np.array([bins.start_um, bins.width_um]),
-        candidates=int(candidates.max()) + 2,
+        candidates=_candidates(ends, step, len(experiment.frames)),
         with_energy=options.energy is not None,
         background=_known_background(options),
     )
+
+
+def _candidates(ends_um: Floats, step_um: Floats, frames: int) -> int:
+    """Return how many candidates the longest search has, of rays that are searched at all.
+
+    Parameters
+    ----------
+    ends_um : (2, n) array
+        Positions on the code from the first and the last depth.
+    step_um : (n,) array
+        Motion along the code between two frames.
+    frames : int
+    """
+    near = np.all(np.abs(ends_um) < limits.MAXIMUM_POSITION_UM, axis=0)
+    searched = near & (step_um * (frames - 1) >= limits.MINIMUM_TRAVEL_UM)
+    step, span = step_um[searched], np.abs(ends_um[1] - ends_um[0])[searched]
+    group = np.maximum(1, (limits.SEARCH_SPACING_UM / step).astype(np.int64))
+    return int((span / (step * group)).max(initial=0.0)) + 2
 
 
 def _known_background(options: DecodeOptions) -> float:

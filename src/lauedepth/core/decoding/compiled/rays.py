@@ -13,7 +13,12 @@ import numpy as np
 
 from lauedepth.core.decoding.compiled.jit import compiled
 from lauedepth.core.decoding.compiled.types import Array, Line, Size
-from lauedepth.core.decoding.limits import SEARCH_SPACING_UM, SEARCH_WIDTHS
+from lauedepth.core.decoding.limits import (
+    MAXIMUM_POSITION_UM,
+    MINIMUM_TRAVEL_UM,
+    SEARCH_SPACING_UM,
+    SEARCH_WIDTHS,
+)
 
 OPAQUE = -1.0
 """Stands for opaque bars where an absorption is expected."""
@@ -82,14 +87,21 @@ def bar_length(knots: Array, running: Array, u: float, at: int) -> float:
 def misses_code(
     pixel: Array, geometry: Array, depths: Array, frames: int, first_um: float, last_um: float
 ) -> bool:
-    """Return whether the rays pass beside the code, from first_um to last_um, in every frame."""
+    """Return whether no frame can place the rays on the code, from first_um to last_um.
+
+    They pass beside it in every frame, lie beyond what the tables of the code hold, or hardly
+    move along it.
+    """
     lowest, highest = math.inf, -math.inf
     for end in range(2):
         a, b = ray_line(pixel, geometry, depths[end])
         last = a + b * (frames - 1)
         lowest = min(lowest, min(a, last))  # noqa: PLW3301  CUDA's take two
         highest = max(highest, max(a, last))  # noqa: PLW3301
-    return bool(highest < first_um or lowest > last_um)
+    if not (lowest > -MAXIMUM_POSITION_UM and highest < MAXIMUM_POSITION_UM):  # or NaN
+        return True
+    travel = abs(ray_line(pixel, geometry, middle_of(depths))[1]) * (frames - 1)
+    return bool(highest < first_um or lowest > last_um or travel < MINIMUM_TRAVEL_UM)
 
 
 @compiled

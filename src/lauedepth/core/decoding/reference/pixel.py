@@ -138,7 +138,12 @@ def _misses_code(grid: _Grid) -> bool:
     ends = grid.rays.position_um(
         np.array([grid.depths.start_um, grid.depths.stop_um])[:, None], grid.frames[[0, -1]]
     )
-    return bool(ends.max() < grid.table.knots_um[0] or ends.min() > grid.table.knots_um[-1])
+    if not np.all(np.abs(ends) < limits.MAXIMUM_POSITION_UM):  # or NaN
+        return True
+    middle = (grid.depths.start_um + grid.depths.stop_um) / 2
+    travel = abs(float(grid.rays.advance_um(middle))) * abs(int(grid.frames[-1] - grid.frames[0]))
+    beside = ends.max() < grid.table.knots_um[0] or ends.min() > grid.table.knots_um[-1]
+    return bool(beside or travel < limits.MINIMUM_TRAVEL_UM)
 
 
 def _search(grid: _Grid, trace: _Trace, values: Floats, number: int) -> list[Candidate]:
