@@ -28,8 +28,10 @@ from lauedepth.core.instrument.raymap import RayMap
 PIXELS = 6
 
 
-def spread(rng: np.random.Generator, value: float) -> float:
-    """Return a number of up to a thousand times another's size, sometimes negative or zero."""
+def spread(rng: np.random.Generator, value: float, odd: float = 0.15) -> float:
+    """Return a number; an odd one is up to a thousand times as large, negative or zero."""
+    if rng.random() > odd:
+        return float(value * rng.uniform(0.9, 1.1))
     factor = 10.0 ** rng.choice([0.0, 0.0, 0.0, *rng.uniform(-3, 3, 2)])
     return float(
         value * factor * rng.choice([1.0, 1.0, 1.0, -1.0, 0.0], p=[0.4, 0.3, 0.1, 0.15, 0.05])
@@ -43,7 +45,7 @@ def vector(rng: np.random.Generator, *values: float) -> Vector:
 
 def random_experiment(rng: np.random.Generator) -> Experiment:
     length = int(rng.choice([1, 3, 40, 256]))
-    code = prefer_same_code()[:length] if rng.random() < 0.7 else (1,) * length
+    code = prefer_same_code()[-length:] if rng.random() < 0.7 else (1,) * length
     start, span = spread(rng, 100.0), abs(spread(rng, 300.0)) + 2.0
     axis = vector(rng, 0.7, 0.7, 0.1)
     return Experiment(
@@ -54,7 +56,7 @@ def random_experiment(rng: np.random.Generator) -> Experiment:
             vector(rng, 28.8, 2.7, 513.0),
         ),
         Aperture(
-            code,
+            code if any(code) else (1,),
             abs(spread(rng, 15.0)) + 0.05,
             abs(spread(rng, 7.5)) + 0.05,
             abs(spread(rng, 3.7)),
@@ -82,7 +84,7 @@ def light(experiment: Experiment, rng: np.random.Generator, row: float, column: 
         for depth in depths[: rng.integers(1, 3)]:
             view = PixelView.of(table, rays, frames, depth).through(rng.uniform(0.5, 9.0))
             total += rng.uniform(50, 3000) * np.nan_to_num(view.open_fraction(depth))
-    return np.clip(total, 0.0, 1e5)
+    return np.asarray(np.clip(total, 0.0, 1e5), np.float64)
 
 
 def main(number: int) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lauedepth.core.arrays import Flags, Floats
-from lauedepth.core.decoding import limits
+from lauedepth.core.decoding.answers import is_measured
 
 Ints = npt.NDArray[np.int64]
 
@@ -94,9 +94,9 @@ def coded_contrast(counts: npt.NDArray[np.generic], usable: Flags) -> Floats:
     (n_pixels,) array
         Excess of chi-square about the mean over the number of frames, never negative.
     """
-    values = counts[:, usable].astype(np.float64)
-    with np.errstate(invalid="ignore"):
-        whole = np.all((values >= 0) & (values < limits.SATURATED), axis=1)
+    readings = counts[:, usable]
+    whole = np.all(is_measured(readings), axis=1)
+    values = readings.astype(np.float64)
     values = np.where(whole[:, None], values, 0.0)
     level = values.mean(axis=1)
     chi_square = ((values - level[:, None]) ** 2).sum(axis=1) / np.maximum(level, 1e-12)

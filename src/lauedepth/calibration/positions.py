@@ -13,6 +13,7 @@ from lauedepth.calibration.common_motion import Pushes, drift_um, jitter_um
 from lauedepth.calibration.trace_fit import Shape, TraceFit, extra_noise, fit_trace, start_theta
 from lauedepth.core.arrays import Flags, Floats
 from lauedepth.core.decoding import limits
+from lauedepth.core.decoding.answers import is_measured
 from lauedepth.core.decoding.code_search import search
 from lauedepth.core.instrument.aperture import BarTable
 from lauedepth.core.instrument.experiment import Experiment, Frames, Vector
@@ -126,9 +127,7 @@ def middle_frame(frames: Frames) -> float:
 
 def usable_frames(scan: Scan, index: int) -> Flags:
     """Return where one trace of a scan holds measurements: (n_frames,) bool."""
-    counts = scan.counts[index].astype(np.float64)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(scan.usable & (counts >= 0) & (counts < limits.SATURATED))
+    return scan.usable & is_measured(scan.counts[index])
 
 
 def frames_from_middle(frames: Frames) -> Floats:

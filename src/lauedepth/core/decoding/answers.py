@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from lauedepth.core.arrays import Floats
+from lauedepth.core.arrays import Flags, Floats
 from lauedepth.core.decoding import limits
 from lauedepth.core.decoding.bins import Bins
 from lauedepth.core.decoding.pixels import DecodedPixels, DecodeOptions, PixelFlag, PixelStatus
 from lauedepth.core.instrument.energy import find_energies
 from lauedepth.core.instrument.experiment import Depths, Experiment
 from lauedepth.core.instrument.raymap import RayMap
+
+
+def saturation_of(dtype: np.dtype[np.generic]) -> float:
+    """Return the reading from which numbers of a type are saturated; infinite for floats."""
+    return float(limits.SATURATED) if dtype.kind in "iu" else math.inf
+
+
+def is_measured(readings: npt.NDArray[np.generic]) -> Flags:
+    """Return where readings are measurements: not negative, saturated or NaN."""
+    real = readings.astype(np.float64, copy=False)
+    with np.errstate(invalid="ignore"):
+        return np.asarray((real >= 0) & (real < saturation_of(readings.dtype)))
 
 
 @dataclass(frozen=True)
@@ -36,10 +49,7 @@ class Traces:
 
     def usable(self, index: int) -> npt.NDArray[np.bool_]:
         """Return where one trace holds measurements."""
-        counts = self.counts[index].astype(np.float64)
-        with np.errstate(invalid="ignore"):
-            measured = (counts >= 0) & (counts < limits.SATURATED)
-        return np.asarray(self.frames_usable & measured)
+        return self.frames_usable & is_measured(self.counts[index])
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def decode(
         Unbinned detector coordinates of the traces (`Region.unbinned`).
     counts : (n_pixels, n_frames) array of uint16 or float32
         One trace per pixel, the experiment's frames in order. Negative values, NaN and
-        readings of 65535 or more are not measurements.
+        whole readings of 65535 or more are not measurements.
     backend : str or Decoder
         "auto", "reference", "cpu" or "cuda", or the decoder that `choose_decoder` returned.
     options : DecodeOptions, optional

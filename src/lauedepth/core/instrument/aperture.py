@@ -85,7 +85,15 @@ class BarTable:
 
     @classmethod
     def of(cls, aperture: Aperture) -> BarTable:
-        """Build the table of an aperture."""
+        """Build the table of an aperture.
+
+        Raises
+        ------
+        ValueError
+            The code has no bar.
+        """
+        if not any(aperture.code):
+            raise ValueError("the aperture's code has no bar")
         begin, end = bar_edges(aperture)
         knots = np.stack([begin, end], axis=1).ravel()
         running = np.repeat(np.concatenate([[0.0], np.cumsum(end - begin)]), 2)[1:-1]

@@ -242,7 +242,7 @@ def test_lost_and_spoilt_frames_are_left_out(norcada: Experiment) -> None:
     usable[[0, 100, 101, 540]] = False
     counts[0, [100, 101]] = 0
     counts[0, [0, 540]] = 60000
-    counts[0, 200], counts[0, 300], counts[0, 301] = np.nan, 65535, -5
+    counts[0, 200], counts[0, 300], counts[0, 301] = np.nan, np.inf, -5
     for backend in ("cpu", "reference"):
         result = decode(norcada, row, column, counts, backend=backend, usable=usable)
         assert result.depth_um[0] == pytest.approx(50.0, abs=0.02)
@@ -268,7 +268,7 @@ def test_hopeless_pixels_get_a_status_and_no_depth(twin: Experiment, backend: st
         "constant": (np.full(frames, 700.0), PixelStatus.DARK),
         "hot": (rng.poisson(30000, frames).astype(float), PixelStatus.DARK),
         "nan": (np.full(frames, np.nan), PixelStatus.INVALID),
-        "saturated": (np.full(frames, 65535.0), PixelStatus.INVALID),
+        "saturated": (np.full(frames, np.inf), PixelStatus.INVALID),
         "wave": (rng.poisson(wave).astype(float), None),
     }
     counts = np.stack([trace for trace, _ in traces.values()]).astype(np.float32)

@@ -8,8 +8,7 @@ from dataclasses import fields
 import numpy as np
 import numpy.typing as npt
 
-from lauedepth.core.decoding import limits
-from lauedepth.core.decoding.answers import Answers, Traces, footprint_bins
+from lauedepth.core.decoding.answers import Answers, Traces, footprint_bins, saturation_of
 from lauedepth.core.decoding.compiled.jit import is_ready
 from lauedepth.core.decoding.compiled.problem import problem_of
 from lauedepth.core.decoding.cpu._batch import AnswerArrays, decode_pixels
@@ -60,7 +59,7 @@ def _measured(traces: Traces, part: slice) -> npt.NDArray[np.float32]:
     """Return counts of some traces as float32, NaN where nothing was measured."""
     counts = traces.counts[part].astype(np.float32, order="C")
     with np.errstate(invalid="ignore"):
-        good = (counts >= 0) & (counts < limits.SATURATED)
+        good = (counts >= 0) & (counts < saturation_of(traces.counts.dtype))
     good &= traces.frames_usable
     if not good.all():
         counts[~good] = np.nan

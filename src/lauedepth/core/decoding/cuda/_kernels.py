@@ -90,8 +90,6 @@ SINGLE_BOX, BEST_FIT, ABSORPTION = range(3)
 """Purposes of `refit_transparent`."""
 
 
-SATURATED = float(limits.SATURATED)
-
 too_few = device(decisions.too_few)
 significant = device(decisions.significant)
 asks_for_transparent = device(decisions.asks_for_transparent)
@@ -101,13 +99,13 @@ misses_code = device(rays.misses_code)
 
 
 @device
-def _as_count(value: float, usable: bool) -> float:
+def _as_count(value: float, usable: bool, saturation: float) -> float:
     """Return a reading, negative where it is not a measurement."""
-    return value if usable and value >= 0.0 and value < SATURATED else -1.0
+    return value if usable and value >= 0.0 and value < saturation else -1.0
 
 
 @cuda.jit(cache=True)
-def transpose(frames: Array, usable: Array, counts: Array) -> None:
+def transpose(frames: Array, usable: Array, saturation: float, counts: Array) -> None:
     """Transpose frames (n_frames, n) into traces (n, n_frames), square by square."""
     square = cuda.shared.array((TILE, PITCH), np.float32)
     x, y = cuda.threadIdx.x, cuda.threadIdx.y
@@ -115,7 +113,7 @@ def transpose(frames: Array, usable: Array, counts: Array) -> None:
     for row in range(y, TILE, TILE_ROWS):
         k = first + row
         if k < frames.shape[0] and pixel + x < frames.shape[1]:
-            square[row, x] = _as_count(float(frames[k, pixel + x]), usable[k])
+            square[row, x] = _as_count(float(frames[k, pixel + x]), usable[k], saturation)
     cuda.syncthreads()
     for row in range(y, TILE, TILE_ROWS):
         if pixel + row < counts.shape[0] and first + x < counts.shape[1]:
@@ -123,11 +121,11 @@ def transpose(frames: Array, usable: Array, counts: Array) -> None:
 
 
 @cuda.jit(cache=True)
-def clean(traces: Array, usable: Array, counts: Array) -> None:
+def clean(traces: Array, usable: Array, saturation: float, counts: Array) -> None:
     """Copy traces (n, n_frames), negative where nothing was measured."""
     for index in range(cuda.blockIdx.x, traces.shape[0], cuda.gridDim.x):
         for k in range(cuda.threadIdx.x, traces.shape[1], cuda.blockDim.x):
-            counts[index, k] = _as_count(float(traces[index, k]), usable[k])
+            counts[index, k] = _as_count(float(traces[index, k]), usable[k], saturation)
 
 
 @device

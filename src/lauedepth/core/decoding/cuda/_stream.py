@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import cuda
 
-from lauedepth.core.decoding.answers import Answers
+from lauedepth.core.decoding.answers import Answers, saturation_of
 from lauedepth.core.decoding.compiled.problem import Problem
 from lauedepth.core.decoding.compiled.types import Array
 from lauedepth.core.decoding.cuda import _kernels as kernels
@@ -115,14 +115,17 @@ class BatchStream:
     def _make_traces(self, readings: Array, counts: Array) -> None:
         """Make traces of what came in."""
         frames, count = self._shape.frames, counts.shape[0]
+        saturation = saturation_of(np.dtype(readings.dtype))
         if self._as_frames:
             grid = (-(-count // kernels.TILE), -(-frames // kernels.TILE))
             kernels.transpose[grid, (kernels.TILE, kernels.TILE_ROWS), self.stream](
-                readings, self._usable, counts
+                readings, self._usable, saturation, counts
             )
         else:
             blocks = min(count, self._plan.blocks)
-            kernels.clean[blocks, self._plan.threads, self.stream](readings, self._usable, counts)
+            kernels.clean[blocks, self._plan.threads, self.stream](
+                readings, self._usable, saturation, counts
+            )
 
     def stages(self, batch: Batch) -> list[tuple[str, Callable[[], object]]]:
         """Return what is to be launched for a batch, by name, in order."""

@@ -96,7 +96,7 @@ def readings() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], npt.NDAr
         counts[rng.random(counts.shape) < 0.05] = spoilt
     usable = np.asarray(rng.random(counts.shape[1]) < 0.8)
     with np.errstate(invalid="ignore"):
-        good = usable & (counts >= 0) & (counts < 65535)
+        good = usable & (counts >= 0) & (counts < np.inf)
     return counts, usable, np.where(good, counts, -1.0).astype(np.float32)
 
 

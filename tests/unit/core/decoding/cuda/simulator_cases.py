@@ -294,7 +294,7 @@ def lost_frames_and_no_light() -> dict[str, Any]:
     counts = np.stack([bright, bright, bright, bright]).astype(np.float32)
     counts[0, 20:22] = np.nan
     counts[1] = 0.0
-    counts[2, :40] = 65535.0
+    counts[2, :40] = np.inf
     counts[3] = np.random.default_rng(2).poisson(12.0, counts.shape[1])
     usable = np.ones(counts.shape[1], bool)
     usable[[0, 1, 30, -1]] = False

@@ -94,7 +94,7 @@ def test_lost_frames_are_interpolated_over(experiment: Experiment) -> None:
     usable[[0, 50, 51, 200]] = False
     holed, saturated = trace.copy(), trace.copy()
     holed[~usable] = np.nan
-    saturated[~usable] = 65535
+    saturated[~usable] = np.inf
     whole = decode(experiment, trace).depth_um[0]
     spoiled = trace.copy()
     spoiled[~usable] = 0.0
@@ -135,7 +135,7 @@ def test_pixels_that_say_nothing_get_no_depth(experiment: Experiment) -> None:
         "level": (np.full(n_frames, 250.0), PixelStatus.DARK),
         "noise": (rng.poisson(30.0, n_frames).astype(float), PixelStatus.DARK),
         "nan": (np.full(n_frames, np.nan), PixelStatus.INVALID),
-        "saturated": (np.full(n_frames, 65535.0), PixelStatus.INVALID),
+        "saturated": (np.full(n_frames, np.inf), PixelStatus.INVALID),
     }
     found = decode(experiment, *(trace for trace, _ in nothing.values()))
     assert found.status.tolist() == [status for _, status in nothing.values()]
