@@ -7,6 +7,7 @@ falls short of that is told; `diagnosis` then looks for the cause in some traces
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -148,6 +149,24 @@ class Verdict:
     at_end: float
     residual: float
     warnings: tuple[Notice, ...]
+
+    def as_dict(self) -> dict[str, float | None]:
+        """Return the numbers, for JSON and for the result file; None for what is not known."""
+        numbers = {name: value for name, value in vars(self).items() if name != "warnings"}
+        return {name: None if math.isnan(value) else value for name, value in numbers.items()}
+
+    def __str__(self) -> str:
+        if not self.lit:
+            return f"none of {self.chosen} pixels holds coded light"
+        parts = [f"{self.decoded:.0%} of {self.lit} lit pixels decoded"]
+        if not math.isnan(self.residual):
+            parts.append(f"residual {self.residual:.2f}")
+        for name, share in (("second depth", self.second), ("cut by the depth range", self.at_end)):
+            if share >= 0.005:
+                parts.append(f"{share:.0%} {name}")
+        if self.ambiguous >= 0.005:
+            parts.append(f"{self.ambiguous:.0%} ambiguous")
+        return ", ".join(parts)
 
 
 def judge(tally: Tally) -> Verdict:

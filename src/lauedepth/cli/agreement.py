@@ -52,7 +52,7 @@ def _pose_rows(found: PoseCheck) -> dict[str, str]:
 def report_agreement(reporter: Reporter, path: Path, moved: Path | None, memory_bytes: int) -> None:
     """Report whether a result agrees with its pose; the traces of its point decide, if found."""
     from lauedepth.io import read_result  # noqa: PLC0415
-    from lauedepth.tasks.check_result import check_result, config_of, point_of  # noqa: PLC0415
+    from lauedepth.tasks.check_result import check_result, config_of, point_of, verdict_of  # noqa: PLC0415
     from lauedepth.tasks.reconstruct import open_for  # noqa: PLC0415
 
     result = read_result(path)
@@ -76,10 +76,11 @@ def report_agreement(reporter: Reporter, path: Path, moved: Path | None, memory_
         "point": source,
         "warnings": warnings,
         "notices": result.notices,
+        "verdict": verdict_of(result).as_dict(),
         "residuals": left_over,
         "traces": traces,
     }
-    rows = _residual_rows(left_over) | {"its point": where}
+    rows = {"verdict": str(verdict_of(result))} | _residual_rows(left_over) | {"its point": where}
     rows |= {} if traces is None else _pose_rows(traces)
     verdict = "does not hold" if warnings else "holds, as far as can be seen"
     text = facts(rows, f"{escape(str(path))}: the pose {verdict}")

@@ -78,6 +78,7 @@ DETECTOR: Final = "entry1/detector"
 SAMPLE: Final = "entry1/sample"
 RECONSTRUCTION: Final = "entry1/reconstruction"
 NOTICES: Final = f"{RECONSTRUCTION}/notices"
+VERDICT: Final = f"{RECONSTRUCTION}/verdict"
 PIXELS: Final = "entry1/pixels"
 WIRE: Final = "entry1/wire"
 
@@ -185,6 +186,14 @@ RESULT: Final = Layout(
             "text",
             "notes and warnings on the experiment and the point; one JSON object per line with "
             "`level` (note or warning), `code`, `what`, `where` and `remedy`",
+            required=False,
+        ),
+        Entry(
+            VERDICT,
+            "text",
+            "how good the depths are, JSON: `chosen` and `lit` pixels, shares of the lit ones "
+            "`decoded` and `ambiguous`, shares of the decoded ones with a `second` depth and "
+            "`at_end` of the depth range, median `residual`",
             required=False,
         ),
         _group(PIXELS, "NXcollection", "one row per examined pixel and depth found"),

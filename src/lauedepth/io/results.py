@@ -20,7 +20,7 @@ from lauedepth.core.instrument.experiment import Depths
 from lauedepth.core.notices import Notice
 from lauedepth.core.version import __version__
 from lauedepth.io.hdf5 import create_chunked, put, write_chunk
-from lauedepth.io.layout import DATA, DEPTH, NOTICES, PIXELS, RECONSTRUCTION, RESULT
+from lauedepth.io.layout import DATA, DEPTH, NOTICES, PIXELS, RECONSTRUCTION, RESULT, VERDICT
 from lauedepth.io.metadata import Metadata, without, write_metadata
 from lauedepth.io.notice_lines import as_lines
 from lauedepth.io.publish import publish_hdf5
@@ -96,7 +96,10 @@ class ResultWriter:
         self._append(rows, columns, decoded)
 
     def finish(
-        self, timings: Mapping[str, float] | None = None, notices: Iterable[Notice] = ()
+        self,
+        timings: Mapping[str, float] | None = None,
+        notices: Iterable[Notice] = (),
+        verdict: Mapping[str, float | None] | None = None,
     ) -> None:
         """End the writing.
 
@@ -106,9 +109,12 @@ class ResultWriter:
             How long each step took, in seconds.
         notices : iterable of Notice
             What a user should know of the experiment, the point and its depths.
+        verdict : mapping of str to float, optional
+            Shares of its pixels that say how good the depths are.
         """
         self._table.finish()
         put(self._file, RESULT, NOTICES, as_lines(notices))
+        put(self._file, RESULT, VERDICT, json.dumps(dict(verdict or {})))
         put(self._file, RESULT, f"{RECONSTRUCTION}/timings", json.dumps(dict(timings or {})))
         self._finished = True
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from lauedepth.calibration import DecodedTable, ResultCheck, check_residuals
+from lauedepth.calibration.verdict import Verdict, judge
 from lauedepth.config import ExperimentConfig
 from lauedepth.config.checking import validated
 from lauedepth.core.decoding.pixels import PixelFlag
@@ -19,6 +20,7 @@ from lauedepth.io.hdf5 import open_input
 from lauedepth.io.layout import RECONSTRUCTION
 from lauedepth.io.region import region_in, region_of
 from lauedepth.tasks.reconstruct.identity import POINT_ATTRIBUTE
+from lauedepth.tasks.reconstruct.summary import tally_of
 
 
 def is_result(path: Path) -> bool:
@@ -58,6 +60,11 @@ def point_of(result: ResultFile) -> Path | None:
     path = Path(os.fsdecode(name.item()))
     there = path.exists() or any(path.parent.glob(f"{escape(path.name)}_*.h5"))
     return path if there else None
+
+
+def verdict_of(result: ResultFile) -> Verdict:
+    """Return how good the depths of a result are, by its table alone."""
+    return judge(tally_of(result))
 
 
 def check_result(result: ResultFile, config: ExperimentConfig) -> ResultCheck:

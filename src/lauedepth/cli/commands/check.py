@@ -122,7 +122,8 @@ def _check_points(
             estimate = estimate_point(point, fitted, decoder, mask, memory_bytes)
             rank_bytes = rank_memory(point, memory_bytes, decoder)
             _report_point(reporter, point, estimate, decoder, rank_bytes)
-            options.report_notices(reporter, (*fitted.notices, *point.notices), config.notices)
+            found = (*fitted.notices, *point.notices, *estimate.conclusion.notices)
+            options.report_notices(reporter, found, config.notices)
             if pose:
                 report_pose(reporter, point, fitted, memory_bytes)
 
@@ -164,5 +165,7 @@ def _report_point(
     }
     values = {"path": point.path, "shape": point.shape, "lost_frames": lost}
     values |= {"backend": decoder.name, "rank_memory_bytes": rank_bytes}
+    if estimate.conclusion.verdict.chosen:
+        shown["of a sample"] = str(estimate.conclusion.verdict)
     title = f"{escape(str(point.path))}: can be reconstructed"
     reporter.show("point", values | vars(estimate), facts(shown, title))

@@ -169,4 +169,6 @@ def _report_result(reporter: Reporter, summary: Summary, shown: Iterable[Notice]
     text = f"  {summary.pixels} pixels: {counted or 'none'}; {summary.depths_found} depths"
     if summary.resumed_blocks:
         text += f"; {summary.resumed_blocks} of {summary.blocks} blocks were there already"
+    if summary.verdict is not None:
+        text += f"\n  {summary.verdict}"
     reporter.show("result", vars(summary), f"{text}\n  [dim]{seconds}[/]" if seconds else text)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from lauedepth.calibration import MINIMUM_CONTRAST, MINIMUM_PIXELS, Scan, coded_contrast
 from lauedepth.calibration.diagnosis import find_cause
-from lauedepth.calibration.verdict import Tally, judge
+from lauedepth.calibration.verdict import Tally, Verdict, judge
 from lauedepth.config import ExperimentConfig
 from lauedepth.core.decoding.pixels import DecodeOptions
 from lauedepth.core.decoding.registry import choose_decoder
@@ -23,17 +24,32 @@ SCAN_PIXELS: Final = 48
 """Those of them that vary most as behind a code, from which it is found."""
 
 
-def verdict_on(
+@dataclass(frozen=True)
+class Conclusion:
+    """What is said of a point.
+
+    Attributes
+    ----------
+    verdict : Verdict
+    notices : tuple of Notice
+        What speaks against its depths, and the likely cause.
+    """
+
+    verdict: Verdict
+    notices: tuple[Notice, ...]
+
+
+def conclude(
     point: Point,
     config: ExperimentConfig,
     tally: Tally,
     bright: BrightPixels,
     memory_bytes: int,
-) -> tuple[Notice, ...]:
-    """Return what speaks against the depths of a point, and the likely cause.
+) -> Conclusion:
+    """Judge the depths of a point, and look for the cause of what speaks against them.
 
-    Nothing is read where nothing speaks against them. The published method is not judged: its
-    model leaves residuals and finds depths in noise by itself.
+    Nothing is read where nothing does. The published method is not warned of: its model leaves
+    residuals and finds depths in noise by itself.
 
     Parameters
     ----------
@@ -48,8 +64,8 @@ def verdict_on(
     """
     verdict = judge(tally)
     if not verdict.warnings or config.decode.method != "footprint":
-        return ()
-    return (*verdict.warnings, *_cause(point, config, bright, memory_bytes))
+        return Conclusion(verdict, ())
+    return Conclusion(verdict, (*verdict.warnings, *_cause(point, config, bright, memory_bytes)))
 
 
 def _cause(

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from lauedepth.calibration.verdict import Tally
 from lauedepth.config import ExperimentConfig
 from lauedepth.core.decoding.decoder import Decoder
 from lauedepth.core.instrument.experiment import Frames
@@ -21,6 +22,8 @@ from lauedepth.tasks.reconstruct.blocks import (
     plan_readings,
     traces_of,
 )
+from lauedepth.tasks.reconstruct.bright_pixels import BrightPixels
+from lauedepth.tasks.reconstruct.conclusion import Conclusion, conclude
 from lauedepth.tasks.reconstruct.identity import input_files
 from lauedepth.tasks.reconstruct.memory import (
     BASE_BYTES,
@@ -52,6 +55,8 @@ class Estimate:
     read_seconds, decode_seconds : float
         From a measured sample.
     pixels_per_second : float
+    conclusion : Conclusion
+        From the pixels of the sample.
     """
 
     pixels: int
@@ -62,6 +67,7 @@ class Estimate:
     read_seconds: float
     decode_seconds: float
     pixels_per_second: float
+    conclusion: Conclusion
 
 
 def estimate_point(
@@ -84,7 +90,7 @@ def estimate_point(
     blocks = plan_blocks(lit, size)
     readings = plan_readings(blocks, row_bytes, allowed)
     tallest = max((r.row_stop - r.row_start for r in readings), default=0)
-    speed = _pixels_per_second(point, config, decoder, blocks)
+    speed, sample = _decoded_sample(point, config, decoder, blocks)
     pixels = int(lit.sum())
     return Estimate(
         pixels=pixels,
@@ -95,6 +101,7 @@ def estimate_point(
         read_seconds=_read_seconds(point, frames, len(readings), selecting=mask is None),
         decode_seconds=pixels / speed if speed else 0.0,
         pixels_per_second=speed,
+        conclusion=conclude(point, config, *sample, memory_bytes),
     )
 
 
@@ -118,12 +125,13 @@ def is_packed(point: Point) -> bool:
     return bool(stored < 0.9 * np.prod(point.shape) * point.dtype.itemsize)
 
 
-def _pixels_per_second(
+def _decoded_sample(
     point: Point, config: ExperimentConfig, decoder: Decoder, blocks: list[PixelBlock]
-) -> float:
-    """Decode some lit pixels of the largest block and return the speed."""
+) -> tuple[float, tuple[Tally, BrightPixels]]:
+    """Decode some lit pixels of the largest block; return pixels per second, and what was found."""
+    bright = BrightPixels()
     if not blocks:
-        return 0.0
+        return 0.0, (Tally.nothing(), bright)
     full = max(blocks, key=len)
     experiment, options = config.to_core(), config.decode_options()
     many = decoder.batch_pixels is not None
@@ -136,7 +144,7 @@ def _pixels_per_second(
     traces = traces_of(band, rows[0], block, as_frames=decoder.prefers_frames)
     for _ in range(1 + many):  # the first call takes the memory that the next ones use
         begin = perf_counter()
-        decode_block(
+        decoded = decode_block(
             experiment,
             point.region,
             block,
@@ -145,4 +153,6 @@ def _pixels_per_second(
             options=options,
             usable=point.usable,
         )
-    return len(block) / (perf_counter() - begin)
+    speed = len(block) / (perf_counter() - begin)
+    bright.add(block.rows[decoded.trace], block.columns[decoded.trace], decoded)
+    return speed, (Tally.of(decoded), bright)

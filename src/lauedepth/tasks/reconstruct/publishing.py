@@ -12,12 +12,12 @@ import numpy as np
 from lauedepth.calibration.verdict import Tally
 from lauedepth.config import ExperimentConfig
 from lauedepth.core.decoding.pixels import DecodedPixels
-from lauedepth.core.notices import Notice
 from lauedepth.core.progress import StageProgress, no_progress
 from lauedepth.io import Point, write_result
 from lauedepth.tasks.reconstruct.blocks import PixelBlock, join_decoded
 from lauedepth.tasks.reconstruct.bright_pixels import BrightPixels
 from lauedepth.tasks.reconstruct.checkpoint import RunIdentity
+from lauedepth.tasks.reconstruct.conclusion import Conclusion
 from lauedepth.tasks.reconstruct.identity import POINT_ATTRIBUTE, RUN_ATTRIBUTE
 
 
@@ -31,9 +31,9 @@ def publish_result(
     backend: str,
     identity: RunIdentity,
     seconds: dict[str, float],
-    conclude: Callable[[Tally, BrightPixels], Iterable[Notice]],
+    conclude: Callable[[Tally, BrightPixels], Conclusion],
     progress: StageProgress = no_progress,
-) -> tuple[Tally, tuple[Notice, ...]]:
+) -> tuple[Tally, Conclusion]:
     """Write the result from decoded blocks, strip by strip.
 
     Parameters
@@ -52,14 +52,14 @@ def publish_result(
     seconds : dict
         By step, written into the result; the time taken here is added to "write".
     conclude : callable
-        Called with what was counted, and the brightest pixels, when all is written; returns the
-        notices, which are written into the result.
+        Called with what was counted, and the brightest pixels, when all is written; what it
+        returns is written into the result.
     progress : callable, optional
         Called with the numbers of blocks written and in all.
 
     Returns
     -------
-    Tally, tuple of Notice
+    Tally, Conclusion
     """
     begin, tally, bright, done = perf_counter(), Tally.nothing(), BrightPixels(), 0
     with write_result(
@@ -84,9 +84,9 @@ def publish_result(
             done += len(strip)
             progress(done, len(blocks))
         seconds["write"] += perf_counter() - begin
-        notices = tuple(conclude(tally, bright))
-        writer.finish(seconds, notices)
-    return tally, notices
+        conclusion = conclude(tally, bright)
+        writer.finish(seconds, conclusion.notices, conclusion.verdict.as_dict())
+    return tally, conclusion
 
 
 def _strips(blocks: Sequence[PixelBlock]) -> Iterable[list[PixelBlock]]:

@@ -24,7 +24,6 @@ from lauedepth.core.decoding.decoder import Decoder
 from lauedepth.core.decoding.pixels import DecodeOptions
 from lauedepth.core.errors import LaueDepthError, OutputError
 from lauedepth.core.instrument.experiment import Experiment
-from lauedepth.core.notices import Notice
 from lauedepth.core.progress import of_stage
 from lauedepth.io import Point, read_result
 from lauedepth.tasks.reconstruct.blocks import (
@@ -37,7 +36,7 @@ from lauedepth.tasks.reconstruct.blocks import (
 )
 from lauedepth.tasks.reconstruct.bright_pixels import BrightPixels
 from lauedepth.tasks.reconstruct.checkpoint import Checkpoint, RunIdentity, remove_blocks
-from lauedepth.tasks.reconstruct.conclusion import verdict_on
+from lauedepth.tasks.reconstruct.conclusion import Conclusion, conclude
 from lauedepth.tasks.reconstruct.identity import is_finished, run_identity
 from lauedepth.tasks.reconstruct.opening import open_for
 from lauedepth.tasks.reconstruct.publishing import publish_result
@@ -363,12 +362,12 @@ def publish_run(
     """
     job = run.job
 
-    def conclude(tally: Tally, bright: BrightPixels) -> tuple[Notice, ...]:
+    def conclude_run(tally: Tally, bright: BrightPixels) -> Conclusion:
         known = notices_of(job.config, run.point, division.lit)
-        verdict = verdict_on(run.point, job.config, tally, bright, job.memory_bytes)
-        return (*known, *verdict)
+        found = conclude(run.point, job.config, tally, bright, job.memory_bytes)
+        return Conclusion(found.verdict, (*known, *found.notices))
 
-    tally, notices = publish_result(
+    tally, conclusion = publish_result(
         run.job.output,
         run.point,
         run.job.config,
@@ -377,7 +376,7 @@ def publish_run(
         backend=workers.backends,
         identity=run.identity,
         seconds=seconds,
-        conclude=conclude,
+        conclude=conclude_run,
         progress=of_stage(workers.report, "write"),
     )
     run.checkpoint.remove()
@@ -392,5 +391,6 @@ def publish_run(
         resumed_blocks=len(division.blocks) - len(division.left),
         blocks=len(division.blocks),
         seconds=seconds,
-        notices=notices,
+        notices=conclusion.notices,
+        verdict=conclusion.verdict,
     )

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lauedepth.calibration.verdict import ResultRows, Tally
+from lauedepth.calibration.verdict import ResultRows, Tally, Verdict, judge
 from lauedepth.config import ExperimentConfig
 from lauedepth.core.notices import Notice, note, warning
-from lauedepth.io import Point, read_result
+from lauedepth.io import Point, ResultFile, read_result
 from lauedepth.tasks.reconstruct.selection import Mask
 
 
@@ -32,6 +32,7 @@ class Summary:
     seconds : dict of str to float
         select, compile, read, decode, write and total; reading continues while decoding.
     notices : tuple of Notice
+    verdict : Verdict
         What a user should know of the experiment and the point; the result holds it too.
     """
 
@@ -45,13 +46,13 @@ class Summary:
     blocks: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
+    verdict: Verdict | None = None
 
 
 def summary_of_finished(point: Point, output: Path, backend: str) -> Summary:
     """Return what a run reports that finds its result there."""
     result = read_result(output)
-    pixels = result.pixels
-    tally = Tally.of(ResultRows(pixels["status"], pixels["flags"], pixels["residual"]))
+    tally = tally_of(result)
     return Summary(
         point=point.path,
         output=output,
@@ -59,8 +60,15 @@ def summary_of_finished(point: Point, output: Path, backend: str) -> Summary:
         pixels=tally.pixels,
         statuses=tally.named(),
         depths_found=tally.depths,
+        verdict=judge(tally),
         notices=(*result.notices, note("finished-already", "was finished already", str(output))),
     )
+
+
+def tally_of(result: ResultFile) -> Tally:
+    """Count the pixels of a result."""
+    pixels = result.pixels
+    return Tally.of(ResultRows(pixels["status"], pixels["flags"], pixels["residual"]))
 
 
 def notices_of(config: ExperimentConfig, point: Point, lit: Mask) -> tuple[Notice, ...]:
