@@ -19,6 +19,7 @@ from lauedepth.io.layout import (
     DEPTH,
     FRAME,
     NOTICES,
+    PIXELS,
     POINT,
     RECONSTRUCTION,
     RESULT,
@@ -196,7 +197,9 @@ def _c_problems(file: h5py.File) -> Iterator[str]:
 def _c_dataset_problems(data: h5py.Dataset) -> Iterator[str]:
     if _is_variable_text(data.dtype):
         yield "is a variable-length string"
-    whole = data.dtype.kind in "ui" and data.size == 1 and data.shape is not None
+    # A table of one row is no scalar: its columns keep the types of any other table.
+    column = data.name.startswith(f"/{PIXELS}/")
+    whole = data.dtype.kind in "ui" and data.size == 1 and data.shape is not None and not column
     if whole and data.dtype != np.int32 and as_c_value(data[()]).dtype == np.int32:
         yield f"is a whole number of type {data.dtype}, not int32"
     filters = data.id.get_create_plist()

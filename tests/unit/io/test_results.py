@@ -467,3 +467,14 @@ def test_an_export_replaces_no_measured_frame(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["p_3.h5", "r.h5"]
     first = export_depths(tmp_path / "r.h5", tmp_path / "out", name="p")
     assert export_depths(tmp_path / "r.h5", tmp_path / "out", name="p") == first
+
+
+def test_a_result_of_one_pixel_can_be_published(tmp_path: Path) -> None:
+    path = tmp_path / "one.h5"
+    with write_result(
+        path, depths=DEPTHS, shape=SHAPE, configuration="{}", backend="cpu", metadata=METADATA
+    ) as writer:
+        decoded = some_pixels(np.random.default_rng(0), 1)
+        writer.add(0, SHAPE[0], np.array([3]), np.array([4]), decoded)
+        writer.finish()
+    assert read_result(path).pixels.size == decoded.trace.size
