@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from lauedepth.core.arrays import Floats
 from lauedepth.core.errors import ConfigurationError
-from lauedepth.core.instrument.experiment import Region
+from lauedepth.core.instrument.experiment import Experiment, Region
 
 SATURATED: Final = 65535
 """The highest count that a uint16 file can store."""
@@ -180,6 +180,19 @@ class Timeline:
         position = _driven(flaws, frames, step_um) + moved / step_um
         current = _ring_current(flaws, frames) + flaws.flicker * flicker
         return cls(position, np.maximum(current, 0.0), recorded)
+
+    @classmethod
+    def of_point(cls, experiment: Experiment, flaws: Flaws, rng: np.random.Generator) -> Timeline:
+        """Draw the timeline of a point whose experiment may state positions and beam."""
+        step_um, every = experiment.motion.step_um, slice(0, experiment.frames.stop)
+        drawn = cls.of(flaws, experiment.frames.stop, step_um, rng)
+        position, current = drawn.position, drawn.current
+        if experiment.motion.positions_um is not None:
+            stated = np.asarray(experiment.motion.positions_um)[every] / step_um
+            position = position + stated - np.arange(stated.size)
+        if experiment.beam_intensity is not None:
+            current = current * np.asarray(experiment.beam_intensity)[every]
+        return cls(position, current, drawn.recorded)
 
 
 def _driven(flaws: Flaws, frames: Floats, step_um: float) -> Floats:

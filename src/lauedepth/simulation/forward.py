@@ -86,7 +86,8 @@ def expected_traces(
     background : array_like, (n_pixels,) or a number
         Counts per frame that do not pass through the aperture.
     frame : (n_frames,) array_like, optional
-        Frame numbers, not necessarily whole; the experiment's frames by default.
+        Positions of the aperture in steps, in a beam of even intensity; the experiment's frames
+        by default.
     step_um : float
         Maximum integration step over depth.
 
@@ -113,7 +114,7 @@ def expected_traces(
                 energy_kev=energy,
             )
             traces[pixel] += intensity * passed.mean(axis=0)
-    return traces
+    return _intensities(experiment, frame) * traces
 
 
 def quick_traces(
@@ -155,7 +156,8 @@ def quick_traces(
     )
     offsets = np.arange(rows.size + 1, dtype=np.int64) * n_sources
     light = traces_of_rays(built or designed(experiment), rays, offsets, frames)
-    return light.T + np.broadcast_to(np.asarray(background, np.float64), rows.shape)[:, None]
+    level = np.broadcast_to(np.asarray(background, np.float64), rows.shape)
+    return _intensities(experiment, frame) * (light.T + level[:, None])
 
 
 def flawed_traces(
@@ -190,9 +192,7 @@ def flawed_traces(
     built : BuiltAperture
     """
     built = BuiltAperture.of(experiment.aperture, flaws, generator(seed, APERTURE))
-    timeline = Timeline.of(
-        flaws, experiment.frames.stop, experiment.motion.step_um, generator(seed, TIMELINE)
-    )
+    timeline = Timeline.of_point(experiment, flaws, generator(seed, TIMELINE))
     used = experiment.frames.indices
     traces = 0.0
     for offset, weight in zip(*exposure_nodes(flaws), strict=True):
@@ -279,8 +279,13 @@ def ray_table(
 
 
 def _frames(experiment: Experiment, frame: npt.ArrayLike | None) -> Floats:
-    chosen = experiment.frames.indices if frame is None else frame
+    chosen = experiment.frame_positions if frame is None else frame
     return np.atleast_1d(np.asarray(chosen, np.float64))
+
+
+def _intensities(experiment: Experiment, frame: npt.ArrayLike | None) -> Floats:
+    """Return the incident beam's relative intensity; one at frames that are named."""
+    return experiment.frame_intensities if frame is None else np.ones(1)
 
 
 def _transmission_at(

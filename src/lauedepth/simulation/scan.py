@@ -84,8 +84,7 @@ class SimulatedPoint:
     def timeline(self) -> Timeline:
         """Beam and aperture at each frame."""
         rng = generator(self.seed, TIMELINE, self.number)
-        step_um = self.experiment.motion.step_um
-        return Timeline.of(self.flaws, self.experiment.frames.stop, step_um, rng)
+        return Timeline.of_point(self.experiment, self.flaws, rng)
 
     @cached_property
     def bad_pixels(self) -> BadPixels:
