@@ -39,7 +39,9 @@ TINY = 1e-12
 
 
 class Trace(NamedTuple):
-    """One pixel: place along the aperture's axes (mm), counts, where they are measured (1, 0),
+    """One pixel.
+
+    Its place along the aperture's axes (mm), counts, where they are measured (1, else 0), its
     window (µm), mean and precision of the log of its absorption.
     """
 
@@ -95,7 +97,7 @@ def weighted_square(trace: Trace, theta: Array, shared: Shared, work: Work) -> f
     stiff = 1.0 / max(SHAPE_SPREAD * mean, TINY) ** 2
     for box in range(SUB_BOXES):
         total += stiff * (theta[LIGHT + box] - mean) ** 2
-    return total
+    return float(total)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

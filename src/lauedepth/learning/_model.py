@@ -107,7 +107,7 @@ def fill_model(pixel: Array, window: float, theta: Array, shared: Shared, work: 
     for k in range(shared.positions.size):
         position = shared.positions[k]
         light, by_position, by_window = theta[BACKGROUND], 0.0, 0.0
-        u0 = t0 = f0 = p0 = g0 = h0 = 0.0
+        u0 = t0 = f0 = g0 = h0 = 0.0
         for end in range(ENDS):
             u = lines[end, 0] + lines[end, 1] * position
             at, t, f, p, g, h = look_up(work.tables, absorption, u, at)
@@ -130,7 +130,7 @@ def fill_model(pixel: Array, window: float, theta: Array, shared: Shared, work: 
                     slopes[CENTRE, k] += moved
                     slopes[WIDTH, k] += moved * (which / SUB_BOXES - 0.5)
                     by_position += slope * lines[which, 1] / step_um
-            u0, t0, f0, p0, g0, h0 = u, t, f, p, g, h
+            u0, t0, f0, g0, h0 = u, t, f, g, h
         work.light[k] = light
         work.by_position[k] = by_position
         work.by_window[k] = by_window

@@ -160,7 +160,13 @@ def solve(information: Information, layout: Layout, known: Scales | None = None)
     departed = frozenset(
         part
         for part in PARTS
-        if _stands_out(departures, covariance, start.spread_over(layout), getattr(layout, part))
+        if _stands_out(
+            departures,
+            covariance,
+            start.spread_over(layout),
+            getattr(layout, part),
+            _floor_of(part),
+        )
     )
     scales = replace(
         start, **{part: limits.NOTHING * getattr(start, part) for part in set(PARTS) - departed}
@@ -206,7 +212,9 @@ def _untold(layout: Layout) -> list[Floats]:
     return [*modes, mode]
 
 
-def _stands_out(departures: Floats, covariance: Floats, spread: Floats, part: slice) -> bool:
+def _stands_out(
+    departures: Floats, covariance: Floats, spread: Floats, part: slice, floor: float
+) -> bool:
     """Return whether a part's departures exceed what an instrument as designed would show.
 
     Such a one's estimates scatter with V N V, V the covariance and N the information.
@@ -214,9 +222,15 @@ def _stands_out(departures: Floats, covariance: Floats, spread: Floats, part: sl
     prior = spread**-2.0
     across = covariance[part]
     scatter = covariance[part, part] - (across * prior) @ across.T
+    scatter[np.diag_indices_from(scatter)] += floor**2
     square = float(departures[part] @ departures[part])
     excess = square - float(np.trace(scatter))
     return excess > limits.SIGNIFICANT * float(np.sqrt(2 * (scatter**2).sum()))
+
+
+def _floor_of(part: str) -> float:
+    """Return the systematic error of a part, which no number of pixels makes smaller."""
+    return {"widening": limits.WIDENING_FLOOR_UM, "window": limits.THICKNESS_FLOOR}.get(part, 0.0)
 
 
 def _evident_scale(

@@ -72,6 +72,8 @@ class Nominal:
         See `_model.Shared`.
     frames : (n_frames,) array
         Positions in steps.
+    beam : (n_frames,) array
+        Relative intensity.
     step_um : float
     edges_um : (n_edges,) array
         Begin and end of each bar in order.
@@ -79,6 +81,7 @@ class Nominal:
 
     geometry: Floats
     frames: Floats
+    beam: Floats
     step_um: float
     edges_um: Floats
 
@@ -97,7 +100,9 @@ class Nominal:
             ]
         )
         edges = np.stack(bar_edges(experiment.aperture), axis=1).ravel()
-        return cls(geometry, experiment.frames.indices.astype(np.float64), step_um, edges)
+        return cls(
+            geometry, experiment.frame_positions, experiment.frame_intensities, step_um, edges
+        )
 
     @property
     def layout(self) -> Layout:
@@ -112,7 +117,7 @@ class Nominal:
         return Shared(
             self.geometry,
             self.frames + departures[layout.position] / self.step_um,
-            np.exp(departures[layout.beam]),
+            self.beam * np.exp(departures[layout.beam]),
             edges,
             opaque,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +34,7 @@ class LearnOptions:
 
     energy_kev: tuple[float, float] = (7.0, 25.0)
     rounds: int = limits.ROUNDS
-    scales: Scales = Scales()
+    scales: Scales = field(default_factory=Scales)
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,16 @@ class _Learner:
         self, pixels: PixelFits, departures: Floats, rounds: int
     ) -> tuple[PixelFits, Estimate, int]:
         """Go from an instrument to a better one until it settles."""
-        for number in range(1, rounds + 1):
+        done = 0
+        while done < rounds:
+            done += 1
             pixels = self.fitted(pixels, departures)
             estimate = self.step(pixels, departures)
             moved = (estimate.departures - departures) / estimate.error
             departures = estimate.departures
             if float(np.sqrt(np.mean(moved**2))) < limits.SETTLED:
                 break
-        return pixels, estimate, number
+        return pixels, estimate, done
 
 
 def learn_instrument(

@@ -45,6 +45,11 @@ THICKNESS_SCALE: Final = 0.2
 SIGNIFICANT: Final = 2.0
 """A part whose spread stands out by fewer standard errors is taken to be as designed."""
 
+WIDENING_FLOOR_UM: Final = 0.05
+THICKNESS_FLOOR: Final = 0.01
+"""Systematic errors of widening and thickness: what footprints of other shapes than four even
+sub-boxes, and spectra of other shapes than even, are taken for on a perfect instrument."""
+
 NOTHING: Final = 1e-3
 """What the scale of such a part shrinks to, relative."""
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from lauedepth.core.arrays import Floats
 from lauedepth.core.decoding.limits import SATURATED
+from lauedepth.core.decoding.pixels import DecodedPixels
 from lauedepth.core.instrument.energy import attenuation_per_um
 from lauedepth.core.instrument.experiment import Aperture, Experiment
 from lauedepth.core.instrument.raymap import RayMap
@@ -48,6 +49,20 @@ class Start:
     width_um: Floats
     intensity: Floats
     background: Floats
+
+
+def start_from(found: DecodedPixels) -> tuple[npt.NDArray[np.int64], Start]:
+    """Return the decoded traces, as numbers in their batch, and their stronger depths.
+
+    A second depth keeps no pixel out: a departing instrument makes most of them up, and what a
+    true one leaves over is judged with the other misfits.
+    """
+    first = np.concatenate([[True], np.diff(found.trace) > 0])[: len(found)]
+    use = first & np.isfinite(found.depth_um)
+    start = Start(
+        found.depth_um[use], found.width_um[use], found.intensity[use], found.background[use]
+    )
+    return found.trace[use], start
 
 
 @dataclass(frozen=True)

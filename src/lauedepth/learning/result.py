@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lauedepth.core.arrays import Floats
+from lauedepth.core.instrument.experiment import Experiment
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,29 @@ class InstrumentFit:
     pixels_held_out: int
     rounds: int
     warnings: tuple[str, ...] = ()
+
+    def applied_to(self, experiment: Experiment) -> Experiment:
+        """Return an experiment with what was learnt: edges, thickness, positions and beam.
+
+        Frames that were not used stay where the experiment has them.
+        """
+        aperture = replace(
+            experiment.aperture,
+            edges_um=tuple(self.edges_um.tolist()),
+            thickness_um=experiment.aperture.thickness_um * self.thickness_factor,
+        )
+        numbers = experiment.frames.indices
+        positions = experiment.motion.step_um * np.arange(experiment.frames.stop, dtype=np.float64)
+        positions[numbers] = experiment.motion.step_um * experiment.frame_positions
+        positions[numbers] += self.position_um
+        intensity = np.ones(experiment.frames.stop)
+        intensity[numbers] = experiment.frame_intensities * self.beam
+        return replace(
+            experiment,
+            aperture=aperture,
+            motion=replace(experiment.motion, positions_um=tuple(positions.tolist())),
+            beam_intensity=tuple(intensity.tolist()),
+        )
 
     @property
     def beam(self) -> Floats:

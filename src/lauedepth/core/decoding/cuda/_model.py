@@ -176,7 +176,7 @@ def _gather(
 def gather_shapes(
     view: View, absorption: float, theta: Array, boxes: int, absorbing: bool, block: Block
 ) -> None:
-    """Fill in the sums for intensities of fixed shapes on a background, frames weighted by the beam.
+    """Fill in the sums for intensities of fixed shapes on a background, weighted by the beam.
 
     The sums are the lower triangle of the Gram matrix and the moments.
     """
