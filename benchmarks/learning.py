@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
+from tests.geometries import NORCADA, TWIN
 
 from lauedepth.core.decoding.decode import decode
 from lauedepth.core.decoding.pixels import DecodedPixels, PixelFlag
@@ -23,7 +24,6 @@ from lauedepth.core.instrument.experiment import Depths, Experiment, Frames, Pos
 from lauedepth.learning import InstrumentFit, LearnOptions, learn_instrument, start_from
 from lauedepth.simulation import Flaws, Footprints, Timeline, flawed_traces
 from lauedepth.simulation.flaws import TIMELINE, generator
-from tests.geometries import NORCADA, TWIN
 
 NAME = "learning"
 PIXELS: Final = 600
@@ -280,7 +280,7 @@ def _summary(cases: list[Case]) -> list[str]:
 
 
 def run(console: Console) -> None:
-    """Measure departures, all by default; LEARNING_ONLY, LEARNING_SEEDS and LEARNING_COUNTS choose."""
+    """Measure departures: LEARNING_ONLY, LEARNING_SEEDS and LEARNING_COUNTS choose which."""
     wanted = os.environ.get("LEARNING_ONLY", ",".join(DEPARTURES)).split(",")
     seeds = range(1, 1 + int(os.environ.get("LEARNING_SEEDS", "2")))
     counts = float(os.environ.get("LEARNING_COUNTS", "500"))
