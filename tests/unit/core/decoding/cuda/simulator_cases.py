@@ -359,7 +359,7 @@ def instrument_as_it_was() -> dict[str, Any]:
         ),
         motion=replace(
             SMALL.motion,
-            positions_um=tuple((1.01 * frames + rng.normal(0, 1.5, frames.size)).tolist()),
+            positions_um=tuple((1.01 * frames + rng.normal(0, 0.5, frames.size)).tolist()),
         ),
         beam_intensity=tuple(rng.uniform(0.5, 1.5, frames.size).tolist()),
     )
