@@ -185,7 +185,9 @@ class Score:
         error = found.depth_um[use] - light.centroid_um[found.trace[use]]
         common = float(np.median(error))
         error -= common
-        kept = sum(_both_right(light, found, pixel) for pixel in np.flatnonzero(light.overlaps))
+        kept = sum(
+            _both_right(light, found, int(pixel)) for pixel in np.flatnonzero(light.overlaps)
+        )
         pulls = np.clip(error / found.depth_error_um[use], -10, 10)
         return cls(
             float(np.isfinite(found.depth_um[first]).mean()),
@@ -243,11 +245,15 @@ def run_case(experiment: Experiment, flaws: Flaws, counts: float, seed: int) -> 
     )
 
 
-def rows_of(counts: float, seeds: range, wanted: list[str]) -> Iterator[list[str]]:
+def rows_of(
+    counts: float, seeds: range, geometries: list[str], wanted: list[str]
+) -> Iterator[list[str]]:
     """Yield one line of the table for each geometry and departure, over all seeds."""
-    for geometry, experiment in GEOMETRIES.items():
-        for name in wanted:
-            cases = [run_case(experiment, DEPARTURES[name], counts, seed) for seed in seeds]
+    for name in wanted:
+        for geometry in geometries:
+            cases = [
+                run_case(GEOMETRIES[geometry], DEPARTURES[name], counts, seed) for seed in seeds
+            ]
             yield [geometry, name, *_summary(cases)]
 
 
@@ -280,7 +286,8 @@ def _summary(cases: list[Case]) -> list[str]:
 
 
 def run(console: Console) -> None:
-    """Measure departures: LEARNING_ONLY, LEARNING_SEEDS and LEARNING_COUNTS choose which."""
+    """Measure departures; LEARNING_ONLY, _GEOMETRIES, _SEEDS and _COUNTS choose which."""
+    geometries = os.environ.get("LEARNING_GEOMETRIES", ",".join(GEOMETRIES)).split(",")
     wanted = os.environ.get("LEARNING_ONLY", ",".join(DEPARTURES)).split(",")
     seeds = range(1, 1 + int(os.environ.get("LEARNING_SEEDS", "2")))
     counts = float(os.environ.get("LEARNING_COUNTS", "500"))
@@ -290,7 +297,7 @@ def run(console: Console) -> None:
         "median ×", "90 % ×", "common µm", "pull (perfect)", "χ²/dof", "decoded %", "CPU s",
     ):  # fmt: skip
         table.add_column(heading)
-    for row in rows_of(counts, seeds, wanted):
+    for row in rows_of(counts, seeds, geometries, wanted):
         table.add_row(*row)
         print(" | ".join(row), flush=True)
     console.print(table)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from lauedepth.core.decoding.compiled.jit import compiled
+from lauedepth.core.decoding.compiled.types import Array
 from lauedepth.learning._fit import Equations, Trace, add_pixel, fit_pixel
 from lauedepth.learning._model import Shared, new_work
-from lauedepth.learning._tables import Array
 
 
 class Batch(NamedTuple):
@@ -23,7 +23,7 @@ class Batch(NamedTuple):
     precision: Array
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled
 def trace_of(batch: Batch, index: int) -> Trace:
     """Return one pixel of a batch."""
     return Trace(
@@ -36,7 +36,7 @@ def trace_of(batch: Batch, index: int) -> Trace:
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def new_equations(frames: int, edges: int) -> Equations:
     """Return equations to which nothing was added yet."""
     return Equations(
@@ -47,7 +47,7 @@ def new_equations(frames: int, edges: int) -> Equations:
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def fit_range(batch: Batch, theta: Array, shared: Shared, losses: Array) -> None:
     """Fit all pixels of a batch from `theta` on, in place; fill in their losses."""
     edges = shared.edges.size
@@ -56,7 +56,7 @@ def fit_range(batch: Batch, theta: Array, shared: Shared, losses: Array) -> None
         losses[index] = fit_pixel(trace_of(batch, index), theta[index], shared, work)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def add_range(batch: Batch, theta: Array, scales: Array, shared: Shared, rows: Array) -> Equations:
     """Return the equations of a batch; fill in the rows (n, SIZE, n_shared + 1) of `add_pixel`.
 

@@ -6,8 +6,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from lauedepth.core.decoding.compiled.jit import compiled
+from lauedepth.core.decoding.compiled.types import Array
 from lauedepth.learning._model import (
     ABSORPTION,
     BACKGROUND,
@@ -20,7 +21,6 @@ from lauedepth.learning._model import (
     edge_slope,
     fill_model,
 )
-from lauedepth.learning._tables import Array
 from lauedepth.learning.limits import (
     ABSORPTION_RANGE,
     CONVERGED,
@@ -68,7 +68,7 @@ class Equations(NamedTuple):
     push: Array
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def fill_weights(trace: Trace, shared: Shared, work: Work) -> float:
     """Fill in residuals and weights; return the trace's loss: chi-square with bounded pull."""
     loss = 0.0
@@ -84,7 +84,7 @@ def fill_weights(trace: Trace, shared: Shared, work: Work) -> float:
     return loss
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def weighted_square(trace: Trace, theta: Array, shared: Shared, work: Work) -> float:
     """Return the sum that a step minimises, with the weights as they stand."""
     total = trace.precision * (theta[ABSORPTION] - trace.log_absorption) ** 2
@@ -100,7 +100,7 @@ def weighted_square(trace: Trace, theta: Array, shared: Shared, work: Work) -> f
     return float(total)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def local_equations(
     trace: Trace, theta: Array, shared: Shared, matrix: Array, push: Array, work: Work
 ) -> None:
@@ -131,7 +131,7 @@ def local_equations(
     push[ABSORPTION] -= trace.precision * (theta[ABSORPTION] - trace.log_absorption)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def hold_bounds(theta: Array, low: Array, high: Array, matrix: Array, push: Array) -> None:
     """Take unknowns that lean on a bound out of the equations."""
     for row in range(SIZE):
@@ -144,7 +144,7 @@ def hold_bounds(theta: Array, low: Array, high: Array, matrix: Array, push: Arra
             push[row] = 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def factorise(matrix: Array, factor: Array) -> bool:
     """Fill in the Cholesky factor; False where the matrix is not positive."""
     for row in range(SIZE):
@@ -161,7 +161,7 @@ def factorise(matrix: Array, factor: Array) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def solve_factor(factor: Array, vector: Array) -> None:
     """Solve with a factorised matrix, in place."""
     for row in range(SIZE):
@@ -174,7 +174,7 @@ def solve_factor(factor: Array, vector: Array) -> None:
         vector[row] /= factor[row, row]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def bounds_of(theta: Array, low: Array, high: Array) -> None:
     """Fill in the bounds of a pixel's unknowns, from where its fit begins."""
     reach = theta[WIDTH] + 6.0
@@ -187,7 +187,7 @@ def bounds_of(theta: Array, low: Array, high: Array) -> None:
     low[ABSORPTION], high[ABSORPTION] = LOG_LOW, LOG_HIGH
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def fit_pixel(trace: Trace, theta: Array, shared: Shared, work: Work) -> float:
     """Fit a pixel's own unknowns, from `theta` on; return its loss.
 
@@ -238,7 +238,7 @@ def fit_pixel(trace: Trace, theta: Array, shared: Shared, work: Work) -> float:
     return loss
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def add_pixel(
     trace: Trace,
     theta: Array,
@@ -299,7 +299,7 @@ def add_pixel(
     return True
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _add_frame(
     k: int,
     trace: Trace,

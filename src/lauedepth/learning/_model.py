@@ -11,9 +11,11 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from lauedepth.learning._tables import OPAQUE, Array, Tables, build_tables, look_up, new_tables
+from lauedepth.core.decoding.compiled.jit import compiled
+from lauedepth.core.decoding.compiled.rays import OPAQUE
+from lauedepth.core.decoding.compiled.types import Array
+from lauedepth.learning._tables import Tables, build_tables, look_up, new_tables
 from lauedepth.learning.limits import SUB_BOXES
 
 CENTRE, WIDTH, LIGHT = 0, 1, 2
@@ -59,7 +61,7 @@ class Work(NamedTuple):
     lines: Array
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def new_work(frames: int, edges: int) -> Work:
     """Return scratch for traces of so many frames."""
     return Work(
@@ -76,7 +78,7 @@ def new_work(frames: int, edges: int) -> Work:
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def fill_lines(pixel: Array, geometry: Array, centre: float, width: float, lines: Array) -> None:
     """Fill in (a, b, da/ds, db/ds) of each end of a sub-box: u = a + b k at position k."""
     centre_a, centre_n, step_a, step_n, beam_a, beam_n, half_length, _ = geometry
@@ -93,7 +95,7 @@ def fill_lines(pixel: Array, geometry: Array, centre: float, width: float, lines
         lines[end, 3] = (linear_k * reach + (constant_k + linear_k * s) * beam_n) / reach**2
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def fill_model(pixel: Array, window: float, theta: Array, shared: Shared, work: Work) -> float:
     """Fill in the trace and its derivatives; return the absorption that was used."""
     absorption = OPAQUE if shared.opaque else math.exp(theta[ABSORPTION])
@@ -139,7 +141,7 @@ def fill_model(pixel: Array, window: float, theta: Array, shared: Shared, work: 
     return absorption
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def edge_slope(edge: int, k: int, window: float, theta: Array, shared: Shared, work: Work) -> float:
     """Return the derivative of the trace in one frame by the place of one edge.
 

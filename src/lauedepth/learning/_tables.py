@@ -9,16 +9,13 @@ of T, of P, of P B and of P h, where h is the mean of the bar (0 or 1) at the wi
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-from numba import njit
 
-Array = npt.NDArray[Any]
-
-OPAQUE = -1.0
-"""Stands for opaque bars where an absorption is expected."""
+from lauedepth.core.decoding.compiled.jit import compiled
+from lauedepth.core.decoding.compiled.rays import OPAQUE
+from lauedepth.core.decoding.compiled.types import Array
 
 
 class Tables(NamedTuple):
@@ -38,7 +35,7 @@ class Tables(NamedTuple):
     at: Array
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def new_tables(edges: int) -> Tables:
     """Return tables to be filled in for so many edges."""
     size = 2 * edges
@@ -48,7 +45,7 @@ def new_tables(edges: int) -> Tables:
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def build_tables(edges: Array, window: float, absorption: float, tables: Tables) -> None:
     """Fill in the tables of one pixel.
 
@@ -93,7 +90,7 @@ def build_tables(edges: Array, window: float, absorption: float, tables: Tables)
         tables.touched[number + 1] = touched
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _within(
     tables: Tables, number: int, absorption: float, length: float
 ) -> tuple[float, float, float, float, float]:
@@ -123,7 +120,7 @@ def _within(
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def look_up(
     tables: Tables, absorption: float, u: float, near: int
 ) -> tuple[int, float, float, float, float, float]:

@@ -51,7 +51,7 @@ def test_schur_complement_leaves_out_the_pixels_own_unknowns(twin: Experiment) -
         by_shared[each, layout.frames + each] = work.light
         edges = np.array(
             [
-                [edge_slope(n, k, window, theta, shared, work) for n in range(layout.edges)]
+                [edge_slope(n, int(k), window, theta, shared, work) for n in range(layout.edges)]
                 for k in each
             ]
         )
