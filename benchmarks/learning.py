@@ -224,9 +224,7 @@ def run_case(experiment: Experiment, flaws: Flaws, counts: float, seed: int) -> 
     light = light_of(experiment, counts, seed)
     options = LearnOptions(energy_kev=ENERGY_KEV)
 
-    def scored(instrument: Experiment, traces: npt.NDArray[np.uint16]) -> Score:
-        return Score.of(light, decode(instrument, light.row, light.column, traces, backend="cpu"))
-
+    ideal = measured(experiment, light, Flaws(), seed)
     traces = measured(experiment, light, flaws, seed)
     found = decode(experiment, light.row, light.column, traces, backend="cpu")
     index, start = start_from(found)
@@ -236,10 +234,17 @@ def run_case(experiment: Experiment, flaws: Flaws, counts: float, seed: int) -> 
     )
     seconds = time.process_time() - begin
     designed = Score.of(light, found)
+    learnt = designed
+    if fit.accepted:
+        instrument = fit.applied_to(experiment)
+        learnt = Score.of(
+            light,
+            fit.with_error(decode(instrument, light.row, light.column, traces, backend="cpu")),
+        )
     return Case(
-        scored(experiment, measured(experiment, light, Flaws(), seed)),
+        Score.of(light, decode(experiment, light.row, light.column, ideal, backend="cpu")),
         designed,
-        scored(fit.applied_to(experiment), traces) if fit.accepted else designed,
+        learnt,
         fit,
         seconds,
     )

@@ -58,7 +58,7 @@ def fit_range(batch: Batch, theta: Array, shared: Shared, losses: Array) -> None
 
 @compiled
 def add_range(batch: Batch, theta: Array, scales: Array, shared: Shared, rows: Array) -> Equations:
-    """Return the equations of a batch; fill in the rows (n, SIZE, n_shared + 1) of `add_pixel`.
+    """Return the equations of a batch; fill in the rows (n, SIZE, n_shared + 2) of `add_pixel`.
 
     Pixels whose scale is infinite are left out.
     """

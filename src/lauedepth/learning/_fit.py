@@ -239,6 +239,23 @@ def fit_pixel(trace: Trace, theta: Array, shared: Shared, work: Work) -> float:
 
 
 @compiled
+def centroid_slope(theta: Array, parameter: int) -> float:
+    """Return the derivative of a footprint's centroid by one of the pixel's unknowns."""
+    total, moment = TINY, 0.0
+    for box in range(SUB_BOXES):
+        total += theta[LIGHT + box]
+        moment += theta[LIGHT + box] * ((box + 0.5) / SUB_BOXES - 0.5)
+    if parameter == CENTRE:
+        return 1.0
+    if parameter == WIDTH:
+        return float(moment / total)
+    if parameter < BACKGROUND:
+        place = (parameter - LIGHT + 0.5) / SUB_BOXES - 0.5
+        return float(theta[WIDTH] * (place - moment / total) / total)
+    return 0.0
+
+
+@compiled
 def add_pixel(
     trace: Trace,
     theta: Array,
@@ -258,9 +275,10 @@ def add_pixel(
         What its weights are divided by.
     equations : Equations
         Added to.
-    rows : (SIZE, n + 1) array
-        Filled in with L^-1 C, and L^-1 times the pixel's own gradient in the last column: L L^T
-        is the pixel's own normal matrix, C couples it to the n shared unknowns.
+    rows : (SIZE, n + 2) array
+        Filled in with L^-1 C, then L^-1 times the pixel's own gradient, then L^-1 times the
+        derivatives of its centroid: L L^T is the pixel's own normal matrix, C couples it to the
+        n shared unknowns.
 
     Returns
     -------
@@ -290,6 +308,7 @@ def add_pixel(
             _add_frame(k, trace, theta, scale, shared, equations, rows, free, work)
     for row in range(SIZE):
         rows[row, last + 1] = free[row] * push[row]
+        rows[row, last + 2] = free[row] * centroid_slope(theta, row)
     root = math.sqrt(scale)
     for row in range(SIZE):
         for inner in range(row):

@@ -46,8 +46,8 @@ def information_of(
     ----------
     equations : list of Equations
         In a fixed order, so that sums come out the same.
-    rows : (m, n_shared + 1) array
-        Of all pixels, from `_fit.add_pixel`.
+    rows : (n_pixels, SIZE, n_shared + 2) array
+        From `_fit.add_pixel`.
     layout : Layout
     departures : (n,) array
         Where the equations were taken.
@@ -65,10 +65,11 @@ def information_of(
     matrix[2 * frames :, :frames] = mixed[0].T
     matrix[2 * frames :, frames : 2 * frames] = mixed[1].T
     matrix[2 * frames :, 2 * frames :] = square
-    coupling = rows[:, :-1]
+    flat = rows.reshape(-1, inner + 2)
+    coupling = np.ascontiguousarray(flat[:, :inner])
     # the transpose of a C array is the Fortran array that BLAS wants; `lower` turns over
     matrix -= blas.dsyrk(1.0, coupling.T, trans=0, lower=1)
-    push = push - coupling.T @ rows[:, -1]
+    push = push - coupling.T @ flat[:, inner]
     lower = np.tril(matrix)
     whole = lower + np.tril(lower, -1).T
     return Information(_spread(whole, layout), _spread_push(push, layout), departures)
@@ -90,6 +91,32 @@ def _spread(whole: Floats, layout: Layout) -> Floats:
     full[keep, at] = full[at, keep] = column
     full[at, at] = layout.outward @ column[layout.edge]
     return full
+
+
+def depth_errors(rows: Floats, scales: Floats, layout: Layout, covariance: Floats) -> Floats:
+    """Return what is not known of an instrument as standard errors of the pixels' centroids.
+
+    Parameters
+    ----------
+    rows : (n_pixels, SIZE, n_shared + 2) array
+        From `_fit.add_pixel`.
+    scales : (n_pixels,) array
+        What the pixels' weights were divided by; NaN comes out where it is infinite.
+    layout : Layout
+    covariance : (n, n) array
+        Of the instrument's unknowns.
+
+    Returns
+    -------
+    (n_pixels,) array
+        µm; the part that pixels far apart on the code do not share.
+    """
+    inner = layout.size - 1
+    slopes = np.einsum("pi,pij->pj", rows[:, :, inner + 1], rows[:, :, :inner])
+    slopes *= np.where(np.isfinite(scales), scales, np.nan)[:, None]
+    widening = slopes[:, layout.edge] @ layout.outward
+    slopes = np.insert(slopes, layout.widening.start, widening, axis=1)
+    return np.asarray(np.sqrt(np.einsum("pi,pi->p", slopes @ covariance, slopes)))
 
 
 @dataclass(frozen=True)

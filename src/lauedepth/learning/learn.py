@@ -10,8 +10,16 @@ import numpy.typing as npt
 from lauedepth.core.arrays import Floats
 from lauedepth.core.errors import InputError
 from lauedepth.core.instrument.experiment import Experiment
+from lauedepth.core.instrument.raymap import RayMap
 from lauedepth.learning import limits
-from lauedepth.learning.equations import Estimate, Scales, information_of, solve
+from lauedepth.learning._fit import Equations
+from lauedepth.learning.equations import (
+    Estimate,
+    Scales,
+    depth_errors,
+    information_of,
+    solve,
+)
 from lauedepth.learning.instrument import Layout, Nominal
 from lauedepth.learning.pixels import PixelFits, Start
 from lauedepth.learning.remarks import remarks_on
@@ -57,11 +65,21 @@ class _Learner:
 
     def step(self, pixels: PixelFits, departures: Floats) -> Estimate:
         """Return the instrument that explains fitted pixels best."""
-        shared = self.nominal.with_departures(departures, opaque=self.opaque)
-        scales = np.where(kept(pixels.misfit), np.maximum(pixels.misfit, 1.0), np.inf)
-        equations, rows = pixels.equations(shared, scales, self.layout.size - 1)
+        equations, rows, _ = self._equations(pixels, departures)
         information = information_of(equations, rows, self.layout, departures)
         return solve(information, self.layout, self.options.scales)
+
+    def depth_errors(self, pixels: PixelFits, estimate: Estimate) -> Floats:
+        """Return what is not known of the instrument as errors of depths: (n_pixels,) in µm."""
+        _, rows, scales = self._equations(pixels, estimate.departures)
+        return depth_errors(rows, scales, self.layout, estimate.covariance)
+
+    def _equations(
+        self, pixels: PixelFits, departures: Floats
+    ) -> tuple[list[Equations], Floats, Floats]:
+        shared = self.nominal.with_departures(departures, opaque=self.opaque)
+        scales = np.where(kept(pixels.misfit), np.maximum(pixels.misfit, 1.0), np.inf)
+        return *pixels.equations(shared, scales, self.layout.size - 1), scales
 
     def learn(
         self, pixels: PixelFits, departures: Floats, rounds: int
@@ -144,8 +162,14 @@ def learn_instrument(
         taught, estimate, more = learner.learn(everything, estimate.departures, 2)
         rounds += more
     fit = _result(learner, estimate, taught, rounds)
+    places = RayMap.of(experiment, row, column).position_um(start.depth_um, 0)
+    code, error = _along_code(
+        places if accepted else places[~judges], learner.depth_errors(taught, estimate)
+    )
     fit = replace(
         fit,
+        code_um=code,
+        depth_error_um=error,
         misfit_before=_typical(before),
         misfit_after=_typical(after),
         gain_sigma=gain,
@@ -192,6 +216,17 @@ def _joined(taught: PixelFits, judges: PixelFits, judging: npt.NDArray[np.bool_]
     return PixelFits.joined(taught, judges).chosen(order)
 
 
+def _along_code(places: Floats, error: Floats) -> tuple[Floats, Floats]:
+    """Return places along the code, in order, and the typical error of depths at each."""
+    known = np.flatnonzero(np.isfinite(error))
+    order = known[np.argsort(places[known], kind="stable")]
+    groups = np.array_split(order, max(1, min(limits.CODE_PLACES, order.size // 5)))
+    return (
+        np.array([np.median(places[group]) for group in groups]),
+        np.array([np.median(error[group]) for group in groups]),
+    )
+
+
 def _result(learner: _Learner, estimate: Estimate, pixels: PixelFits, rounds: int) -> InstrumentFit:
     layout = learner.layout
     found, error = estimate.departures, estimate.error
@@ -220,4 +255,6 @@ def _result(learner: _Learner, estimate: Estimate, pixels: PixelFits, rounds: in
         pixels_used=int(kept(pixels.misfit).sum()),
         pixels_held_out=0,
         rounds=rounds,
+        code_um=np.zeros(0),
+        depth_error_um=np.zeros(0),
     )

@@ -68,6 +68,9 @@ SPREAD_OF_MISFITS: Final = 5.0
 GAIN: Final = 3.0
 """Least gain on pixels held out, in its standard errors, for an instrument to be accepted."""
 
+CODE_PLACES: Final = 24
+"""Most places along the code for which the errors are told that an instrument adds to depths."""
+
 FEWEST_PIXELS: Final = 30
 """Fewest pixels from which to learn."""
 

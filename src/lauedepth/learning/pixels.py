@@ -175,7 +175,7 @@ class PixelFits:
     def equations(
         self, shared: Shared, scales: Floats, unknowns: int
     ) -> tuple[list[Equations], Floats]:
-        """Return the pixels' equations and the rows for Schur's complement.
+        """Return the pixels' equations and the rows of `_fit.add_pixel`, (n_pixels, SIZE, .).
 
         Parameters
         ----------
@@ -186,7 +186,7 @@ class PixelFits:
         unknowns : int
             How many unknowns pixels see of the instrument.
         """
-        rows = np.empty((len(self), SIZE, unknowns + 1))
+        rows = np.empty((len(self), SIZE, unknowns + 2))
         sums: dict[int, Equations] = {}
 
         def work(part: slice) -> None:
@@ -195,7 +195,7 @@ class PixelFits:
             )
 
         _in_threads(work, len(self))
-        return [sums[begin] for begin in sorted(sums)], rows.reshape(-1, unknowns + 1)
+        return [sums[begin] for begin in sorted(sums)], rows
 
 
 def log_absorption(

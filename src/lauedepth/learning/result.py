@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lauedepth.core.arrays import Floats
+from lauedepth.core.decoding.pixels import DecodedPixels
 from lauedepth.core.instrument.experiment import Experiment
 
 
@@ -45,6 +46,10 @@ class InstrumentFit:
         Part of the edges that the traces tell to half of what they may depart, or better.
     pixels_used, pixels_held_out : int
     rounds : int
+    code_um, depth_error_um : (n_places,) arrays
+        What is not known of the instrument, as a standard error of depths: at places along the
+        code, as in `DecodedPixels.mask_position_um`. A shift that all depths have in common is
+        not in it.
     warnings : tuple of str
     """
 
@@ -69,6 +74,8 @@ class InstrumentFit:
     pixels_used: int
     pixels_held_out: int
     rounds: int
+    code_um: Floats
+    depth_error_um: Floats
     warnings: tuple[str, ...] = ()
 
     def applied_to(self, experiment: Experiment) -> Experiment:
@@ -93,6 +100,11 @@ class InstrumentFit:
             motion=replace(experiment.motion, positions_um=tuple(positions.tolist())),
             beam_intensity=tuple(intensity.tolist()),
         )
+
+    def with_error(self, found: DecodedPixels) -> DecodedPixels:
+        """Return results whose depth errors hold what is not known of the instrument."""
+        own = np.interp(found.mask_position_um, self.code_um, self.depth_error_um)
+        return replace(found, depth_error_um=np.hypot(found.depth_error_um, own))
 
     @property
     def beam(self) -> Floats:

@@ -42,6 +42,28 @@ class Scan:
         )
         self.counts = rng.poisson(expected).astype(np.uint16)
 
+    def true_experiment(self) -> Experiment:
+        """Return the experiment with the instrument as it was, calibrated.
+
+        Mean errors of edges and positions are the pose's, which no scan tells.
+        """
+        designed = np.stack(bar_edges(self.experiment.aperture), axis=1).ravel()
+        edges = np.stack([self.built.begin_um, self.built.end_um], axis=1).ravel()
+        edges -= (edges - designed).mean()
+        steps = np.arange(self.timeline.position.size)
+        moved = position_errors(self.timeline, self.experiment)
+        positions = self.experiment.motion.step_um * steps + moved
+        return replace(
+            self.experiment,
+            aperture=replace(
+                self.experiment.aperture,
+                edges_um=tuple(edges.tolist()),
+                thickness_um=self.built.nominal_thickness_um,
+            ),
+            motion=replace(self.experiment.motion, positions_um=tuple(positions.tolist())),
+            beam_intensity=tuple(self.timeline.current.tolist()),
+        )
+
     def learn(self) -> InstrumentFit:
         found = decode(self.experiment, self.row, self.column, self.counts, backend="cpu")
         index, start = start_from(found)
@@ -104,9 +126,17 @@ def test_everything_is_learnt_to_its_error_and_depths_come_back(twin: Experiment
         int(((one.flags & PixelFlag.SECOND_DEPTH) > 0).sum()) for one in (as_designed, as_learnt)
     ]
     assert second[0] > 20 and second[1] <= 1
+    assert 0.002 < np.median(fit.depth_error_um) < 0.05
+    told = fit.with_error(as_learnt)
+    assert np.all(told.depth_error_um > as_learnt.depth_error_um)
     first = np.concatenate([[True], np.diff(as_learnt.trace) > 0])
     error = as_learnt.depth_um[first] - scan.depth
     assert np.median(np.abs(error - np.median(error))) < 0.05
+    as_it_was = decode(scan.true_experiment(), scan.row, scan.column, scan.counts, backend="cpu")
+    strayed = as_learnt.depth_um[first] - as_it_was.depth_um[as_it_was.flags & 4 == 0]
+    strayed -= np.median(strayed)
+    said = np.sqrt(told.depth_error_um**2 - as_learnt.depth_error_um**2)[first]
+    assert 0.7 < np.sqrt(np.median((strayed / said) ** 2) / 0.455) < 1.5
 
 
 @pytest.mark.parametrize("opaque", [False, True], ids=["absorbing", "opaque"])
@@ -148,6 +178,8 @@ def test_what_is_learnt_is_put_into_an_experiment(twin: Experiment) -> None:
         pixels_used=100,
         pixels_held_out=50,
         rounds=1,
+        code_um=np.array([0.0, 1000.0]),
+        depth_error_um=np.array([0.0, 0.1]),
     )
     learnt = fit.applied_to(strided)
     assert learnt.aperture.thickness_um == pytest.approx(1.1 * 3.7)
