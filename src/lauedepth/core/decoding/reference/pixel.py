@@ -172,7 +172,7 @@ def _misses_code(grid: _Grid) -> bool:
     if not np.all(np.abs(ends) < limits.MAXIMUM_POSITION_UM):  # or NaN
         return True
     middle = (grid.depths.start_um + grid.depths.stop_um) / 2
-    travel = abs(float(grid.rays.advance_um(middle))) * abs(int(grid.frames[-1] - grid.frames[0]))
+    travel = abs(float(grid.rays.advance_um(middle))) * abs(grid.frames.last - grid.frames.first)
     beside = ends.max() < grid.table.knots_um[0] or ends.min() > grid.table.knots_um[-1]
     return bool(beside or travel < limits.MINIMUM_TRAVEL_UM)
 
