@@ -82,7 +82,9 @@ def light(experiment: Experiment, rng: np.random.Generator, row: float, column: 
     total = np.full(frames.size, 5.0)
     with np.errstate(all="ignore"):
         for depth in depths[: rng.integers(1, 3)]:
-            view = PixelView.of(table, rays, frames, depth).through(rng.uniform(0.5, 9.0))
+            view = PixelView.of(table, rays, frames, np.ones(frames.size), depth).through(
+                rng.uniform(0.5, 9.0)
+            )
             total += rng.uniform(50, 3000) * np.nan_to_num(view.open_fraction(depth))
     return np.asarray(np.clip(total, 0.0, 1e5), np.float64)
 

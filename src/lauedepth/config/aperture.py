@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -42,6 +43,8 @@ class Aperture(Section):
     """What the bars are made of."""
     density_g_cm3: Density = 19.32
     """Density of the bars."""
+    edges_um: Annotated[tuple[float, ...], Field(min_length=2)] | None = None
+    """Begin and end of each bar in order along the code, where known; widening included."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -52,6 +55,8 @@ class Aperture(Section):
                 f"widening_um {self.widening_um} leaves no bar of {self.bar_width_um} or no "
                 f"opening of {self.open_width_um}"
             )
+        if self.edges_um is not None and (len(self.edges_um) % 2 or not _rises(self.edges_um)):
+            raise ValueError("edges_um needs a begin and an end for each bar, each beyond the last")
         return self
 
     def bits(self) -> tuple[int, ...]:
@@ -81,7 +86,12 @@ class Aperture(Section):
             self.widening_um,
             self.material,
             self.density_g_cm3,
+            self.edges_um,
         )
+
+
+def _rises(values: tuple[float, ...]) -> bool:
+    return all(one < other for one, other in pairwise(values))
 
 
 def read_code(path: Path) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from lauedepth.config import limits
 from lauedepth.config.aperture import PREFER_SAME, Aperture
 from lauedepth.config.decoding import Decode
+from lauedepth.config.instrument import Instrument
 from lauedepth.config.section import Section
 from lauedepth.config.sections import (
     CalibrationBounds,
@@ -41,8 +42,11 @@ class ExperimentConfig(Section):
     motion: Motion
     depths: Depths
     decode: Decode = Decode()
+    instrument: Instrument = Instrument()
     beam_tilt: Annotated[float, Field(ge=-0.1, le=0.1)] = core.BEAM_TILT
     """Slope of the focused beam, dy/dx."""
+    beam_intensity: tuple[Annotated[float, Field(gt=0)], ...] | None = None
+    """Intensity of the incident beam at each frame of the file, relative, where it is known."""
     calibration: CalibrationBounds | None = None
     """The published layout's `geo.mask.calibrate` and `cal`; kept for a calibration."""
 
@@ -58,6 +62,17 @@ class ExperimentConfig(Section):
             limits.SHIFT.check(at_first)
         except ValueError as error:
             raise ValueError(f"motion.shift_mm: at data.first_frame {error}") from error
+        return self
+
+    @model_validator(mode="after")
+    def _known_at_every_frame(self) -> Self:
+        stop = self.data.stop_frame
+        for name, values in (
+            ("motion.positions_um", self.motion.positions_um),
+            ("beam_intensity", self.beam_intensity),
+        ):
+            if values is not None and len(values) < stop:
+                raise ValueError(f"{name} has {len(values)} values for {stop} frames of the file")
         return self
 
     def __eq__(self, other: object) -> bool:
@@ -113,6 +128,7 @@ class ExperimentConfig(Section):
             self.data.to_core(),
             self.depths.to_core(),
             self.beam_tilt,
+            self.beam_intensity,
         )
 
     def decode_options(self) -> DecodeOptions:
@@ -135,4 +151,5 @@ class ExperimentConfig(Section):
             motion=Motion(**vars(experiment.motion)),
             depths=Depths(**vars(experiment.depths)),
             beam_tilt=experiment.beam_tilt,
+            beam_intensity=experiment.beam_intensity,
         )

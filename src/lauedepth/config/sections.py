@@ -201,6 +201,9 @@ class Motion(Section):
     """Nominal direction of the scan, beam frame."""
     rotation_rad: limits.RotationRad = (0.0, 0.0, 0.0)
     """Rodrigues vector from the nominal direction to the real one."""
+    positions_um: tuple[float, ...] | None = None
+    """Where the aperture was at each frame of the file, along the scan from its place at shift_mm,
+    where that is known; otherwise step_um per frame."""
 
     @model_validator(mode="after")
     def _moves(self) -> Self:

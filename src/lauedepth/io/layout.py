@@ -77,6 +77,7 @@ DEPTH: Final = "entry1/depth"
 DETECTOR: Final = "entry1/detector"
 SAMPLE: Final = "entry1/sample"
 RECONSTRUCTION: Final = "entry1/reconstruction"
+INSTRUMENT: Final = f"{RECONSTRUCTION}/instrument"
 NOTICES: Final = f"{RECONSTRUCTION}/notices"
 VERDICT: Final = f"{RECONSTRUCTION}/verdict"
 PIXELS: Final = "entry1/pixels"
@@ -103,6 +104,48 @@ def _region_entries() -> tuple[Entry, ...]:
     return tuple(
         Entry(f"{DETECTOR}/{name}", "int32", meaning, required=False)
         for name, meaning in descriptions.items()
+    )
+
+
+def _instrument_entries() -> tuple[Entry, ...]:
+    """Return what a result keeps of an instrument that was learnt from the point."""
+    edges, frames, places = ("edges",), ("frames_used",), ("code_places",)
+    group = replace(
+        _group(INSTRUMENT, "NXcollection", "the instrument as learnt from the point"),
+        required=False,
+    )
+    table: tuple[tuple[str, Kind, str, tuple[str, ...], str], ...] = (
+        ("edges_um", "float64", "begin and end of each bar, along the code", edges, "micron"),
+        ("edge_offset_um", "float64", "from the design, beyond the widening", edges, "micron"),
+        ("edge_error_um", "float64", "its standard error", edges, "micron"),
+        ("widening_um", "float64", "how much wider the bars are", (), "micron"),
+        ("widening_error_um", "float64", "its standard error", (), "micron"),
+        ("thickness_factor", "float64", "how much thicker the bars are, as a factor", (), ""),
+        ("thickness_error", "float64", "its standard error", (), ""),
+        ("position_um", "float64", "aperture from its place, along the scan", frames, "micron"),
+        ("position_error_um", "float64", "its standard error", frames, "micron"),
+        ("log_beam", "float64", "log of the incident beam's relative intensity", frames, ""),
+        ("log_beam_error", "float64", "its standard error", frames, ""),
+        ("opaque", "int32", "1 where bars were taken to stop everything", (), ""),
+        ("departed", "text", "parts that stand out of their errors", (), ""),
+        ("misfit_before", "float64", "chi-square per degree of freedom as designed", (), ""),
+        ("misfit_after", "float64", "the same as learnt, on pixels held out", (), ""),
+        ("gain_sigma", "float64", "gain on pixels held out, in standard errors", (), ""),
+        ("accepted", "int32", "1 where the point was decoded with it", (), ""),
+        ("edges_seen", "float64", "part of the edges that the traces tell", (), ""),
+        ("pixels_used", "int32", "pixels that it was learnt from", (), ""),
+        ("pixels_held_out", "int32", "pixels that judged it", (), ""),
+        ("rounds", "int32", "rounds over all pixels", (), ""),
+        ("code_um", "float64", "places along the code, as pixels' mask_position", places, "micron"),
+        ("depth_error_um", "float64", "what it adds to depth errors there", places, "micron"),
+        ("warnings", "text", "one a line", (), ""),
+    )
+    return (
+        group,
+        *(
+            Entry(f"{INSTRUMENT}/{name}", kind, meaning, axes, units, False)
+            for name, kind, meaning, axes, units in table
+        ),
     )
 
 
@@ -196,6 +239,7 @@ RESULT: Final = Layout(
             "`at_end` of the depth range, median `residual`",
             required=False,
         ),
+        *_instrument_entries(),
         _group(PIXELS, "NXcollection", "one row per examined pixel and depth found"),
         Entry(f"{PIXELS}/row", "int32", "image row", _COLUMN),
         Entry(f"{PIXELS}/column", "int32", "image column", _COLUMN),

@@ -20,7 +20,16 @@ from lauedepth.core.instrument.experiment import Depths
 from lauedepth.core.notices import Notice
 from lauedepth.core.version import __version__
 from lauedepth.io.hdf5 import create_chunked, put, write_chunk
-from lauedepth.io.layout import DATA, DEPTH, NOTICES, PIXELS, RECONSTRUCTION, RESULT, VERDICT
+from lauedepth.io.layout import (
+    DATA,
+    DEPTH,
+    INSTRUMENT,
+    NOTICES,
+    PIXELS,
+    RECONSTRUCTION,
+    RESULT,
+    VERDICT,
+)
 from lauedepth.io.metadata import Metadata, without, write_metadata
 from lauedepth.io.notice_lines import as_lines
 from lauedepth.io.publish import publish_hdf5
@@ -94,6 +103,12 @@ class ResultWriter:
         while waiting:
             self._store(waiting.popleft().result())
         self._append(rows, columns, decoded)
+
+    def keep_instrument(self, values: Mapping[str, object]) -> None:
+        """Write what was learnt of the instrument: a value for each dataset of its group."""
+        put(self._file, RESULT, INSTRUMENT)
+        for entry in RESULT.below(INSTRUMENT):
+            put(self._file, RESULT, entry.path, values[entry.path.rpartition("/")[2]])
 
     def finish(
         self,

@@ -3,8 +3,14 @@
 Arrays only; files are written by `lauedepth.tasks.simulate`.
 """
 
-from lauedepth.simulation.flaws import Flaws
-from lauedepth.simulation.forward import Footprints, expected_traces, quick_traces
+from lauedepth.simulation.built import BuiltAperture
+from lauedepth.simulation.flaws import Flaws, Timeline
+from lauedepth.simulation.forward import (
+    Footprints,
+    expected_traces,
+    flawed_traces,
+    quick_traces,
+)
 from lauedepth.simulation.image import SpotImage, place_image, segment_image, sources_from_image
 from lauedepth.simulation.sample import (
     Column,
@@ -21,6 +27,7 @@ from lauedepth.simulation.truth import TRUTH
 
 __all__ = [
     "TRUTH",
+    "BuiltAperture",
     "Column",
     "Exposure",
     "Flaws",
@@ -33,7 +40,9 @@ __all__ = [
     "SimulatedPoint",
     "SpotImage",
     "Surface",
+    "Timeline",
     "expected_traces",
+    "flawed_traces",
     "grid_positions",
     "membrane",
     "place_image",

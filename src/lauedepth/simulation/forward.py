@@ -23,6 +23,15 @@ from lauedepth.core.instrument.aperture import (
 from lauedepth.core.instrument.energy import attenuation_per_um
 from lauedepth.core.instrument.experiment import Experiment
 from lauedepth.core.instrument.geometry import code_coordinate, pixel_positions, ray_slopes
+from lauedepth.simulation.built import BuiltAperture
+from lauedepth.simulation.flaws import (
+    APERTURE,
+    TIMELINE,
+    Flaws,
+    Timeline,
+    exposure_nodes,
+    generator,
+)
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,8 @@ def expected_traces(
     background : array_like, (n_pixels,) or a number
         Counts per frame that do not pass through the aperture.
     frame : (n_frames,) array_like, optional
-        Frame numbers, not necessarily whole; the experiment's frames by default.
+        Positions of the aperture in steps, in a beam of even intensity; the experiment's frames
+        by default.
     step_um : float
         Maximum integration step over depth.
 
@@ -104,7 +114,7 @@ def expected_traces(
                 energy_kev=energy,
             )
             traces[pixel] += intensity * passed.mean(axis=0)
-    return traces
+    return _intensities(experiment, frame) * traces
 
 
 def quick_traces(
@@ -115,14 +125,20 @@ def quick_traces(
     *,
     background: npt.ArrayLike = 0.0,
     frame: npt.ArrayLike | None = None,
+    built: BuiltAperture | None = None,
 ) -> Floats:
     """Return what `expected_traces` returns, thousands of times faster.
 
     The integral over a footprint is exact, except that the crossing point of a ray is taken to
     be linear in depth between the ends of the footprint (1e-4 µm over 25 µm).
-    """
-    from lauedepth.simulation._kernels import accumulate_traces  # noqa: PLC0415  loads numba
 
+    Parameters
+    ----------
+    experiment, row, column, footprints, background, frame
+        As in `expected_traces`.
+    built : BuiltAperture, optional
+        The aperture as it really is; as designed by default.
+    """
     rows, columns = np.atleast_1d(np.asarray(row)), np.atleast_1d(np.asarray(column))
     frames = _frames(experiment, frame)
     table = footprints.table(rows.size)
@@ -136,11 +152,100 @@ def quick_traces(
         end_um=depth + width / 2,
         intensity=intensity,
         energy_kev=energy,
+        thickness_um=None if built is None else built.nominal_thickness_um,
     )
     offsets = np.arange(rows.size + 1, dtype=np.int64) * n_sources
-    out = np.empty((frames.size, rows.size))
-    accumulate_traces(bar_rows(experiment), rays, offsets, frames, out)
-    return out.T + np.broadcast_to(np.asarray(background, np.float64), rows.shape)[:, None]
+    light = traces_of_rays(built or designed(experiment), rays, offsets, frames)
+    level = np.broadcast_to(np.asarray(background, np.float64), rows.shape)
+    return _intensities(experiment, frame) * (light.T + level[:, None])
+
+
+def flawed_traces(
+    experiment: Experiment,
+    row: npt.ArrayLike,
+    column: npt.ArrayLike,
+    footprints: Footprints,
+    flaws: Flaws,
+    *,
+    background: npt.ArrayLike = 0.0,
+    seed: int = 0,
+) -> tuple[Floats, Timeline, BuiltAperture]:
+    """Return the expected counts of pixels in an instrument with flaws, and what it was.
+
+    Of the flaws, those of the detector and the size of the beam belong to whole images and
+    are left out; see `scan.SimulatedPoint`.
+
+    Parameters
+    ----------
+    experiment, row, column, footprints, background
+        As in `expected_traces`.
+    flaws : Flaws
+    seed : int
+        Of what the flaws draw.
+
+    Returns
+    -------
+    traces : (n_pixels, n_frames) array
+        Of the experiment's frames.
+    timeline : Timeline
+        What happened at each frame of the point.
+    built : BuiltAperture
+    """
+    built = BuiltAperture.of(experiment.aperture, flaws, generator(seed, APERTURE))
+    timeline = Timeline.of_point(experiment, flaws, generator(seed, TIMELINE))
+    used = experiment.frames.indices
+    traces = 0.0
+    for offset, weight in zip(*exposure_nodes(flaws), strict=True):
+        traces = traces + weight * quick_traces(
+            experiment,
+            row,
+            column,
+            footprints,
+            background=background,
+            frame=timeline.position[used] + offset,
+            built=built,
+        )
+    return np.asarray(traces * timeline.current[used]), timeline, built
+
+
+def designed(experiment: Experiment) -> BuiltAperture:
+    """Return the aperture as the experiment describes it."""
+    return BuiltAperture.of(experiment.aperture, Flaws(), generator(0))
+
+
+def traces_of_rays(
+    built: BuiltAperture, rays: Floats, offsets: npt.NDArray[np.int64], frames: Floats
+) -> Floats:
+    """Return the light of pixels, (n_frames, n_pixels), given the rows of `ray_table`.
+
+    Parameters
+    ----------
+    built : BuiltAperture
+    rays : (n_sources, 7) array
+    offsets : (n_pixels + 1,) array
+        Sources of pixel p are rows offsets[p] to offsets[p + 1].
+    frames : (n_frames,) array
+        Positions of the aperture in steps.
+    """
+    from lauedepth.simulation._kernels import (  # noqa: PLC0415  loads numba
+        accumulate_shaped,
+        accumulate_traces,
+    )
+
+    out = np.empty((frames.size, offsets.size - 1))
+    if built.is_plain:
+        accumulate_traces(built.rows(), rays, offsets, frames, out)
+    else:
+        accumulate_shaped(
+            built.shapes(),
+            built.corner_radius_um,
+            built.nominal_thickness_um,
+            rays,
+            offsets,
+            frames,
+            out,
+        )
+    return out
 
 
 def ray_table(
@@ -152,8 +257,12 @@ def ray_table(
     end_um: Floats,
     intensity: Floats,
     energy_kev: Floats,
+    thickness_um: float | None = None,
 ) -> Floats:
-    """Return the rows that `_kernels.accumulate_traces` reads: (n_sources, 7) array."""
+    """Return the rows that `_kernels.accumulate_traces` reads: (n_sources, 7) array.
+
+    The bars' thickness is the experiment's by default.
+    """
     pixels = pixel_positions(experiment.detector, row, column)
     table = np.empty((len(pixels), 7))
     for place, depth in ((0, begin_um), (2, end_um)):
@@ -162,22 +271,21 @@ def ray_table(
         table[:, place] = first
         table[:, place + 1] = (code_coordinate(experiment, pixels, depth, last) - first) / last
     slope, secant = ray_slopes(experiment, pixels, (begin_um + end_um) / 2)
-    thickness = experiment.aperture.thickness_um
-    table[:, 4] = np.abs(slope) * thickness
+    thickness = experiment.aperture.thickness_um if thickness_um is None else thickness_um
+    table[:, 4] = slope * thickness
     table[:, 5] = _attenuation(experiment, energy_kev) * thickness * secant
     table[:, 6] = intensity
     return table
 
 
-def bar_rows(experiment: Experiment) -> Floats:
-    """Return the aperture as `_kernels.accumulate_traces` reads it: (2, n_knots) array."""
-    table = BarTable.of(experiment.aperture)
-    return np.stack([table.knots_um, table.running_um])
-
-
 def _frames(experiment: Experiment, frame: npt.ArrayLike | None) -> Floats:
-    chosen = experiment.frames.indices if frame is None else frame
+    chosen = experiment.frame_positions if frame is None else frame
     return np.atleast_1d(np.asarray(chosen, np.float64))
+
+
+def _intensities(experiment: Experiment, frame: npt.ArrayLike | None) -> Floats:
+    """Return the incident beam's relative intensity; one at frames that are named."""
+    return experiment.frame_intensities if frame is None else np.ones(1)
 
 
 def _transmission_at(

@@ -16,8 +16,21 @@ from lauedepth.core.errors import ConfigurationError
 from lauedepth.core.instrument.experiment import Experiment, Region
 from lauedepth.core.instrument.geometry import pixel_positions, pose_matrix, ray_slopes
 from lauedepth.crystals import WhiteBeam
-from lauedepth.simulation.flaws import BadPixels, Flaws, Timeline, beam_offsets, blur, generator
-from lauedepth.simulation.forward import bar_rows, ray_table
+from lauedepth.simulation.built import BuiltAperture
+from lauedepth.simulation.flaws import (
+    APERTURE,
+    DETECTOR,
+    NOISE,
+    TIMELINE,
+    BadPixels,
+    Flaws,
+    Timeline,
+    beam_offsets,
+    blur,
+    exposure_nodes,
+    generator,
+)
+from lauedepth.simulation.forward import ray_table, traces_of_rays
 from lauedepth.simulation.sample import Sample, Surface
 from lauedepth.simulation.sources import Exposure, LightSources, sources_from_grains
 from lauedepth.simulation.truth import truth_table
@@ -28,8 +41,6 @@ BLOCK_BYTES: Final = 2**28
 """Memory for the traces of lit pixels that are computed at the same time."""
 
 GUIDE_SIZE: Final = 4096
-TIMELINE, NOISE, DETECTOR = 0, 1, 2
-"""Streams of random numbers."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +84,18 @@ class SimulatedPoint:
     def timeline(self) -> Timeline:
         """Beam and aperture at each frame."""
         rng = generator(self.seed, TIMELINE, self.number)
-        step_um = self.experiment.motion.step_um
-        return Timeline.of(self.flaws, self.experiment.frames.stop, step_um, rng)
+        return Timeline.of_point(self.experiment, self.flaws, rng)
 
     @cached_property
     def bad_pixels(self) -> BadPixels:
         """Hot and dead pixels; the same for all points with the same seed."""
         return BadPixels.of(self.flaws, self.region, generator(self.seed, DETECTOR))
+
+    @cached_property
+    def built(self) -> BuiltAperture:
+        """The aperture as it really is; the same for all points of a seed."""
+        rng = generator(self.seed, APERTURE)
+        return BuiltAperture.of(self.experiment.aperture, self.flaws, rng)
 
     @cached_property
     def truth(self) -> npt.NDArray[np.void]:
@@ -107,15 +123,20 @@ class SimulatedPoint:
     def _light(self, start: int, stop: int) -> Iterator[Floats]:
         """Yield the light transmitted by the aperture at each frame, as images."""
         offsets, rays, pixels = self._rays()
-        bars = bar_rows(self.experiment)
         block = max(1, BLOCK_BYTES // (8 * max(pixels.size, 1)))
         for first in range(start, stop, block):
             positions = self.timeline.position[first : min(first + block, stop)]
-            traces = _traces(bars, rays, offsets, positions)
-            for values in traces:
+            for values in self._exposed(rays, offsets, positions):
                 image = np.zeros(self.region.shape)
                 image.ravel()[pixels] = values
                 yield blur(image, self.flaws.blur_sigma_px) if self.flaws.blur_sigma_px else image
+
+    def _exposed(self, rays: Floats, offsets: npt.NDArray[np.int64], positions: Floats) -> Floats:
+        """Return the light of lit pixels over whole exposures, (n_frames, n_pixels)."""
+        total = np.zeros((positions.size, offsets.size - 1))
+        for offset, weight in zip(*exposure_nodes(self.flaws), strict=True):
+            total += weight * traces_of_rays(self.built, rays, offsets, positions + offset)
+        return total
 
     def _rays(self) -> tuple[npt.NDArray[np.int64], Floats, npt.NDArray[np.int64]]:
         """Return offsets and rays for the compiled loop, and the flat indices of their pixels."""
@@ -133,6 +154,7 @@ class SimulatedPoint:
             end_um=sources.end_um,
             intensity=sources.intensity,
             energy_kev=energy,
+            thickness_um=self.built.nominal_thickness_um,
         )
         rays = self._across_beam(rays, row, column, (sources.begin_um + sources.end_um) / 2)
         copies = len(rays) // max(len(sources), 1)
@@ -298,16 +320,6 @@ def _counts_of_level(rng: np.random.Generator, size: int, level: float) -> npt.N
     counts = np.empty(size, np.int64)
     invert_table(rng.random(size), cumulative, guide, counts)
     return counts
-
-
-def _traces(
-    bars: Floats, rays: Floats, offsets: npt.NDArray[np.int64], positions: Floats
-) -> Floats:
-    from lauedepth.simulation._kernels import accumulate_traces  # noqa: PLC0415  loads numba
-
-    traces = np.empty((positions.size, offsets.size - 1))
-    accumulate_traces(bars, rays, offsets, positions, traces)
-    return traces
 
 
 def _shift_per_um(experiment: Experiment, pixels: Floats, depth_um: Floats) -> Floats:

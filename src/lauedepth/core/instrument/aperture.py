@@ -54,8 +54,11 @@ def bar_edges(aperture: Aperture) -> tuple[Floats, Floats]:
     -------
     begin, end : (n_bars,) arrays
         Along the code, µm; `widening_um` moves each edge outward by half of it, and bars
-        that then touch are one bar.
+        that then touch are one bar. Edges that the aperture states are taken as they are.
     """
+    if aperture.edges_um is not None:
+        stated = np.asarray(aperture.edges_um, np.float64)
+        return stated[::2], stated[1::2]
     bits = np.asarray(aperture.code)
     widths = np.where(bits == 1, aperture.bar_width_um, aperture.open_width_um)
     edges = np.concatenate([[0.0], np.cumsum(widths)])

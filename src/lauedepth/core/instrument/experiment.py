@@ -101,6 +101,9 @@ class Aperture:
         How much wider each bar is than designed; half of it at each edge.
     material, density_g_cm3 : str, float
         What the bars are made of.
+    edges_um : tuple of float or None
+        Begin and end of each bar in order, µm along the code, where they were measured or
+        learnt; widening included. None: as code and widths have them.
     """
 
     code: tuple[int, ...]
@@ -110,6 +113,7 @@ class Aperture:
     widening_um: float = 0.0
     material: str = "Au"
     density_g_cm3: float = 19.32
+    edges_um: tuple[float, ...] | None = None
 
     @property
     def length_um(self) -> float:
@@ -154,12 +158,16 @@ class Motion:
         Nominal scan direction, made a unit vector when used.
     rotation_rad : Vector
         Rodrigues vector that carries the nominal direction to the real one.
+    positions_um : tuple of float or None
+        Where the aperture was at each frame of the point, along the scan from its place at
+        `shift_mm`, where that was measured or learnt. None: `step_um` times the frame's number.
     """
 
     step_um: float
     shift_mm: float = 0.0
     axis: Vector = (0.70710678118, 0.70710678118, 0.0)
     rotation_rad: Vector = (0.0, 0.0, 0.0)
+    positions_um: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -242,3 +250,35 @@ class Experiment:
     frames: Frames
     depths: Depths
     beam_tilt: float = field(default=BEAM_TILT)
+    beam_intensity: tuple[float, ...] | None = None
+    """Of the incident beam at each frame of the point, relative; None: the same at all."""
+
+    @property
+    def is_even(self) -> bool:
+        """Whether the aperture advances by the same step from each frame to the next."""
+        return self.motion.positions_um is None
+
+    @property
+    def frame_positions(self) -> npt.NDArray[np.float64]:
+        """Where the aperture was at each frame used, in steps from its place at frame 0."""
+        numbers = self.frames.indices
+        if self.motion.positions_um is None:
+            return numbers.astype(np.float64)
+        return np.asarray(self.motion.positions_um, np.float64)[numbers] / self.motion.step_um
+
+    @property
+    def frame_intensities(self) -> npt.NDArray[np.float64]:
+        """The incident beam's intensity at each frame used, relative."""
+        numbers = self.frames.indices
+        if self.beam_intensity is None:
+            return np.ones(numbers.size)
+        return np.asarray(self.beam_intensity, np.float64)[numbers]
+
+    @property
+    def even_steps(self) -> tuple[float, float]:
+        """Position at the first frame used, and advance per frame used: the best even ones."""
+        if self.is_even:
+            return float(self.frames.first), float(self.frames.stride)
+        positions = self.frame_positions
+        advance, begin = np.polyfit(np.arange(positions.size), positions, 1)
+        return float(begin), float(advance)

@@ -22,7 +22,9 @@ class PixelView:
     rays : RayMap
         Of one pixel.
     frames : (n_frames,) array
-        Frame numbers in use.
+        Positions of the aperture at the frames in use, in steps.
+    beam : (n_frames,) array
+        Relative intensity of the incident beam; counts are taken per unit of it.
     window_um : float
         Window of the thick aperture.
     shadow : Shadow
@@ -32,14 +34,17 @@ class PixelView:
     table: BarTable
     rays: RayMap
     frames: Floats
+    beam: Floats
     window_um: float
     shadow: Shadow
 
     @classmethod
-    def of(cls, table: BarTable, rays: RayMap, frames: Floats, depth_um: float) -> PixelView:
+    def of(
+        cls, table: BarTable, rays: RayMap, frames: Floats, beam: Floats, depth_um: float
+    ) -> PixelView:
         """View a pixel through opaque bars, its window taken at one depth."""
         window_um = float(rays.window_um(depth_um))
-        return cls(table, rays, frames, window_um, Shadow.of(table, window_um))
+        return cls(table, rays, frames, beam, window_um, Shadow.of(table, window_um))
 
     def through(self, absorption: float) -> PixelView:
         """Return the same view through bars of finite absorption."""
@@ -54,6 +59,14 @@ class PixelView:
         return self.shadow.mean(
             self.rays.position_um(from_um, self.frames), self.rays.position_um(to_um, self.frames)
         )
+
+    def weights(self, expected: Floats) -> Floats:
+        """Return 1/variance of counts per unit of beam; below one count it is that of one.
+
+        Counts n of a beam m scatter by m times their expectation e per unit of it, n / m by
+        e / m.
+        """
+        return self.beam * poisson_weights(expected)
 
 
 def poisson_weights(expected: Floats) -> Floats:

@@ -124,7 +124,8 @@ def _fit(
     opaque = PixelView.of(
         BarTable.of(experiment.aperture),
         RayMap.of(experiment, row, column).pick(0),
-        experiment.frames.indices.astype(np.float64),
+        experiment.frame_positions,
+        experiment.frame_intensities,
         (depths.start_um + depths.stop_um) / 2,
     )
 
@@ -134,7 +135,7 @@ def _fit(
             for depth_um, intensity in zip(one.depths_um, one.footprint, strict=True):
                 half = depths.step_um / 2
                 trace += intensity * view.mean_open_fraction(depth_um - half, depth_um + half)
-        return trace
+        return trace * view.beam
 
     def misfit(trace: Floats) -> float:
         weights = poisson_weights(trace[usable])

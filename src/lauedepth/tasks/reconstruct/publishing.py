@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 
@@ -31,6 +31,7 @@ def publish_result(
     backend: str,
     identity: RunIdentity,
     seconds: dict[str, float],
+    instrument: Mapping[str, object] | None = None,
     conclude: Callable[[Tally, BrightPixels], Conclusion],
     progress: StageProgress = no_progress,
 ) -> tuple[Tally, Conclusion]:
@@ -51,6 +52,8 @@ def publish_result(
         Written into the result.
     seconds : dict
         By step, written into the result; the time taken here is added to "write".
+    instrument : mapping, optional
+        What was learnt of the instrument, by dataset.
     conclude : callable
         Called with what was counted, and the brightest pixels, when all is written; what it
         returns is written into the result.
@@ -85,6 +88,8 @@ def publish_result(
             progress(done, len(blocks))
         seconds["write"] += perf_counter() - begin
         conclusion = conclude(tally, bright)
+        if instrument is not None:
+            writer.keep_instrument(instrument)
         writer.finish(seconds, conclusion.notices, conclusion.verdict.as_dict())
     return tally, conclusion
 

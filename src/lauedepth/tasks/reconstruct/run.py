@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -38,11 +38,15 @@ from lauedepth.tasks.reconstruct.bright_pixels import BrightPixels
 from lauedepth.tasks.reconstruct.checkpoint import Checkpoint, RunIdentity, remove_blocks
 from lauedepth.tasks.reconstruct.conclusion import Conclusion, conclude
 from lauedepth.tasks.reconstruct.identity import is_finished, run_identity
+from lauedepth.tasks.reconstruct.learning import datasets_of, learn_from_point, notices_on
 from lauedepth.tasks.reconstruct.opening import open_for
 from lauedepth.tasks.reconstruct.publishing import publish_result
 from lauedepth.tasks.reconstruct.range_cut import fit_to_point
 from lauedepth.tasks.reconstruct.selection import Mask, Pixels, Selection, with_threshold
 from lauedepth.tasks.reconstruct.summary import Summary, notices_of, summary_of_finished
+
+if TYPE_CHECKING:  # loads numba
+    from lauedepth.learning import InstrumentFit
 
 Band = npt.NDArray[Any]
 T = TypeVar("T")
@@ -145,6 +149,8 @@ class Run:
     identity : RunIdentity
     checkpoint : Checkpoint
     done : WorkDone
+    instrument : InstrumentFit or None
+        As learnt from the point.
     """
 
     job: Job
@@ -153,6 +159,18 @@ class Run:
     identity: RunIdentity
     checkpoint: Checkpoint
     done: WorkDone = field(default_factory=WorkDone)
+    instrument: InstrumentFit | None = None
+
+    @cached_property
+    def experiment(self) -> Experiment:
+        """The experiment, with the instrument as it was learnt where that was accepted."""
+        designed = self.job.experiment
+        return designed if self._learnt is None else self._learnt.applied_to(designed)
+
+    @property
+    def _learnt(self) -> InstrumentFit | None:
+        fit = self.instrument
+        return fit if fit is not None and fit.accepted else None
 
     def read(self, reading: Reading) -> Band:
         """Read a band of rows."""
@@ -168,7 +186,7 @@ class Run:
         """Do what needs the decoder for a block."""
         with self.done.timed("decode"):
             return solve_block(
-                self.job.experiment,
+                self.experiment,
                 self.point.region,
                 block,
                 traces,
@@ -180,7 +198,9 @@ class Run:
     def keep(self, block: PixelBlock, solved: Solved) -> None:
         """Finish a block and put it beside the output."""
         with self.done.timed("keep"):
-            self.checkpoint.save(block.number, solved.collect())
+            found = solved.collect()
+            learnt = self._learnt
+            self.checkpoint.save(block.number, learnt.with_error(found) if learnt else found)
         self.done.blocks += 1
         self.done.pixels += len(block)
 
@@ -294,6 +314,9 @@ def run_job(job: Job, workers: Workers) -> Summary:
         division = _divide(run, workers, selection)
         with run.done.timed("compile"):
             workers.start_decoder(run)
+        with run.done.timed("learn"):
+            fit = workers.share(lambda: _learn(run, division))
+        run = replace(run, instrument=fit)
         workers.decode(run, division, selection)
         return workers.finish(run, division, begin)
 
@@ -331,6 +354,11 @@ def _is_finished(output: Path, identity: RunIdentity) -> bool:
     return there
 
 
+def _learn(run: Run, division: Division) -> InstrumentFit | None:
+    job = run.job
+    return learn_from_point(run.point, job.config, division.lit, run.decoder, job.memory_bytes)
+
+
 def _divide(run: Run, workers: Workers, selection: Selection | None) -> Division:
     """Divide the pixels into blocks: into those of the run that is resumed, if one is."""
 
@@ -363,7 +391,10 @@ def publish_run(
     job = run.job
 
     def conclude_run(tally: Tally, bright: BrightPixels) -> Conclusion:
-        known = notices_of(job.config, run.point, division.lit)
+        known = (
+            *notices_of(job.config, run.point, division.lit),
+            *notices_on(job.config, run.instrument),
+        )
         found = conclude(run.point, job.config, tally, bright, job.memory_bytes)
         return Conclusion(found.verdict, (*known, *found.notices))
 
@@ -376,6 +407,7 @@ def publish_run(
         backend=workers.backends,
         identity=run.identity,
         seconds=seconds,
+        instrument=None if run.instrument is None else datasets_of(run.instrument),
         conclude=conclude_run,
         progress=of_stage(workers.report, "write"),
     )

@@ -170,6 +170,30 @@ class FlawsSection(Section):
     """Frames that are lost: how many, or which."""
     jitter_um: NotNegative = 0.0
     """Error of the aperture's position from frame to frame."""
+    edges_um: NotNegative = 0.0
+    """Error of each bar edge (standard deviation)."""
+    widening_um: float = 0.0
+    """How much wider the bars are than the experiment says."""
+    thickness: Annotated[float, Field(gt=-1)] = 0.0
+    """How much thicker the bars are than the experiment says, relative."""
+    thickness_profile: Annotated[float, Field(gt=-1)] = 0.0
+    """How much thicker they grow towards the ends of the code, relative."""
+    corner_radius_um: NotNegative = 0.0
+    """Rounding of the bars' upper corners."""
+    motor_drift_um: NotNegative = 0.0
+    """Slow wander of the aperture's position, peak to peak."""
+    backlash_um: NotNegative = 0.0
+    """Travel that the motor loses at the start of the scan."""
+    step_error: Annotated[float, Field(gt=-1)] = 0.0
+    """How much longer the steps are than the experiment says, relative."""
+    beam_steps: tuple[tuple[Annotated[int, Field(ge=0)], NotNegative], ...] = ()
+    """From each frame named on, the beam has this intensity, relative."""
+    top_up: Fraction = 0.0
+    """Relative loss of the beam current between two fills of the ring."""
+    top_up_frames: Annotated[int, Field(ge=1)] = Flaws.top_up_frames
+    """Frames between two fills."""
+    smear: Fraction = 0.0
+    """Part of a step that the aperture moves during an exposure (fly scan)."""
 
 
 class ImageSection(Section):

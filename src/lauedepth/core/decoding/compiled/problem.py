@@ -21,7 +21,9 @@ class Problem(NamedTuple):
 
     `geometry` holds the aperture's centre (code, normal), its step, the beam's direction,
     half the code's length and the thickness; `depths` (start, stop) in µm; `bins` (start,
-    width) in µm; `background` is NaN where it is not known.
+    width) in µm; `background` is NaN where it is not known. `positions` are where the aperture
+    was at each frame, counted in even steps from the first frame used (`is_even`: 0, 1, 2 ...),
+    `beam` is the incident beam's relative intensity.
     """
 
     bar_knots: Array
@@ -29,6 +31,9 @@ class Problem(NamedTuple):
     geometry: Array
     depths: Array
     bins: Array
+    positions: Array
+    beam: Array
+    is_even: bool
     candidates: int
     with_energy: bool
     background: float
@@ -38,17 +43,17 @@ def problem_of(experiment: Experiment, rays: RayMap, options: DecodeOptions) -> 
     """Return what all pixels have in common, as the compiled functions take it."""
     table = BarTable.of(experiment.aperture)
     depths, bins = experiment.depths, footprint_bins(experiment.depths)
-    frames = experiment.frames.indices
-    ends = rays.position_um(np.array([[depths.start_um], [depths.stop_um]]), frames[0])
+    first, stride = experiment.even_steps
+    ends = rays.position_um(np.array([[depths.start_um], [depths.stop_um]]), first)
     middle = (depths.start_um + depths.stop_um) / 2
-    step = np.abs(rays.advance_um(middle)) * experiment.frames.stride
+    step = np.abs(rays.advance_um(middle)) * stride
     return Problem(
         bar_knots=table.knots_um,
         bar_running=table.running_um,
         geometry=np.array(
             [
-                *(rays.centre_mm + frames[0] * rays.step_mm)[:2],
-                *(rays.step_mm * experiment.frames.stride)[:2],
+                *(rays.centre_mm + first * rays.step_mm)[:2],
+                *(rays.step_mm * stride)[:2],
                 *rays.beam[:2],
                 rays.half_length_um,
                 rays.thickness_um,
@@ -56,6 +61,9 @@ def problem_of(experiment: Experiment, rays: RayMap, options: DecodeOptions) -> 
         ),
         depths=np.array([depths.start_um, depths.stop_um]),
         bins=np.array([bins.start_um, bins.width_um]),
+        positions=(experiment.frame_positions - first) / stride,
+        beam=experiment.frame_intensities,
+        is_even=experiment.is_even,
         candidates=_candidates(ends, step, len(experiment.frames)),
         with_energy=options.energy is not None,
         background=_known_background(options),

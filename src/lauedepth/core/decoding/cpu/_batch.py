@@ -105,6 +105,7 @@ def decode_pixels(counts: Array, pixels: Array, problem: Problem, answers: Answe
     knots = np.empty(2 * problem.bar_knots.size + 2)
     bars, rises, integral = np.empty_like(knots), np.empty_like(knots), np.empty_like(knots)
     mask, measured = np.empty(total), np.empty(total)
+    positions = problem.positions[:0] if problem.is_even else problem.positions
     space = new_space(total, problem.candidates)
     work = new_work(total, knots.size, bins)
     fits = (new_fit(total), new_fit(total), new_fit(total), new_fit(total))
@@ -112,13 +113,15 @@ def decode_pixels(counts: Array, pixels: Array, problem: Problem, answers: Answe
         count = 0
         for k in range(total):
             good = not math.isnan(counts[index, k])
-            mask[k] = 1.0 if good else 0.0
-            measured[k] = counts[index, k] if good else 0.0
+            mask[k] = problem.beam[k] if good else 0.0
+            measured[k] = counts[index, k] / problem.beam[k] if good else 0.0
             count += good
         if too_few(count, total):
             answers.status[index] = INVALID
             continue
-        view = View(knots, bars, rises, integral, pixels[index], problem.geometry, mask, count)
+        view = View(
+            knots, bars, rises, integral, pixels[index], problem.geometry, mask, positions, count
+        )  # fmt: skip
         answers.status[index] = _decode_one(
             index, view, measured, problem, space, work, fits, answers
         )

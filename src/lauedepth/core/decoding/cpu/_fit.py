@@ -25,7 +25,7 @@ from lauedepth.core.decoding.compiled.types import (
     Fit,
 )
 from lauedepth.core.decoding.cpu._linear import dot, nnls, weighted_gram
-from lauedepth.core.decoding.cpu._shadow import average, build_integral, fill_line
+from lauedepth.core.decoding.cpu._shadow import average, build_integral, fill_frames
 from lauedepth.core.decoding.cpu._types import View, Work
 from lauedepth.core.decoding.limits import (
     CONVERGED,
@@ -50,12 +50,9 @@ def fill_box(
     """Fill in T averaged over a box, and T at its ends into the first two lines of `work`."""
     begin = ray_line(view.pixel, view.geometry, centre - 0.5 * width)
     end = ray_line(view.pixel, view.geometry, centre + 0.5 * width)
-    for which, (a, b) in enumerate((begin, end)):
-        fill_line(
-            view.knots, view.bars, view.rises, integral, absorption, a, b,
-            work.lines[which], work.lines[2 + which],
-        )  # fmt: skip
-    average(begin, end, work.lines[0], work.lines[2], work.lines[3], mean)
+    for which, line in enumerate((begin, end)):
+        fill_frames(view, integral, absorption, line, work.lines[which], work.lines[2 + which])
+    average(begin, end, view.positions, work.lines[0], work.lines[2], work.lines[3], mean)
 
 
 @compiled_fast
@@ -309,10 +306,10 @@ def fill_bins(
     for edge in range(count + 1):
         line = ray_line(view.pixel, view.geometry, start_um + width_um * edge)
         here, there = edge % 2, 1 - edge % 2
-        fill_line(
-            view.knots, view.bars, view.rises, view.integral, absorption, line[0], line[1],
-            None, work.lines[here],
-        )  # fmt: skip
+        fill_frames(view, view.integral, absorption, line, None, work.lines[here])
         if edge > 0:
-            average(before, line, None, work.lines[there], work.lines[here], rows[edge - 1])
+            average(
+                before, line, view.positions, None, work.lines[there], work.lines[here],
+                rows[edge - 1],
+            )  # fmt: skip
         before = line

@@ -88,7 +88,7 @@ def _weigh_steps(mask: Array, group: int, summed: int, space: Space) -> int:
     for step in range(summed):
         measured = 0.0
         for inner in range(group):
-            measured += mask[step * group + inner]
+            measured += 1.0 if mask[step * group + inner] > 0.0 else 0.0
         space.weights[step] = measured / group
         if step == 0 or space.weights[step] != space.weights[step - 1]:
             space.starts[runs] = step

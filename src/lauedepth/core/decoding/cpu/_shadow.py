@@ -1,7 +1,8 @@
 """The aperture's shadow for one pixel.
 
-The same closed forms as `instrument.shadow`. A ray is a straight line u = a + b k over the
-whole trace, which is filled piece by piece of the shadow without a look-up per frame.
+The same closed forms as `instrument.shadow`. Where frames advance evenly a ray is a straight
+line u = a + b k over the whole trace, which is filled piece by piece of the shadow without a
+look-up per frame.
 """
 
 from __future__ import annotations
@@ -13,7 +14,11 @@ import numpy as np
 from lauedepth.core.decoding.compiled.jit import compiled, compiled_fast
 from lauedepth.core.decoding.compiled.rays import FAR_UM, OPAQUE, bar_length
 from lauedepth.core.decoding.compiled.types import Array, Line
+from lauedepth.core.decoding.cpu._types import View
 from lauedepth.core.instrument.aperture import SHORTEST_UM
+
+EVEN_FALL = 1e-6
+"""Where log T falls by less than this, its mean is taken of both ends."""
 
 
 @compiled
@@ -122,14 +127,86 @@ def fill_line(  # noqa: PLR0912  the loops are inlined by hand: calls here cost 
 
 
 @compiled_fast
+def fill_places(
+    knots: Array,
+    bars: Array,
+    rises: Array,
+    integral: Array,
+    absorption: float,
+    line: Line,
+    positions: Array,
+    through: Array | None,
+    total: Array,
+) -> None:
+    """Fill in T, unless `through` is None, and its integral at u = a + b times each position."""
+    last = knots.size - 2
+    at = 0
+    for k in range(total.size):
+        u = line[0] + line[1] * positions[k]
+        while at < last and knots[at + 1] <= u:
+            at += 1
+        while at > 0 and knots[at] > u:
+            at -= 1
+        beyond, bar, rise = u - knots[at], bars[at], rises[at]
+        if absorption == OPAQUE:
+            value = 1.0 - bar - rise * beyond
+            part = (1.0 - bar - 0.5 * rise * beyond) * beyond
+        else:
+            level = math.exp(-absorption * bar)
+            fall = absorption * rise * beyond
+            value = level * math.exp(-fall)
+            even = abs(fall) < EVEN_FALL
+            part = 0.5 * (level + value) * beyond if even else (level - value) * beyond / fall
+        total[k] = integral[at] + part
+        if through is not None:
+            through[k] = value
+
+
+@compiled
+def fill_frames(
+    view: View,
+    integral: Array,
+    absorption: float,
+    line: Line,
+    through: Array | None,
+    total: Array,
+) -> None:
+    """Fill in T, unless `through` is None, and its integral along a ray at all frames."""
+    if view.positions.size > 0:
+        fill_places(
+            view.knots, view.bars, view.rises, integral, absorption, line, view.positions,
+            through, total,
+        )  # fmt: skip
+    else:
+        fill_line(
+            view.knots, view.bars, view.rises, integral, absorption, line[0], line[1],
+            through, total,
+        )  # fmt: skip
+
+
+@compiled_fast
 def average(
-    begin: Line, end: Line, at_begin: Array | None, total_begin: Array, total_end: Array, out: Array
+    begin: Line,
+    end: Line,
+    positions: Array,
+    at_begin: Array | None,
+    total_begin: Array,
+    total_end: Array,
+    out: Array,
 ) -> None:
     """Fill in T averaged between two lines (a, b), given its integral on both.
 
-    T at the first line stands in where they all but meet; None says that they do not.
+    T at the first line stands in where they all but meet; None says that they do not. Positions
+    are empty where frames advance evenly.
     """
     span, per_frame = end[0] - begin[0], end[1] - begin[1]
+    if positions.size > 0:
+        for k in range(out.size):
+            length = span + per_frame * positions[k]
+            out[k] = (total_end[k] - total_begin[k]) / length
+            if at_begin is not None and abs(length) < SHORTEST_UM:
+                out[k] = at_begin[k]
+        return
     for k in range(out.size):
         length = span + per_frame * k
         out[k] = (total_end[k] - total_begin[k]) / length

@@ -15,7 +15,9 @@ from lauedepth.core.decoding.limits import CANDIDATES, SEARCH_WIDTHS
 class View(NamedTuple):
     """One pixel's rays through the aperture; `integral` is that of T for the absorption in use.
 
-    `mask` is one at frames that were measured and zero at others, `measured` their number.
+    `mask` is the beam's relative intensity at frames that were measured and zero at others,
+    `measured` their number; counts are per unit of beam. `positions` is empty where frames
+    advance evenly, else where each is, in steps.
     """
 
     knots: Array
@@ -25,6 +27,7 @@ class View(NamedTuple):
     pixel: Array
     geometry: Array
     mask: Array
+    positions: Array
     measured: int
 
 

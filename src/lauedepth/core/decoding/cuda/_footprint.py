@@ -78,11 +78,12 @@ def _fill_bins(
     cuda.syncthreads()
     begin, end = chunk_of(block, view.counts.size)
     for k in range(begin, end):
-        u = lines[0, 0] + lines[0, 1] * k
+        position = view.positions[k]
+        u = lines[0, 0] + lines[0, 1] * position
         at = piece_of(view.knots, u)
         first, before = light_at(view, view.integral, absorption, u, at)
         for edge in range(1, count + 1):
-            v = lines[edge, 0] + lines[edge, 1] * k
+            v = lines[edge, 0] + lines[edge, 1] * position
             at = follow(view.knots, v, at)
             last, after = light_at(view, view.integral, absorption, v, at)
             rows[k, column + edge - 1] = average(v - u, first, after - before)
@@ -117,5 +118,5 @@ def fill_weights(view: View, expected: Array, weights: Array, block: Block) -> N
     """Fill in 1/variance of counts with this expectation; zero where none were measured."""
     cuda.syncthreads()
     for k in range(block.thread, view.counts.size, block.threads):
-        weights[k] = 1.0 / max(expected[k], 1.0) if view.counts[k] >= 0.0 else 0.0
+        weights[k] = view.beam[k] / max(expected[k], 1.0) if view.counts[k] >= 0.0 else 0.0
     cuda.syncthreads()

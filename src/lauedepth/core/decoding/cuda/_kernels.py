@@ -99,13 +99,13 @@ misses_code = device(rays.misses_code)
 
 
 @device
-def _as_count(value: float, usable: bool, saturation: float) -> float:
-    """Return a reading, negative where it is not a measurement."""
-    return value if usable and value >= 0.0 and value < saturation else -1.0
+def _as_count(value: float, usable: bool, beam: float, saturation: float) -> float:
+    """Return a reading per unit of beam, negative where it is not a measurement."""
+    return value / beam if usable and value >= 0.0 and value < saturation else -1.0
 
 
 @cuda.jit(cache=True)
-def transpose(frames: Array, usable: Array, saturation: float, counts: Array) -> None:
+def transpose(frames: Array, usable: Array, beam: Array, saturation: float, counts: Array) -> None:
     """Transpose frames (n_frames, n) into traces (n, n_frames), square by square."""
     square = cuda.shared.array((TILE, PITCH), np.float32)
     x, y = cuda.threadIdx.x, cuda.threadIdx.y
@@ -113,7 +113,7 @@ def transpose(frames: Array, usable: Array, saturation: float, counts: Array) ->
     for row in range(y, TILE, TILE_ROWS):
         k = first + row
         if k < frames.shape[0] and pixel + x < frames.shape[1]:
-            square[row, x] = _as_count(float(frames[k, pixel + x]), usable[k], saturation)
+            square[row, x] = _as_count(float(frames[k, pixel + x]), usable[k], beam[k], saturation)
     cuda.syncthreads()
     for row in range(y, TILE, TILE_ROWS):
         if pixel + row < counts.shape[0] and first + x < counts.shape[1]:
@@ -121,11 +121,11 @@ def transpose(frames: Array, usable: Array, saturation: float, counts: Array) ->
 
 
 @cuda.jit(cache=True)
-def clean(traces: Array, usable: Array, saturation: float, counts: Array) -> None:
+def clean(traces: Array, usable: Array, beam: Array, saturation: float, counts: Array) -> None:
     """Copy traces (n, n_frames), negative where nothing was measured."""
     for index in range(cuda.blockIdx.x, traces.shape[0], cuda.gridDim.x):
         for k in range(cuda.threadIdx.x, traces.shape[1], cuda.blockDim.x):
-            counts[index, k] = _as_count(float(traces[index, k]), usable[k], saturation)
+            counts[index, k] = _as_count(float(traces[index, k]), usable[k], beam[k], saturation)
 
 
 @device
@@ -146,7 +146,7 @@ def search(batch: Batch, problem: Problem, scratch: Scratch) -> None:
     space = open_space(scratch, slot)
     for index in range(slot, batch.counts.shape[0], cuda.gridDim.x):
         _begin(batch, index, block)
-        measured = measure(batch.counts[index], batch.stats[index], block)
+        measured = measure(batch.counts[index], problem.beam, batch.stats[index], block)
         view = open_view(batch, index, measured, problem, scratch, slot)
         level, spread = batch.stats[index, LEVEL], batch.stats[index, SPREAD]
         knots = problem.bar_knots

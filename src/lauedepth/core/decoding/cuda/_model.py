@@ -55,12 +55,13 @@ def _set_integrals(view: View, absorption: float, block: Block) -> None:
 @device
 def _set_lines(view: View, theta: Array, boxes: int, lines: Array, begin: int) -> None:
     """Fill in (a, b, piece at the first frame) of the rays from both ends of each box."""
+    first = view.positions[min(begin, view.positions.size - 1)]
     for number in range(2 * boxes):
         box = BOX * (number // 2)
         side = -0.5 if number % 2 == 0 else 0.5
         a, b = ray_line(view.pixel, view.geometry, theta[box + CENTRE] + side * theta[box + WIDTH])
         lines[number, 0], lines[number, 1] = a, b
-        lines[number, 2] = piece_of(view.knots, a + b * begin)
+        lines[number, 2] = piece_of(view.knots, a + b * first)
 
 
 @device
@@ -68,8 +69,9 @@ def _mean_light(
     view: View, integral: Array, absorption: float, lines: Array, box: int, k: int
 ) -> tuple[float, float, float]:
     """Return T at both ends of a box at a frame, and its mean over the box."""
-    u = lines[2 * box, 0] + lines[2 * box, 1] * k
-    v = lines[2 * box + 1, 0] + lines[2 * box + 1, 1] * k
+    position = view.positions[k]
+    u = lines[2 * box, 0] + lines[2 * box, 1] * position
+    v = lines[2 * box + 1, 0] + lines[2 * box + 1, 1] * position
     begin, end = int(lines[2 * box, 2]), int(lines[2 * box + 1, 2])
     first, before = light_at(view, integral, absorption, u, begin)
     last, after = light_at(view, integral, absorption, v, end)
@@ -79,7 +81,7 @@ def _mean_light(
 @device
 def _follow_lines(view: View, lines: Array, boxes: int, k: int) -> None:
     for number in range(2 * boxes):
-        u = lines[number, 0] + lines[number, 1] * k
+        u = lines[number, 0] + lines[number, 1] * view.positions[k]
         lines[number, 2] = follow(view.knots, u, int(lines[number, 2]))
 
 
@@ -147,14 +149,16 @@ def evaluate(
     for k in range(begin, end):
         if view.counts[k] >= 0.0:
             new[k] = _expect(view, integral, absorption, theta, boxes, absorbing, lines, k, slopes)
-            _gather(block, size, slopes, view.counts[k], old[k], new[k])
+            _gather(block, size, slopes, view.counts[k], view.beam[k], old[k], new[k])
     reduce(block, triangle(size) + size + 2)
 
 
 @device
-def _gather(block: Block, size: int, slopes: Array, counts: float, old: float, new: float) -> None:
+def _gather(
+    block: Block, size: int, slopes: Array, counts: float, beam: float, old: float, new: float
+) -> None:
     """Add what one frame contributes to this thread's parts of the sums."""
-    weight = 1.0 / max(new, 1.0)
+    weight = beam / max(new, 1.0)
     left = counts - new
     entry = 0
     for row in range(size):
@@ -165,14 +169,14 @@ def _gather(block: Block, size: int, slopes: Array, counts: float, old: float, n
     for row in range(size):
         block.partial[entry + row, block.thread] += slopes[row] * weight * left
     block.partial[entry + size, block.thread] += weight * left * left
-    block.partial[entry + size + 1, block.thread] += left * left / max(old, 1.0)
+    block.partial[entry + size + 1, block.thread] += beam * left * left / max(old, 1.0)
 
 
 @device
 def gather_shapes(
     view: View, absorption: float, theta: Array, boxes: int, absorbing: bool, block: Block
 ) -> None:
-    """Fill in the sums for intensities of fixed shapes on a background, all frames alike.
+    """Fill in the sums for intensities of fixed shapes on a background, weighted by the beam.
 
     The sums are the lower triangle of the Gram matrix and the moments.
     """
@@ -196,8 +200,8 @@ def gather_shapes(
         entry = 0
         for row in range(boxes + 1):
             for column in range(row + 1):
-                block.partial[entry, block.thread] += means[row] * means[column]
+                block.partial[entry, block.thread] += view.beam[k] * means[row] * means[column]
                 entry += 1
         for row in range(boxes + 1):
-            block.partial[entry + row, block.thread] += means[row] * view.counts[k]
+            block.partial[entry + row, block.thread] += view.beam[k] * means[row] * view.counts[k]
     reduce(block, triangle(boxes + 1) + boxes + 1)

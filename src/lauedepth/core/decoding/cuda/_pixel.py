@@ -48,7 +48,7 @@ set_depths = device(footprint.set_depths)
 
 
 @device
-def measure(counts: Array, stats: Array, block: Block) -> int:
+def measure(counts: Array, beam: Array, stats: Array, block: Block) -> int:
     """Fill in (mean, squared deviations, measured frames); return how many were measured."""
     total, number = 0.0, 0.0
     for k in range(block.thread, counts.size, block.threads):
@@ -60,7 +60,7 @@ def measure(counts: Array, stats: Array, block: Block) -> int:
     spread = 0.0
     for k in range(block.thread, counts.size, block.threads):
         if counts[k] >= 0.0:
-            spread += (counts[k] - level) * (counts[k] - level)
+            spread += beam[k] * (counts[k] - level) * (counts[k] - level)
     spread = total_of(block, spread)
     if block.thread == 0:
         stats[LEVEL], stats[SPREAD], stats[MEASURED] = level, spread, measured
@@ -76,7 +76,8 @@ def open_view(
     tables = scratch.tables[place]
     return View(
         tables[0], tables[1], tables[2], tables[3], tables[4], tables[5],
-        batch.pixels[index], problem.geometry, batch.counts[index], measured,
+        batch.pixels[index], problem.geometry, problem.positions, problem.beam,
+        batch.counts[index], measured,
     )  # fmt: skip
 
 

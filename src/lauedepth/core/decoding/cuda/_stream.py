@@ -119,12 +119,12 @@ class BatchStream:
         if self._as_frames:
             grid = (-(-count // kernels.TILE), -(-frames // kernels.TILE))
             kernels.transpose[grid, (kernels.TILE, kernels.TILE_ROWS), self.stream](
-                readings, self._usable, saturation, counts
+                readings, self._usable, self._problem.beam, saturation, counts
             )
         else:
             blocks = min(count, self._plan.blocks)
             kernels.clean[blocks, self._plan.threads, self.stream](
-                readings, self._usable, saturation, counts
+                readings, self._usable, self._problem.beam, saturation, counts
             )
 
     def stages(self, batch: Batch) -> list[tuple[str, Callable[[], object]]]:

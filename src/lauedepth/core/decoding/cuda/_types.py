@@ -53,6 +53,9 @@ class Block(NamedTuple):
 class View(NamedTuple):
     """One pixel's rays through the aperture, and its counts (float32, negative: not measured).
 
+    Counts are per unit of the incident beam, whose relative intensity is `beam`; `positions` are
+    where the aperture was at each frame, in even steps.
+
     `integral` is that of T for the absorption in use; `fitted` and `shifted` are scratch for an
     absorption that is fitted, and for a slightly stronger one.
     """
@@ -65,6 +68,8 @@ class View(NamedTuple):
     shifted: Array
     pixel: Array
     geometry: Array
+    positions: Array
+    beam: Array
     counts: Array
     measured: int
 
@@ -121,7 +126,7 @@ class Batch(NamedTuple):
     Attributes
     ----------
     counts : (n, n_frames) float32
-        Negative where nothing was measured.
+        Per unit of beam; negative where nothing was measured.
     pixels : (n, 3) float64
         Along the aperture's axes, mm.
     stats : (n, 3) float64

@@ -111,11 +111,24 @@ class PublishedMethod:
             return PublishedAnswer(PixelStatus.INVALID)
         if not self._crosses_code(rays):
             return PublishedAnswer(PixelStatus.OUTSIDE)
+        counts = counts / self.experiment.frame_intensities
         measured = counts[usable]
-        trace = normalise(np.interp(np.arange(usable.size), np.flatnonzero(usable), measured))
+        trace = normalise(self._at_even_steps(measured, usable))
         if trace is None or is_flat(measured):
             return PublishedAnswer(PixelStatus.DARK, background=float(measured.mean()))
         return self._match(rays, counts, usable, trace)
+
+    def _at_even_steps(self, measured: Floats, usable: Flags) -> Floats:
+        """Return counts as even steps would have shown them; lost frames from their neighbours."""
+        first, advance = self.experiment.even_steps
+        places = ((self.experiment.frame_positions - first) / advance)[usable]
+        order = np.argsort(places, kind="stable")
+        return np.interp(np.arange(usable.size), places[order], measured[order])
+
+    def _ends(self) -> tuple[float, float]:
+        """Return the even positions of the first and the last frame used, in steps."""
+        first, advance = self.experiment.even_steps
+        return first, first + advance * (len(self.experiment.frames) - 1)
 
     def _match(
         self, rays: RayMap, counts: Floats, usable: Flags, trace: NormalisedTrace
@@ -155,8 +168,7 @@ class PublishedMethod:
         self, rays: RayMap, signal: RecoveredSignal, position: int, factor: float
     ) -> Floats:
         """Return the profile over depth; nothing where the position lies outside of it."""
-        frames = self.experiment.frames.indices
-        frame = int(frames[0] if factor > 0 else frames[-1])
+        frame = self._ends()[0 if factor > 0 else 1]
         numbers = self.numbers
         u_um = (position - numbers.pad_samples) * numbers.resolution_um
         depth_um = float(rays.depth_um(u_um, frame))
@@ -169,9 +181,9 @@ class PublishedMethod:
 
     def _crosses_code(self, rays: RayMap) -> bool:
         """Return whether any frame sees the code from the depths asked for."""
-        depths, frames = self.experiment.depths, self.experiment.frames.indices
+        depths = self.experiment.depths
         ends = np.array([[depths.start_um], [depths.stop_um]])
-        u_um = rays.position_um(ends, frames[[0, -1]])
+        u_um = rays.position_um(ends, np.array(self._ends()))
         return bool(u_um.max() > 0 and u_um.min() < self.experiment.aperture.length_um)
 
 
@@ -182,7 +194,7 @@ def stretch_factor(experiment: Experiment, rays: RayMap, resolution_um: float) -
     program takes the second part from a motion of as many mm as the step has µm, and scales
     both by the step, so that the second part is off by the step's number of µm.
     """
-    stride = experiment.frames.stride
+    stride = experiment.even_steps[1]
     along, across = 1e3 * stride * rays.step_mm[:2]
     step_um = abs(experiment.motion.step_um * stride)
     return float((along - rays.slope(0.0) * across * step_um) / resolution_um)

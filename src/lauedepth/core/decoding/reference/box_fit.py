@@ -25,7 +25,7 @@ from lauedepth.core.decoding.limits import (
     REACH_UM,
     TINY,
 )
-from lauedepth.core.instrument.pixel_view import PixelView, poisson_weights
+from lauedepth.core.instrument.pixel_view import PixelView
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ def fit_boxes(
     expected, slopes = problem.model(theta)
     damping = DAMPING_START
     for _ in range(FIT_ROUNDS):
-        weights = poisson_weights(expected)
+        weights = view.weights(expected)
         normal = _normal_matrix(slopes[:, free], weights)
         normal[np.diag_indices_from(normal)] *= 1.0 + damping
         push = slopes[:, free].T @ (weights * (counts - expected))
@@ -220,7 +220,8 @@ def _pose(
     seen = view if absorption is None else view.through(absorption)
     columns = [seen.mean_open_fraction(box.begin_um, box.end_um) for box in start]
     basis = np.stack([*columns, np.ones_like(counts)], axis=1)
-    heights, _ = nnls(basis, counts)
+    root = np.sqrt(view.beam)
+    heights, _ = nnls(basis * root[:, None], counts * root)
     theta, low, high = [], [], []
     for box, height in zip(start, heights[:-1], strict=True):
         reach = box.width_um + REACH_UM
@@ -241,7 +242,7 @@ def _pose(
 def _finish(
     problem: _Problem, counts: Floats, theta: Floats, expected: Floats, slopes: Floats
 ) -> BoxFit:
-    weights, free = poisson_weights(expected), problem.free
+    weights, free = problem.view.weights(expected), problem.free
     variance = np.zeros(theta.size)
     covariance = np.linalg.inv(_normal_matrix(slopes[:, free], weights))
     variance[free] = np.diag(covariance)

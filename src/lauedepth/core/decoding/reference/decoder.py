@@ -7,7 +7,7 @@ import numpy as np
 from lauedepth.core.decoding.answers import Answers, Traces, footprint_bins
 from lauedepth.core.decoding.decoder import Decoder
 from lauedepth.core.decoding.pixels import DecodeOptions
-from lauedepth.core.decoding.reference.pixel import PixelAnswer, decode_pixel
+from lauedepth.core.decoding.reference.pixel import FrameLine, PixelAnswer, decode_pixel
 from lauedepth.core.instrument.aperture import BarTable
 from lauedepth.core.instrument.experiment import Experiment
 from lauedepth.core.instrument.raymap import RayMap
@@ -25,13 +25,13 @@ class ReferenceDecoder(Decoder):
     ) -> Answers:
         """Solve traces; see `Decoder.solve`."""
         table = BarTable.of(experiment.aperture)
-        bins = footprint_bins(experiment.depths)
+        bins, frames = footprint_bins(experiment.depths), FrameLine.of(experiment)
         answers = Answers.pending(len(traces), bins.count)
         for index in range(len(traces)):
             answer = decode_pixel(
                 table,
                 rays.pick(index),
-                experiment.frames.indices,
+                frames,
                 experiment.depths,
                 traces.counts[index].astype(np.float64),
                 traces.usable(index),

@@ -21,8 +21,8 @@ from lauedepth.core.decoding.reference.footprint_bins import (
     widened,
 )
 from lauedepth.core.instrument.aperture import BarTable
-from lauedepth.core.instrument.experiment import Depths
-from lauedepth.core.instrument.pixel_view import PixelView, poisson_weights
+from lauedepth.core.instrument.experiment import Depths, Experiment
+from lauedepth.core.instrument.pixel_view import PixelView
 from lauedepth.core.instrument.raymap import RayMap
 from lauedepth.core.instrument.shadow import Shadow
 
@@ -51,19 +51,50 @@ class PixelAnswer:
 
 
 @dataclass(frozen=True)
+class FrameLine:
+    """How the aperture advances and the beam changes from frame to frame.
+
+    Attributes
+    ----------
+    first, stride : float
+        Position at the first frame used, and advance per frame used, in steps: even ones, on
+        which the search goes.
+    position : (n_frames,) array
+        Where the aperture really was, in steps.
+    beam : (n_frames,) array
+        Relative intensity of the incident beam.
+    """
+
+    first: float
+    stride: float
+    position: Floats
+    beam: Floats
+
+    @classmethod
+    def of(cls, experiment: Experiment) -> FrameLine:
+        """Take the frames of an experiment."""
+        return cls(*experiment.even_steps, experiment.frame_positions, experiment.frame_intensities)
+
+    @property
+    def last(self) -> float:
+        """Even position at the last frame used."""
+        return self.first + self.stride * (self.position.size - 1)
+
+
+@dataclass(frozen=True)
 class _Grid:
     """Where one pixel's rays can lie: the rays and the depths asked for."""
 
     table: BarTable
     rays: RayMap
-    frames: npt.NDArray[np.int64]
+    frames: FrameLine
     depths: Depths
     bins: Bins
 
 
 @dataclass(frozen=True)
 class _Trace:
-    """One pixel's counts where they are measurements."""
+    """One pixel's counts per unit of beam, where they are measurements."""
 
     usable: npt.NDArray[np.bool_]
     measured: Floats
@@ -71,10 +102,10 @@ class _Trace:
     chi_square_flat: float
 
     @classmethod
-    def of(cls, counts: Floats, usable: npt.NDArray[np.bool_]) -> _Trace:
-        measured = counts[usable]
+    def of(cls, counts: Floats, usable: npt.NDArray[np.bool_], beam: Floats) -> _Trace:
+        measured = counts[usable] / beam[usable]
         level = float(measured.mean())
-        spread = float(((measured - level) ** 2).sum())
+        spread = float((beam[usable] * (measured - level) ** 2).sum())
         return cls(usable, measured, level, spread / max(level, 1e-12))
 
     def spread_out(self, values: Floats) -> Floats:
@@ -87,7 +118,7 @@ class _Trace:
 def decode_pixel(
     table: BarTable,
     rays: RayMap,
-    frames: npt.NDArray[np.int64],
+    frames: FrameLine,
     depths: Depths,
     counts: Floats,
     usable: npt.NDArray[np.bool_],
@@ -100,8 +131,7 @@ def decode_pixel(
     table : BarTable
     rays : RayMap
         Of this pixel.
-    frames : (n_frames,) array
-        Frame numbers.
+    frames : FrameLine
     depths : Depths
     counts : (n_frames,) array
     usable : (n_frames,) array
@@ -111,7 +141,7 @@ def decode_pixel(
     """
     if usable.sum() < max(limits.LEAST_FRAMES, limits.LEAST_USABLE * usable.size):
         return PixelAnswer(PixelStatus.INVALID)
-    trace = _Trace.of(counts, usable)
+    trace = _Trace.of(counts, usable, frames.beam)
     if trace.level <= 0:
         return PixelAnswer(PixelStatus.DARK)
     grid = _Grid(table, rays, frames, depths, footprint_bins(depths))
@@ -124,7 +154,7 @@ def decode_pixel(
     ):
         return PixelAnswer(PixelStatus.DARK, background=trace.level)
     middle = (depths.start_um + depths.stop_um) / 2
-    view = PixelView.of(table, rays, frames[usable].astype(np.float64), middle)
+    view = PixelView.of(table, rays, frames.position[usable], frames.beam[usable], middle)
     fits = [
         fit_boxes(view, trace.measured, (_box(grid, candidate),))
         for candidate in candidates
@@ -136,12 +166,13 @@ def decode_pixel(
 
 def _misses_code(grid: _Grid) -> bool:
     ends = grid.rays.position_um(
-        np.array([grid.depths.start_um, grid.depths.stop_um])[:, None], grid.frames[[0, -1]]
+        np.array([grid.depths.start_um, grid.depths.stop_um])[:, None],
+        np.array([grid.frames.first, grid.frames.last]),
     )
     if not np.all(np.abs(ends) < limits.MAXIMUM_POSITION_UM):  # or NaN
         return True
     middle = (grid.depths.start_um + grid.depths.stop_um) / 2
-    travel = abs(float(grid.rays.advance_um(middle))) * abs(int(grid.frames[-1] - grid.frames[0]))
+    travel = abs(float(grid.rays.advance_um(middle))) * abs(grid.frames.last - grid.frames.first)
     beside = ends.max() < grid.table.knots_um[0] or ends.min() > grid.table.knots_um[-1]
     return bool(beside or travel < limits.MINIMUM_TRAVEL_UM)
 
@@ -149,14 +180,13 @@ def _misses_code(grid: _Grid) -> bool:
 def _search(grid: _Grid, trace: _Trace, values: Floats, number: int) -> list[Candidate]:
     """Return the places that fit values of the measured frames best."""
     middle = (grid.depths.start_um + grid.depths.stop_um) / 2
-    stride = int(grid.frames[1] - grid.frames[0])
     return search(
         Shadow.of(grid.table, float(grid.rays.window_um(middle))),
         trace.spread_out(values),
         trace.usable,
-        first_um=float(grid.rays.position_um(grid.depths.start_um, grid.frames[0])),
-        last_um=float(grid.rays.position_um(grid.depths.stop_um, grid.frames[0])),
-        advance_um=float(grid.rays.advance_um(middle)) * stride,
+        first_um=float(grid.rays.position_um(grid.depths.start_um, grid.frames.first)),
+        last_um=float(grid.rays.position_um(grid.depths.stop_um, grid.frames.first)),
+        advance_um=float(grid.rays.advance_um(middle)) * grid.frames.stride,
         number=number,
     )
 
@@ -172,7 +202,7 @@ def _box(grid: _Grid, candidate: Candidate) -> Box:
     """Turn a place on the code into a stretch of depth."""
     half = candidate.extent_um / 2
     ends = grid.rays.depth_um(
-        np.array([candidate.position_um - half, candidate.position_um + half]), grid.frames[0]
+        np.array([candidate.position_um - half, candidate.position_um + half]), grid.frames.first
     )
     return Box(float(ends.mean()), float(abs(ends[1] - ends[0])))
 
@@ -299,7 +329,7 @@ def _gains(single: BoxFit, pair: BoxFit) -> bool:
 def _solve(grid: _Grid, trace: _Trace, view: PixelView, fit: BoxFit) -> PixelAnswer:
     """Solve the footprint on the fit's bounds, and on wider ones where the trace gains."""
     scale = _scale(fit)
-    weights = poisson_weights(fit.expected)
+    weights = view.weights(fit.expected)
     sources = fit.sources
     supports = supports_of(grid.bins, sources)
     solution = solve_footprint(view, trace.measured, weights, grid.bins, supports)

@@ -28,7 +28,17 @@ def test_every_candidate_has_the_variance_of_its_own_stretch(twin: Experiment, l
     space = new_space(frames, problem.candidates)
     for number in range(3):
         pixel = np.ascontiguousarray(rays.pixel_mm[number])
-        view = View(knots, bars, rises, integral, pixel, problem.geometry, mask, int(mask.sum()))
+        view = View(
+            knots,
+            bars,
+            rises,
+            integral,
+            pixel,
+            problem.geometry,
+            mask,
+            np.empty(0),
+            int(mask.sum()),
+        )
         middle = float(problem.depths.mean())
         window = window_of(pixel, problem.geometry, middle)
         build_knots(problem.bar_knots, problem.bar_running, window, knots, bars, rises)

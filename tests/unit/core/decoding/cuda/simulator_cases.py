@@ -41,7 +41,7 @@ from lauedepth.core.decoding.cuda._types import THREADS
 from lauedepth.core.decoding.limits import CANDIDATES
 from lauedepth.core.decoding.pixels import DecodeOptions, EnergySearch
 from lauedepth.core.decoding.reference.decoder import ReferenceDecoder
-from lauedepth.core.instrument.aperture import BarTable, prefer_same_code
+from lauedepth.core.instrument.aperture import BarTable, bar_edges, prefer_same_code
 from lauedepth.core.instrument.experiment import (
     Aperture,
     Depths,
@@ -347,7 +347,37 @@ def streams_stay_from_call_to_call() -> dict[str, Any]:
     }
 
 
+def instrument_as_it_was() -> dict[str, Any]:
+    """Edges, positions and beam of their own; traces as frames and as they are."""
+    rng = np.random.default_rng(8)
+    edges = np.stack(bar_edges(SMALL.aperture), axis=1).ravel()
+    frames = np.arange(SMALL.frames.stop)
+    told = replace(
+        SMALL,
+        aperture=replace(
+            SMALL.aperture, edges_um=tuple((edges + rng.normal(0, 0.5, edges.size)).tolist())
+        ),
+        motion=replace(
+            SMALL.motion,
+            positions_um=tuple((1.01 * frames + rng.normal(0, 0.5, frames.size)).tolist()),
+        ),
+        beam_intensity=tuple(rng.uniform(0.5, 1.5, frames.size).tolist()),
+    )
+    rows, columns = [900.0, 800.0], [1100.0, 1300.0]
+    counts = traces_of(
+        told, rows, columns,
+        light(40.0, intensity=600.0), light(20.0, 75.0, intensity=2500.0, width=3.0),
+    )  # fmt: skip
+    as_frames = np.ascontiguousarray(counts.T).T
+    assert are_frames(as_frames)
+    turned = compare(told, rows, columns, as_frames, plan(2))
+    plain = compare(told, rows, columns, counts, plan(2))
+    assert turned == plain
+    return plain
+
+
 CASES = (
+    instrument_as_it_was,
     partial_batch_of_frames,
     one_pixel_with_energy,
     two_depths,

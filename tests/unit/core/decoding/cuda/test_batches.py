@@ -26,6 +26,7 @@ WANTED = {
     "partial_batch_of_frames": ([DECODED, DARK, DECODED], [1, 0, 1]),
     "one_pixel_with_energy": ([DECODED], [1]),
     "two_depths": ([DECODED], [2]),
+    "instrument_as_it_was": ([DECODED, DECODED], [1, 2]),
     "close_depths_in_either_order": ([DECODED, DECODED], [2, 2]),
     "no_room_for_the_columns": ([DECODED], [1]),
     "lost_frames_and_no_light": ([DECODED, DARK, INVALID, DARK], [1, 0, 0, 0]),

@@ -1,0 +1,271 @@
+"""One step of an instrument: the pixels' equations, what is known beforehand, and evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.linalg import blas, lapack
+
+from lauedepth.core.arrays import Floats
+from lauedepth.learning import limits
+from lauedepth.learning._fit import Equations
+from lauedepth.learning.instrument import Layout
+
+
+@dataclass(frozen=True)
+class Information:
+    """What traces say of an instrument near a vector of unknowns, the pixels' own left out.
+
+    Attributes
+    ----------
+    matrix : (n, n) array
+        Fisher information after Schur's complement over the pixels.
+    push : (n,) array
+        Gradient of the log likelihood at `departures`.
+    departures : (n,) array
+        Where both were taken.
+    """
+
+    matrix: Floats
+    push: Floats
+    departures: Floats
+
+    @property
+    def target(self) -> Floats:
+        """Right-hand side of the equations for the departures themselves."""
+        return np.asarray(self.matrix @ self.departures + self.push)
+
+
+def information_of(
+    equations: list[Equations], rows: Floats, layout: Layout, departures: Floats
+) -> Information:
+    """Sum the equations of all pixels and take their own unknowns out (Schur's complement).
+
+    Parameters
+    ----------
+    equations : list of Equations
+        In a fixed order, so that sums come out the same.
+    rows : (n_pixels, SIZE, n_shared + 2) array
+        From `_fit.add_pixel`.
+    layout : Layout
+    departures : (n,) array
+        Where the equations were taken.
+    """
+    inner = layout.size - 1
+    frames = layout.frames
+    diagonal, mixed, square, push = (
+        np.sum([one[part] for one in equations], axis=0) for part in range(4)
+    )
+    matrix = np.zeros((inner, inner))
+    each = np.arange(frames)
+    matrix[each, each] = diagonal[0]
+    matrix[frames + each, each] = diagonal[1]
+    matrix[frames + each, frames + each] = diagonal[2]
+    matrix[2 * frames :, :frames] = mixed[0].T
+    matrix[2 * frames :, frames : 2 * frames] = mixed[1].T
+    matrix[2 * frames :, 2 * frames :] = square
+    flat = rows.reshape(-1, inner + 2)
+    coupling = np.ascontiguousarray(flat[:, :inner])
+    # the transpose of a C array is the Fortran array that BLAS wants; `lower` turns over
+    matrix -= blas.dsyrk(1.0, coupling.T, trans=0, lower=1)
+    push = push - coupling.T @ flat[:, inner]
+    lower = np.tril(matrix)
+    whole = lower + np.tril(lower, -1).T
+    return Information(_spread(whole, layout), _spread_push(push, layout), departures)
+
+
+def _spread_push(push: Floats, layout: Layout) -> Floats:
+    """Return a gradient with an entry for the widening, a sum of the edges'."""
+    return np.insert(push, layout.widening.start, layout.outward @ push[layout.edge])
+
+
+def _spread(whole: Floats, layout: Layout) -> Floats:
+    """Return the information with a column for the widening, a sum of the edges'."""
+    inner = layout.size - 1
+    keep = np.r_[0 : inner - 1, layout.size - 1]
+    full = np.zeros((layout.size, layout.size))
+    full[np.ix_(keep, keep)] = whole
+    column = whole[:, layout.edge] @ layout.outward
+    at = layout.widening.start
+    full[keep, at] = full[at, keep] = column
+    full[at, at] = layout.outward @ column[layout.edge]
+    return full
+
+
+def depth_errors(rows: Floats, scales: Floats, layout: Layout, covariance: Floats) -> Floats:
+    """Return what is not known of an instrument as standard errors of the pixels' centroids.
+
+    Parameters
+    ----------
+    rows : (n_pixels, SIZE, n_shared + 2) array
+        From `_fit.add_pixel`.
+    scales : (n_pixels,) array
+        What the pixels' weights were divided by; NaN comes out where it is infinite.
+    layout : Layout
+    covariance : (n, n) array
+        Of the instrument's unknowns.
+
+    Returns
+    -------
+    (n_pixels,) array
+        µm; the part that pixels far apart on the code do not share.
+    """
+    inner = layout.size - 1
+    slopes = np.einsum("pi,pij->pj", rows[:, :, inner + 1], rows[:, :, :inner])
+    slopes *= np.where(np.isfinite(scales), scales, np.nan)[:, None]
+    widening = slopes[:, layout.edge] @ layout.outward
+    slopes = np.insert(slopes, layout.widening.start, widening, axis=1)
+    return np.asarray(np.sqrt(np.einsum("pi,pi->p", slopes @ covariance, slopes)))
+
+
+@dataclass(frozen=True)
+class Scales:
+    """How far each part may depart (standard deviations): one number each.
+
+    Attributes
+    ----------
+    position, beam, edge, widening, window : float
+    """
+
+    position: float = limits.POSITION_SCALE_UM
+    beam: float = limits.BEAM_SCALE
+    edge: float = limits.EDGE_SCALE_UM
+    widening: float = limits.WIDENING_SCALE_UM
+    window: float = limits.THICKNESS_SCALE
+
+    def spread_over(self, layout: Layout) -> Floats:
+        """Return the standard deviation of every unknown."""
+        scales = np.empty(layout.size)
+        for part in PARTS:
+            scales[getattr(layout, part)] = getattr(self, part)
+        return scales
+
+
+PARTS = ("position", "beam", "edge", "widening", "window")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A step's answer.
+
+    Attributes
+    ----------
+    departures : (n,) array
+    error : (n,) array
+        Standard errors; of parts taken to be as designed, what the traces tell of them.
+    covariance : (n, n) array
+    scales : Scales
+        By the evidence.
+    departed : frozenset of str
+        Parts that stand out.
+    """
+
+    departures: Floats
+    error: Floats
+    covariance: Floats
+    scales: Scales
+    departed: frozenset[str]
+
+
+def solve(information: Information, layout: Layout, known: Scales | None = None) -> Estimate:
+    """Solve for an instrument, its parts' scales by the evidence.
+
+    Parts whose spread does not stand out of its errors are held at their design; the scales
+    of the others are those that explain best what is found (MacKay's fixed point).
+
+    Parameters
+    ----------
+    information : Information
+    layout : Layout
+    known : Scales, optional
+        How far parts may depart before anything is known.
+    """
+    start = known or Scales()
+    departures, covariance = _posterior(information, layout, start)
+    error = np.sqrt(np.diag(covariance))
+    departed = frozenset(
+        part
+        for part in PARTS
+        if _stands_out(
+            departures,
+            covariance,
+            start.spread_over(layout),
+            getattr(layout, part),
+            _floor_of(part),
+        )
+    )
+    scales = replace(
+        start, **{part: limits.NOTHING * getattr(start, part) for part in set(PARTS) - departed}
+    )
+    for _ in range(limits.EVIDENCE_ROUNDS if departed else 1):
+        departures, covariance = _posterior(information, layout, scales)
+        scales = replace(
+            scales,
+            **{
+                part: _evident_scale(departures, covariance, scales, layout, part)
+                for part in departed & {"position", "beam", "edge"}
+            },
+        )
+    seen = np.sqrt(np.diag(covariance))
+    for part in departed:
+        error[getattr(layout, part)] = seen[getattr(layout, part)]
+    return Estimate(departures, error, covariance, scales, departed)
+
+
+def _posterior(information: Information, layout: Layout, scales: Scales) -> tuple[Floats, Floats]:
+    """Return the mean and covariance of the departures."""
+    matrix = information.matrix + np.diag(scales.spread_over(layout) ** -2.0)
+    for mode in _untold(layout):
+        matrix += np.outer(mode, mode) / limits.HELD**2
+    factor, failed = lapack.dpotrf(matrix, lower=1)
+    if failed:
+        raise np.linalg.LinAlgError("the equations of the instrument are singular")
+    mean, _ = lapack.dpotrs(factor, information.target, lower=1)
+    inverse, _ = lapack.dpotri(factor, lower=1)
+    lower = np.tril(inverse)
+    return np.asarray(mean), np.asarray(lower + np.tril(lower, -1).T)
+
+
+def _untold(layout: Layout) -> list[Floats]:
+    """Return what pixels cannot tell, as directions: means, and the edges' own widening."""
+    modes = []
+    for part in (layout.position, layout.beam, layout.edge):
+        mode = np.zeros(layout.size)
+        mode[part] = 1.0 / (part.stop - part.start)
+        modes.append(mode)
+    mode = np.zeros(layout.size)
+    mode[layout.edge] = layout.outward / layout.edges
+    return [*modes, mode]
+
+
+def _stands_out(
+    departures: Floats, covariance: Floats, spread: Floats, part: slice, floor: float
+) -> bool:
+    """Return whether a part's departures exceed what an instrument as designed would show.
+
+    Such a one's estimates scatter with V N V, V the covariance and N the information.
+    """
+    prior = spread**-2.0
+    across = covariance[part]
+    scatter = covariance[part, part] - (across * prior) @ across.T
+    scatter[np.diag_indices_from(scatter)] += floor**2
+    square = float(departures[part] @ departures[part])
+    excess = square - float(np.trace(scatter))
+    return excess > limits.SIGNIFICANT * float(np.sqrt(2 * (scatter**2).sum()))
+
+
+def _floor_of(part: str) -> float:
+    """Return the systematic error of a part, which no number of pixels makes smaller."""
+    return {"widening": limits.WIDENING_FLOOR_UM, "window": limits.THICKNESS_FLOOR}.get(part, 0.0)
+
+
+def _evident_scale(
+    departures: Floats, covariance: Floats, scales: Scales, layout: Layout, part: str
+) -> float:
+    """Return the scale that explains the departures of a part best (MacKay)."""
+    where = getattr(layout, part)
+    found = departures[where]
+    spread = float(getattr(scales, part))
+    told = found.size - float(np.trace(covariance[where, where])) / spread**2
+    return float(np.sqrt(max(found @ found / max(told, 1.0), (1e-3 * spread) ** 2)))

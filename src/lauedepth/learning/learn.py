@@ -1,0 +1,260 @@
+"""Learn the instrument from the traces of one point: see docs/instrument.md for the method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from lauedepth.core.arrays import Floats
+from lauedepth.core.errors import InputError
+from lauedepth.core.instrument.experiment import Experiment
+from lauedepth.core.instrument.raymap import RayMap
+from lauedepth.learning import limits
+from lauedepth.learning._fit import Equations
+from lauedepth.learning.equations import (
+    Estimate,
+    Scales,
+    depth_errors,
+    information_of,
+    solve,
+)
+from lauedepth.learning.instrument import Layout, Nominal
+from lauedepth.learning.pixels import PixelFits, Start
+from lauedepth.learning.remarks import remarks_on
+from lauedepth.learning.result import InstrumentFit
+
+
+@dataclass(frozen=True)
+class LearnOptions:
+    """How to learn.
+
+    Attributes
+    ----------
+    energy_kev : (float, float)
+        Range of the beam's spectrum: what is known of how strongly the bars absorb.
+    rounds : int
+        Most rounds over all pixels.
+    scales : Scales
+        How far each part may depart.
+    """
+
+    energy_kev: tuple[float, float] = (7.0, 25.0)
+    rounds: int = limits.ROUNDS
+    scales: Scales = field(default_factory=Scales)
+
+
+@dataclass(frozen=True)
+class _Learner:
+    """What stays the same while an instrument is learnt."""
+
+    nominal: Nominal
+    options: LearnOptions
+    opaque: bool
+
+    @property
+    def layout(self) -> Layout:
+        return self.nominal.layout
+
+    def fitted(self, pixels: PixelFits, departures: Floats) -> PixelFits:
+        """Return the pixels fitted through an instrument that departs so from its design."""
+        shared = self.nominal.with_departures(departures, opaque=self.opaque)
+        thickness = float(np.exp(departures[self.layout.window][0]))
+        return pixels.fitted(shared, thickness)
+
+    def step(self, pixels: PixelFits, departures: Floats) -> Estimate:
+        """Return the instrument that explains fitted pixels best."""
+        equations, rows, _ = self._equations(pixels, departures)
+        information = information_of(equations, rows, self.layout, departures)
+        return solve(information, self.layout, self.options.scales)
+
+    def depth_errors(self, pixels: PixelFits, estimate: Estimate) -> Floats:
+        """Return what is not known of the instrument as errors of depths: (n_pixels,) in µm."""
+        _, rows, scales = self._equations(pixels, estimate.departures)
+        return depth_errors(rows, scales, self.layout, estimate.covariance)
+
+    def _equations(
+        self, pixels: PixelFits, departures: Floats
+    ) -> tuple[list[Equations], Floats, Floats]:
+        shared = self.nominal.with_departures(departures, opaque=self.opaque)
+        scales = np.where(kept(pixels.misfit), np.maximum(pixels.misfit, 1.0), np.inf)
+        return *pixels.equations(shared, scales, self.layout.size - 1), scales
+
+    def learn(
+        self, pixels: PixelFits, departures: Floats, rounds: int
+    ) -> tuple[PixelFits, Estimate, int]:
+        """Go from an instrument to a better one until it settles."""
+        done = 0
+        while done < rounds:
+            done += 1
+            pixels = self.fitted(pixels, departures)
+            estimate = self.step(pixels, departures)
+            moved = (estimate.departures - departures) / estimate.error
+            departures = estimate.departures
+            if float(np.sqrt(np.mean(moved**2))) < limits.SETTLED:
+                break
+        return pixels, estimate, done
+
+
+def learn_instrument(
+    experiment: Experiment,
+    row: Floats,
+    column: Floats,
+    counts: npt.NDArray[np.generic],
+    start: Start,
+    *,
+    usable: npt.NDArray[np.bool_] | None = None,
+    options: LearnOptions | None = None,
+) -> InstrumentFit:
+    """Learn bars, motion and beam from traces of which a decoder found the depths.
+
+    Two thirds of the pixels teach, the last third judges: what is learnt is accepted only
+    if it explains pixels better that it has not seen. Accepted, it is learnt once more from
+    all of them.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        As designed.
+    row, column : (n_pixels,) arrays
+        Unbinned detector coordinates, of bright pixels spread over detector and code
+        (`choose_pixels`).
+    counts : (n_pixels, n_frames) array
+        The experiment's frames in order; negative values, NaN and 65535 are not measurements.
+    start : Start
+        Where the light of each pixel comes from, roughly.
+    usable : (n_frames,) bool array, optional
+        False for frames that were lost.
+    options : LearnOptions, optional
+
+    Returns
+    -------
+    InstrumentFit
+
+    Raises
+    ------
+    InputError
+        Too few pixels to learn from.
+    """
+    options = options or LearnOptions()
+    if len(row) < limits.FEWEST_PIXELS:
+        raise InputError(
+            f"{len(row)} pixels with one clear depth",
+            "learning the instrument",
+            f"it takes {limits.FEWEST_PIXELS}; decode with the instrument as designed",
+        )
+    frames = np.ones(counts.shape[1], bool) if usable is None else usable
+    pixels = PixelFits.of(experiment, row, column, counts, frames, start, options.energy_kev)
+    learner = _with_law(Nominal.of(experiment), options, pixels)
+    judges = np.arange(len(pixels)) % 3 == 2
+    designed = np.zeros(learner.layout.size)
+    taught, estimate, rounds = learner.learn(
+        pixels.chosen(np.flatnonzero(~judges)), designed, options.rounds
+    )
+    held_out = pixels.chosen(np.flatnonzero(judges))
+    before = learner.fitted(held_out, designed)
+    after = learner.fitted(before, estimate.departures)
+    gain = gain_of(before, after)
+    accepted = bool(estimate.departed) and gain > limits.GAIN
+    if accepted:
+        everything = _joined(taught, after, judges)
+        taught, estimate, more = learner.learn(everything, estimate.departures, 2)
+        rounds += more
+    fit = _result(learner, estimate, taught, rounds)
+    places = RayMap.of(experiment, row, column).position_um(start.depth_um, 0)
+    code, error = _along_code(
+        places if accepted else places[~judges], learner.depth_errors(taught, estimate)
+    )
+    fit = replace(
+        fit,
+        code_um=code,
+        depth_error_um=error,
+        misfit_before=_typical(before),
+        misfit_after=_typical(after),
+        gain_sigma=gain,
+        accepted=accepted,
+        pixels_held_out=len(held_out),
+    )
+    return replace(fit, warnings=remarks_on(fit, experiment, taught))
+
+
+def _with_law(nominal: Nominal, options: LearnOptions, pixels: PixelFits) -> _Learner:
+    """Choose how bars act on light: they absorb, or stop it, whichever explains more."""
+    sample = pixels.chosen(np.arange(0, len(pixels), max(1, len(pixels) // 150)))
+    laws = [_Learner(nominal, options, opaque) for opaque in (False, True)]
+    designed = np.zeros(nominal.layout.size)
+    return min(laws, key=lambda law: float(np.median(law.fitted(sample, designed).misfit)))
+
+
+def kept(misfit: Floats) -> npt.NDArray[np.bool_]:
+    """Return which pixels do not misfit much more than the others."""
+    middle = float(np.median(misfit))
+    spread = 1.4826 * float(np.median(np.abs(misfit - middle)))
+    worst = max(limits.WORST * middle, middle + limits.SPREAD_OF_MISFITS * spread)
+    return np.asarray(misfit <= worst)
+
+
+def gain_of(before: PixelFits, after: PixelFits) -> float:
+    """Return by how many standard errors pixels fit better after than before."""
+    least = np.minimum(before.misfit, after.misfit)
+    use = kept(least)
+    gain = ((before.loss - after.loss) / np.maximum(least, 1.0))[use]
+    scatter = float(np.sqrt(((gain - gain.mean()) ** 2).sum()))
+    return float(gain.sum()) / max(scatter, 1e-9)
+
+
+def _typical(pixels: PixelFits) -> float:
+    """Return chi-square per degree of freedom of the pixels together, without the worst."""
+    use = kept(pixels.misfit)
+    return float(pixels.loss[use].sum() / pixels.freedom[use].sum())
+
+
+def _joined(taught: PixelFits, judges: PixelFits, judging: npt.NDArray[np.bool_]) -> PixelFits:
+    """Put the two sets of pixels together in their old order."""
+    order = np.argsort(np.concatenate([np.flatnonzero(~judging), np.flatnonzero(judging)]))
+    return PixelFits.joined(taught, judges).chosen(order)
+
+
+def _along_code(places: Floats, error: Floats) -> tuple[Floats, Floats]:
+    """Return places along the code, in order, and the typical error of depths at each."""
+    known = np.flatnonzero(np.isfinite(error))
+    order = known[np.argsort(places[known], kind="stable")]
+    groups = np.array_split(order, max(1, min(limits.CODE_PLACES, order.size // 5)))
+    return (
+        np.array([np.median(places[group]) for group in groups]),
+        np.array([np.median(error[group]) for group in groups]),
+    )
+
+
+def _result(learner: _Learner, estimate: Estimate, pixels: PixelFits, rounds: int) -> InstrumentFit:
+    layout = learner.layout
+    found, error = estimate.departures, estimate.error
+    shared = learner.nominal.with_departures(found, opaque=learner.opaque)
+    thickness = float(np.exp(found[layout.window][0]))
+    seen = error[layout.edge] < limits.EDGE_SCALE_UM / 2
+    return InstrumentFit(
+        edges_um=shared.edges,
+        edge_offset_um=found[layout.edge],
+        edge_error_um=error[layout.edge],
+        widening_um=float(found[layout.widening][0]),
+        widening_error_um=float(error[layout.widening][0]),
+        thickness_factor=thickness,
+        thickness_error=thickness * float(error[layout.window][0]),
+        position_um=found[layout.position],
+        position_error_um=error[layout.position],
+        log_beam=found[layout.beam],
+        log_beam_error=error[layout.beam],
+        opaque=learner.opaque,
+        departed=estimate.departed,
+        misfit_before=float("nan"),
+        misfit_after=float("nan"),
+        gain_sigma=float("nan"),
+        accepted=False,
+        edges_seen=float(np.mean(seen)),
+        pixels_used=int(kept(pixels.misfit).sum()),
+        pixels_held_out=0,
+        rounds=rounds,
+        code_um=np.zeros(0),
+        depth_error_um=np.zeros(0),
+    )

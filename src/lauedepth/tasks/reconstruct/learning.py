@@ -1,0 +1,132 @@
+"""The instrument learnt from a point before it is decoded."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from lauedepth.calibration import spread_choice
+from lauedepth.config import ExperimentConfig
+from lauedepth.core.arrays import Flags
+from lauedepth.core.decoding.decode import decode
+from lauedepth.core.decoding.decoder import Decoder
+from lauedepth.core.notices import Notice, note, warning
+from lauedepth.io import Point
+from lauedepth.tasks.reconstruct.sampling import SampledTraces, sample_traces
+
+if TYPE_CHECKING:  # loads numba
+    from lauedepth.learning import InstrumentFit
+
+CANDIDATES: Final = 4_000
+"""Pixels whose traces are read to choose from."""
+
+FEWEST_PIXELS: Final = 30
+"""Fewer pixels with a depth teach nothing."""
+
+PIXELS: Final = 800
+"""Bright pixels that teach and judge."""
+
+
+def learn_from_point(
+    point: Point, config: ExperimentConfig, lit: Flags, decoder: Decoder, memory_bytes: int
+) -> InstrumentFit | None:
+    """Learn the instrument of a point from its bright pixels, where the experiment asks for it.
+
+    Parameters
+    ----------
+    point : Point
+        Open.
+    config : ExperimentConfig
+    lit : (rows, columns) bool array
+        The pixels that will be decoded.
+    decoder : Decoder
+    memory_bytes : int
+        Maximum size of the rows that are read at once.
+
+    Returns
+    -------
+    InstrumentFit or None
+        None where it is not asked for, or too few pixels have a depth.
+    """
+    if config.instrument.learn == "off" or decoder.method != "footprint" or not lit.any():
+        return None
+    from lauedepth.learning import (  # noqa: PLC0415  loads numba
+        LearnOptions,
+        learn_instrument,
+        start_from,
+    )
+
+    traces = _bright(sample_traces(point, _thinned(lit), memory_bytes), point)
+    experiment = config.to_core()
+    row, column = point.region.unbinned(traces.row, traces.column)
+    found = decode(experiment, row, column, traces.counts, backend=decoder, usable=point.usable)
+    index, start = start_from(found)
+    if index.size < FEWEST_PIXELS:
+        return None
+    return learn_instrument(
+        experiment,
+        row[index],
+        column[index],
+        traces.counts[index],
+        start,
+        usable=point.usable,
+        options=LearnOptions(energy_kev=config.instrument.spectrum_kev),
+    )
+
+
+def notices_on(config: ExperimentConfig, fit: InstrumentFit | None) -> tuple[Notice, ...]:
+    """Return what a user should know of the instrument."""
+    if config.instrument.learn == "off":
+        return ()
+    if fit is None:
+        what = f"fewer than {FEWEST_PIXELS} pixels with a depth: the instrument is not learnt"
+        return (note("instrument-not-learnt", what, "instrument"),)
+    return (
+        *([_learnt(fit)] if fit.accepted else []),
+        *(
+            warning("instrument", line, "instrument")
+            if fit.accepted
+            else note("instrument", line, "instrument")
+            for line in fit.warnings
+        ),
+    )
+
+
+def datasets_of(fit: InstrumentFit) -> dict[str, object]:
+    """Return an instrument as the datasets that a result keeps of it."""
+    values: dict[str, object] = {one.name: getattr(fit, one.name) for one in fields(fit)}
+    values["departed"] = " ".join(sorted(fit.departed))
+    values["warnings"] = "\n".join(fit.warnings)
+    return {
+        name: int(value) if isinstance(value, bool) else value for name, value in values.items()
+    }
+
+
+def _learnt(fit: InstrumentFit) -> Notice:
+    parts = ", ".join(sorted(fit.departed))
+    return note(
+        "instrument-learnt",
+        f"the instrument was learnt from {fit.pixels_used} pixels ({parts}): "
+        f"chi-square per degree of freedom {fit.misfit_before:.2f} to {fit.misfit_after:.2f} "
+        f"on {fit.pixels_held_out} others",
+        "instrument",
+    )
+
+
+def _thinned(lit: Flags) -> Flags:
+    """Return some of the pixels, spread evenly."""
+    places = np.flatnonzero(lit)
+    chosen = np.zeros(lit.size, np.bool_)
+    chosen[places[:: max(1, -(-places.size // CANDIDATES))]] = True
+    return chosen.reshape(lit.shape)
+
+
+def _bright(traces: SampledTraces, point: Point) -> SampledTraces:
+    """Return the brightest traces, spread over the image."""
+    counts: npt.NDArray[np.float64] = traces.counts[:, point.usable].astype(np.float64)
+    worth = np.nan_to_num(counts.mean(axis=1))
+    chosen = spread_choice(traces.row, traces.column, worth, PIXELS, point.region.shape)
+    return traces.pick(np.sort(chosen))
