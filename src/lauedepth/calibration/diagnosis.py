@@ -45,12 +45,15 @@ class Mistake:
         Of the notice that names it.
     undo : callable
         (experiment, scan) -> (experiment, scan) without the mistake.
+    can_be : callable
+        Whether an experiment can hold it.
     """
 
     code: str
     what: str
     remedy: str
     undo: Callable[[Experiment, Scan], tuple[Experiment, Scan]]
+    can_be: Callable[[Experiment], bool] = lambda experiment: True
 
 
 def _with_code_reversed(experiment: Experiment, scan: Scan) -> tuple[Experiment, Scan]:
@@ -162,6 +165,7 @@ MISTAKES: Final = (
         "the aperture stands on the other side of the beam",
         "change the sign of pose.dist_mm",
         _with_far_side_pose,
+        lambda experiment: experiment.pose.dist_mm < 0,  # it always stands above the beam
     ),
     Mistake(
         "detector-rotation-in-degrees",
@@ -196,7 +200,10 @@ def find_cause(
     if detector:
         return detector
     described = _explained(experiment, scan, decoder, options)
-    shares = [_explained(*one.undo(experiment, scan), decoder, options) for one in MISTAKES]
+    shares = [
+        _explained(*one.undo(experiment, scan), decoder, options) if one.can_be(experiment) else 0.0
+        for one in MISTAKES
+    ]
     best = int(np.argmax(shares))
     if shares[best] >= max(CAUSE_DECODED, described + CAUSE_GAIN):
         cause = MISTAKES[best]

@@ -95,10 +95,10 @@ def open_point(
     scan = scan or FrameList()
     source = _open_source(path, config_key, first_number)
     try:
-        source = _rearranged(source, scan, path)
-        _need_frames(source, frames, path, known_start=first_number is not None)
         with open_file(source.first_file) as file:
             refuse_own(file)
+            source = _rearranged(source, scan, path)
+            _need_frames(source, frames, path, known_start=first_number is not None)
             metadata, gaps = read_with_gaps(file, skip=(config_key.strip("/"),))
             stated = stated_region(file)
         where = source.first_file

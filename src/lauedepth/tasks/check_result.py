@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from lauedepth.calibration import DecodedTable, ResultCheck, check_residuals
-from lauedepth.calibration.verdict import Verdict, judge
 from lauedepth.config import ExperimentConfig
 from lauedepth.config.checking import validated
 from lauedepth.core.decoding.pixels import PixelFlag
+from lauedepth.core.decoding.verdict import Verdict, judge
 from lauedepth.core.errors import ConfigurationError, InputError
 from lauedepth.io import ResultFile
 from lauedepth.io.hdf5 import open_input

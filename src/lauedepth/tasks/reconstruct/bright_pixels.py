@@ -8,10 +8,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from lauedepth.calibration import spread_choice
-from lauedepth.calibration.verdict import MINIMUM_LIT
 from lauedepth.core.arrays import Floats
 from lauedepth.core.decoding.pixels import DecodedPixels, PixelStatus
+from lauedepth.core.decoding.verdict import MINIMUM_LIT
 
 OF_EACH_STRIP: Final = 64
 """Pixels kept of each strip that is written, lit and dark ones each."""
@@ -47,6 +46,8 @@ class BrightPixels:
         image_shape : (int, int)
             Rows, columns.
         """
+        from lauedepth.calibration import spread_choice  # noqa: PLC0415  (loads SciPy)
+
         kept = self._lit if sum(len(part[0]) for part in self._lit) >= MINIMUM_LIT else self._dark
         if not kept:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)

@@ -7,12 +7,10 @@ from typing import Final
 
 import numpy as np
 
-from lauedepth.calibration import MINIMUM_CONTRAST, MINIMUM_PIXELS, Scan, coded_contrast
-from lauedepth.calibration.diagnosis import find_cause
-from lauedepth.calibration.verdict import Tally, Verdict, judge
 from lauedepth.config import ExperimentConfig
 from lauedepth.core.decoding.pixels import DecodeOptions
 from lauedepth.core.decoding.registry import choose_decoder
+from lauedepth.core.decoding.verdict import Tally, Verdict, judge
 from lauedepth.core.notices import Notice
 from lauedepth.io import Point
 from lauedepth.tasks.reconstruct.bright_pixels import BrightPixels
@@ -72,6 +70,14 @@ def _cause(
     point: Point, config: ExperimentConfig, bright: BrightPixels, memory_bytes: int
 ) -> tuple[Notice, ...]:
     """Look for what makes bright pixels not decode."""
+    from lauedepth.calibration import (  # noqa: PLC0415  (loads SciPy)
+        MINIMUM_CONTRAST,
+        MINIMUM_PIXELS,
+        Scan,
+        coded_contrast,
+    )
+    from lauedepth.calibration.diagnosis import find_cause  # noqa: PLC0415
+
     rows, columns = bright.choose(SAMPLE_PIXELS, point.region.shape)
     if not rows.size:
         return ()

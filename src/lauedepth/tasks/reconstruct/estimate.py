@@ -8,9 +8,9 @@ from typing import Final
 
 import numpy as np
 
-from lauedepth.calibration.verdict import Tally
 from lauedepth.config import ExperimentConfig
 from lauedepth.core.decoding.decoder import Decoder
+from lauedepth.core.decoding.verdict import Tally
 from lauedepth.core.instrument.experiment import Frames
 from lauedepth.io import Point
 from lauedepth.tasks.reconstruct.blocks import (

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from lauedepth.calibration import spread_choice
 from lauedepth.config import ExperimentConfig
 from lauedepth.core.arrays import Flags
 from lauedepth.core.decoding.decode import decode
@@ -126,6 +125,8 @@ def _thinned(lit: Flags) -> Flags:
 
 def _bright(traces: SampledTraces, point: Point) -> SampledTraces:
     """Return the brightest traces, spread over the image."""
+    from lauedepth.calibration import spread_choice  # noqa: PLC0415  (loads SciPy)
+
     counts: npt.NDArray[np.float64] = traces.counts[:, point.usable].astype(np.float64)
     worth = np.nan_to_num(counts.mean(axis=1))
     chosen = spread_choice(traces.row, traces.column, worth, PIXELS, point.region.shape)

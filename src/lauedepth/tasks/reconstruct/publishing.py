@@ -9,9 +9,9 @@ from time import perf_counter
 
 import numpy as np
 
-from lauedepth.calibration.verdict import Tally
 from lauedepth.config import ExperimentConfig
 from lauedepth.core.decoding.pixels import DecodedPixels
+from lauedepth.core.decoding.verdict import Tally
 from lauedepth.core.progress import StageProgress, no_progress
 from lauedepth.io import Point, write_result
 from lauedepth.tasks.reconstruct.blocks import PixelBlock, join_decoded

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lauedepth.calibration.verdict import ResultRows, Tally, Verdict, judge
 from lauedepth.config import ExperimentConfig
+from lauedepth.core.decoding.verdict import ResultRows, Tally, Verdict, judge
 from lauedepth.core.notices import Notice, note, warning
 from lauedepth.io import Point, ResultFile, read_result
 from lauedepth.tasks.reconstruct.selection import Mask

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lauedepth.calibration.verdict import ResultRows, Tally, judge
 from lauedepth.core.decoding.decode import decode
 from lauedepth.core.decoding.pixels import DecodedPixels, PixelFlag, PixelStatus
+from lauedepth.core.decoding.verdict import ResultRows, Tally, judge
 from lauedepth.core.instrument.experiment import Depths, Experiment
 from lauedepth.simulation import Footprints, quick_traces
 
