@@ -23,6 +23,8 @@ MINIMUM_DECODED: Final = 0.75
 """Share of lit pixels that decode; good points with overlaps and faint pixels reach 0.9."""
 MAXIMUM_RESIDUAL: Final = 2.0
 """Median chi-square per degree of freedom of decoded pixels."""
+MINIMUM_RESIDUAL: Final = 0.8
+"""The same: readings scatter less than photons do where they hold a pedestal or are averages."""
 MAXIMUM_SECOND: Final = 0.4
 """Share of decoded pixels with a second depth: more means that a wrong model asks for them."""
 MAXIMUM_AT_END: Final = 0.25
@@ -271,6 +273,16 @@ def _decoded_warnings(shares: dict[str, float], residual: float) -> list[Notice]
                 f"fits leave {residual:.1f} times the variance of counting noise",
                 remedy="step, bar widths, beam or detector gain differ from what the "
                 "experiment says",
+            )
+        )
+    if residual < MINIMUM_RESIDUAL:
+        found.append(
+            warning(
+                "small-residuals",
+                f"fits leave {residual:.1f} times the variance of counting noise: readings are no "
+                "plain counts of photons",
+                remedy="give detector.offset and detector.counts_per_photon; faint pixels are "
+                "lost, and errors too large, without",
             )
         )
     if shares["second"] > MAXIMUM_SECOND:

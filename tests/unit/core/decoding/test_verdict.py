@@ -92,3 +92,12 @@ def test_pixels_that_are_all_dark_are_warned_of() -> None:
     status = np.full(1000, PixelStatus.DARK, np.uint8)
     tally = Tally.of(ResultRows(status, np.zeros(1000, np.uint8), np.full(1000, np.nan)))
     assert [notice.code for notice in judge(tally).warnings] == ["no-coded-light"]
+
+
+def test_readings_on_a_pedestal_are_warned_of(twin: Experiment) -> None:
+    rng = np.random.default_rng(5)
+    row, column = rng.uniform(100, 1900, (2, PIXELS))
+    light = Footprints(rng.uniform(0, 80, PIXELS), 8.0, rng.uniform(100, 300, PIXELS))
+    counts = rng.poisson(quick_traces(twin, row, column, light, background=20.0)) + 200
+    found = decode(twin, row, column, counts.astype(np.uint16), backend="cpu")
+    assert [notice.code for notice in judge(Tally.of(found)).warnings] == ["small-residuals"]
