@@ -2,14 +2,14 @@
 
 See Prince et al., XLOOP '23, section 2.1. It gives the published program's depths, and so it
 keeps that program's `stretch_factor`, which is exact for steps of 1 µm only. The method knows
-neither error bars nor second depths nor energies. Lost frames are interpolated over, as the
-trace is resampled anyway.
+neither error bars nor second depths nor energies. Lost frames carry no weight: where the trace is
+resampled they are filled, and what is filled does not count.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 
@@ -35,6 +35,9 @@ from lauedepth.core.instrument.aperture import BarTable
 from lauedepth.core.instrument.experiment import Experiment
 from lauedepth.core.instrument.raymap import RayMap
 from lauedepth.core.instrument.shadow import Shadow
+
+FILLED: Final = 1.0 - 1e-9
+"""Part of a resampled value that was measured, below which it was filled in part."""
 
 
 @dataclass(frozen=True)
@@ -139,16 +142,18 @@ class PublishedMethod:
         # u falls from frame to frame where the factor is negative: begin at the other end
         values = trace.values if factor > 0 else trace.values[::-1]
         stretched = stretch(values, round(values.size * abs(factor)))
+        kept = usable if factor > 0 else usable[::-1]
+        measured = stretch(kept.astype(np.float64), stretched.size) > FILLED
         shadow = Shadow.of(self.table, float(rays.window_um(0.0)))
         code = sampled_code(shadow, self.experiment.aperture.length_um, numbers)
         nominal = nominal_signal(numbers.nominal_um * code_per_depth(rays), numbers)
         position = search_position(
-            blur(code, nominal), stretched, self.difference, numbers.regularisation
+            blur(code, nominal), stretched, self.difference, numbers.regularisation, measured
         )
         missed = PublishedAnswer(PixelStatus.NO_MATCH, background=trace.floor)
         if position is None:
             return missed
-        signal = recover_signal(code, stretched, position, self.basis)
+        signal = recover_signal(code, stretched, position, self.basis, measured)
         if signal is None:
             return missed
         profile = self._trace_back(rays, signal, position, factor)

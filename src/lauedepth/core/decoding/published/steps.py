@@ -15,7 +15,7 @@ import numpy as np
 from scipy.interpolate import BSpline
 from scipy.optimize import nnls
 
-from lauedepth.core.arrays import Floats
+from lauedepth.core.arrays import Flags, Floats
 from lauedepth.core.decoding.bins import Bins
 from lauedepth.core.decoding.pixels import PublishedNumbers
 from lauedepth.core.instrument.shadow import Shadow
@@ -146,6 +146,7 @@ def search_position(
     trace: Floats,
     difference: Literal["squared", "absolute"],
     regularisation: float = 0.0,
+    measured: Flags | None = None,
 ) -> int | None:
     """Slide a trace along the code and return where the mean difference is smallest.
 
@@ -161,6 +162,8 @@ def search_position(
         What is averaged.
     regularisation : float
         Weight of the squared sample of the code in the sum of differences.
+    measured : (n_trace,) bool array, optional
+        Samples that count; all by default.
 
     Returns
     -------
@@ -171,9 +174,11 @@ def search_position(
     if not 1 < trace.size < expected.size:
         return None
     measure = np.square if difference == "squared" else np.abs
+    counted = slice(None) if measured is None else measured
     mean = np.empty(expected.size - trace.size)
     for start in range(mean.size):
-        mean[start] = np.mean(measure(expected[start : start + trace.size] - trace))
+        differences = expected[start : start + trace.size] - trace
+        mean[start] = np.mean(measure(differences[counted]))
     mean += regularisation * np.arange(mean.size) ** 2.0 / trace.size
     return int(np.argmin(mean))
 
@@ -197,7 +202,7 @@ def spline_basis(numbers: PublishedNumbers) -> Floats:
 
 
 def recover_signal(
-    code: Floats, trace: Floats, position: int, basis: Floats
+    code: Floats, trace: Floats, position: int, basis: Floats, measured: Flags | None = None
 ) -> RecoveredSignal | None:
     """Solve for the non-negative signal that blurs the code into the trace.
 
@@ -211,6 +216,8 @@ def recover_signal(
         Sample of the code at the trace's first.
     basis : (signal_samples, spline_count) array
         From `spline_basis`.
+    measured : (n_trace,) bool array, optional
+        Samples that count; all by default.
 
     Returns
     -------
@@ -224,7 +231,8 @@ def recover_signal(
     windows = np.lib.stride_tricks.sliding_window_view(code, samples)
     terms = windows[begin : begin + trace.size] @ basis
     try:
-        weights, _ = nnls(terms, trace)
+        counted = slice(None) if measured is None else measured
+        weights, _ = nnls(terms[counted], trace[counted])
     except RuntimeError:  # no convergence
         return None
     # The program turns the weights round, not the signal: where the last knot is not the

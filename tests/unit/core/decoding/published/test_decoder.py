@@ -88,7 +88,7 @@ def test_what_the_method_does_not_know_is_nan(experiment: Experiment) -> None:
     assert np.isnan(found.energy_kev[0])
 
 
-def test_lost_frames_are_interpolated_over(experiment: Experiment) -> None:
+def test_lost_frames_carry_no_weight(experiment: Experiment) -> None:
     trace = trace_of(experiment)
     usable = np.ones(trace.size, bool)
     usable[[0, 50, 51, 200]] = False
