@@ -23,7 +23,7 @@ _LEAST_PLATEAU: Final = 8
 
 
 def wrapped(images: Array, where: str) -> Notice | None:
-    """Tell whether 16-bit readings lie just below zero, wrapped, with next to none in between."""
+    """Return whether 16-bit readings lie just below zero, wrapped, with next to none in between."""
     if images.max() < WRAPPED_FROM:
         return None
     high = images[images >= np.uint16(HALF)]
@@ -42,7 +42,7 @@ def wrapped(images: Array, where: str) -> Notice | None:
 
 
 def plateau(images: Array, full: float, where: str) -> Notice | None:
-    """Tell whether readings are clipped below the reading at which the type is full."""
+    """Return whether readings are clipped below the reading at which the type is full."""
     most = max((_highest(image, full) for image in images), default=0.0)
     if most < _LEAST_TOP:
         return None

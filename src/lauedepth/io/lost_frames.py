@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from lauedepth.core.arrays import Flags, Floats
 from lauedepth.io.hdf5 import Array
 from lauedepth.io.readings import FULL_16_BIT
 
@@ -43,9 +44,6 @@ FEW_FRAMES: Final = 0.1
 
 LEAST_READINGS: Final = 0.5
 """Part of a frame's readings that must be measurements."""
-
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from lauedepth.core.arrays import Floats
 from lauedepth.core.notices import Notice, note
 
 HOT: Final = 20.0
@@ -19,8 +19,6 @@ DEAD: Final = 0.01
 """A pixel with less than this part of the darkest around it measures nothing."""
 
 _SHOWN: Final = 3
-
-Floats = npt.NDArray[np.float64]
 
 
 def odd_pixels(mean: Floats, threshold: float, where: str) -> Iterator[Notice]:

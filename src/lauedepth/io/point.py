@@ -114,7 +114,7 @@ class Point:
     def notices(self) -> tuple[Notice, ...]:
         """What was noticed so far, on opening and on reading, and which frames are lost."""
         if not self.usable.all():
-            self._tell_lost()
+            self._notice_lost()
         return tuple(self._notices)
 
     def add_notice(self, notice: Notice) -> None:
@@ -362,7 +362,7 @@ class Point:
             self._read(run, rows, images)
             self._note_levels(run, images)
 
-    def _tell_lost(self) -> None:
+    def _notice_lost(self) -> None:
         numbers = self.frames.indices
         empty, blind = self._lost_among(numbers)
         reasons = {
