@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from lauedepth.core.arrays import Floats
 from lauedepth.core.errors import InputError
 from lauedepth.core.instrument.experiment import Experiment
-from lauedepth.core.instrument.raymap import RayMap
 from lauedepth.learning import limits
 from lauedepth.learning._fit import Equations
 from lauedepth.learning.equations import (
@@ -146,6 +146,13 @@ def learn_instrument(
         )
     frames = np.ones(counts.shape[1], bool) if usable is None else usable
     pixels = PixelFits.of(experiment, row, column, counts, frames, start, options.energy_kev)
+    # on several threads sums come out otherwise in the last digits, and so would depths
+    with threadpool_limits(1, "blas"):
+        return _learn(experiment, pixels, options)
+
+
+def _learn(experiment: Experiment, pixels: PixelFits, options: LearnOptions) -> InstrumentFit:
+    """Learn from two thirds of the pixels, judge by the others, and then learn from all."""
     learner = _with_law(Nominal.of(experiment), options, pixels)
     judges = np.arange(len(pixels)) % 3 == 2
     designed = np.zeros(learner.layout.size)
@@ -162,7 +169,7 @@ def learn_instrument(
         taught, estimate, more = learner.learn(everything, estimate.departures, 2)
         rounds += more
     fit = _result(learner, estimate, taught, rounds)
-    places = RayMap.of(experiment, row, column).position_um(start.depth_um, 0)
+    places = pixels.code_um
     code, error = _along_code(
         places if accepted else places[~judges], learner.depth_errors(taught, estimate)
     )

@@ -74,6 +74,8 @@ class PixelFits:
     batch : Batch
     sweep_um : (n_pixels,) array
         Window of each pixel for bars of the nominal thickness.
+    code_um : (n_pixels,) array
+        Where each pixel's ray is on the code at frame 0.
     theta : (n_pixels, SIZE) array
         See `_model`.
     loss : (n_pixels,) array
@@ -82,6 +84,7 @@ class PixelFits:
 
     batch: Batch
     sweep_um: Floats
+    code_um: Floats
     theta: Floats
     loss: Floats
 
@@ -123,7 +126,13 @@ class PixelFits:
             log_x,
             np.full(len(row), spread**-2.0),
         )
-        return cls(batch, sweep, _first_guess(start, log_x), np.full(len(row), np.nan))
+        return cls(
+            batch,
+            sweep,
+            rays.position_um(start.depth_um, 0),
+            _first_guess(start, log_x),
+            np.full(len(row), np.nan),
+        )
 
     def __len__(self) -> int:
         return int(self.theta.shape[0])
@@ -141,7 +150,13 @@ class PixelFits:
     def chosen(self, index: npt.NDArray[np.int64]) -> PixelFits:
         """Return some of the pixels."""
         batch = Batch(*(np.ascontiguousarray(part[index]) for part in self.batch))
-        return PixelFits(batch, self.sweep_um[index], self.theta[index], self.loss[index])
+        return PixelFits(
+            batch,
+            self.sweep_um[index],
+            self.code_um[index],
+            self.theta[index],
+            self.loss[index],
+        )
 
     @classmethod
     def joined(cls, one: PixelFits, other: PixelFits) -> PixelFits:
@@ -150,6 +165,7 @@ class PixelFits:
         return cls(
             batch,
             np.concatenate([one.sweep_um, other.sweep_um]),
+            np.concatenate([one.code_um, other.code_um]),
             np.concatenate([one.theta, other.theta]),
             np.concatenate([one.loss, other.loss]),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, Final
 
@@ -48,7 +49,7 @@ def learn_from_point(
     Returns
     -------
     InstrumentFit or None
-        None where it is not asked for, or too few pixels have a depth.
+        None where it is not asked for, too few pixels have a depth, or they do not determine it.
     """
     if config.instrument.learn == "off" or decoder.method != "footprint" or not lit.any():
         return None
@@ -65,15 +66,17 @@ def learn_from_point(
     index, start = start_from(found)
     if index.size < FEWEST_PIXELS:
         return None
-    return learn_instrument(
-        experiment,
-        row[index],
-        column[index],
-        traces.counts[index],
-        start,
-        usable=point.usable,
-        options=LearnOptions(energy_kev=config.instrument.spectrum_kev),
-    )
+    with suppress(np.linalg.LinAlgError):
+        return learn_instrument(
+            experiment,
+            row[index],
+            column[index],
+            traces.counts[index],
+            start,
+            usable=point.usable,
+            options=LearnOptions(energy_kev=config.instrument.spectrum_kev),
+        )
+    return None
 
 
 def notices_on(config: ExperimentConfig, fit: InstrumentFit | None) -> tuple[Notice, ...]:
@@ -81,8 +84,14 @@ def notices_on(config: ExperimentConfig, fit: InstrumentFit | None) -> tuple[Not
     if config.instrument.learn == "off":
         return ()
     if fit is None:
-        what = f"fewer than {FEWEST_PIXELS} pixels with a depth: the instrument is not learnt"
-        return (note("instrument-not-learnt", what, "instrument"),)
+        return (
+            note(
+                "instrument-not-learnt",
+                "the instrument is taken as designed: the bright pixels do not tell it",
+                "instrument.learn",
+                f"it takes {FEWEST_PIXELS} pixels with a depth, and method footprint",
+            ),
+        )
     return (
         *([_learnt(fit)] if fit.accepted else []),
         *(

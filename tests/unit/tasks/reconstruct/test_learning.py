@@ -69,3 +69,17 @@ def test_a_perfect_instrument_gives_the_same_depths(
     np.testing.assert_array_equal(found[0], found[1])
     codes = {one.code: one.level for one in summary.notices}
     assert codes["instrument"] == Level.NOTE
+
+
+def test_a_point_with_few_pixels_is_decoded_as_designed(
+    small_point: SmallPoint, tmp_path: Path
+) -> None:
+    few = np.zeros((2048, 2048), np.bool_)
+    few[900:912, 1000:1010] = True
+    output = tmp_path / "few.h5"
+    summary = reconstruct_point(
+        small_point.path, asked(small_point.config, "auto"), output, backend="cpu", pixels=few
+    )
+    assert "instrument-not-learnt" in [one.code for one in summary.notices]
+    with h5py.File(output) as file:
+        assert INSTRUMENT not in file

@@ -361,12 +361,12 @@ def instrument_as_it_was() -> dict[str, Any]:
             SMALL.motion,
             positions_um=tuple((1.01 * frames + rng.normal(0, 0.5, frames.size)).tolist()),
         ),
-        beam_intensity=tuple(rng.uniform(0.5, 1.5, frames.size).tolist()),
+        beam_intensity=tuple(rng.uniform(0.7, 1.3, frames.size).tolist()),
     )
     rows, columns = [900.0, 800.0], [1100.0, 1300.0]
     counts = traces_of(
         told, rows, columns,
-        light(40.0, intensity=600.0), light(20.0, 75.0, intensity=2500.0, width=3.0),
+        light(40.0, intensity=600.0), light(20.0, 75.0, intensity=[3000.0, 1200.0], width=3.0),
     )  # fmt: skip
     as_frames = np.ascontiguousarray(counts.T).T
     assert are_frames(as_frames)
