@@ -11,6 +11,7 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
+from lauedepth.core.arrays import Flags
 from lauedepth.core.errors import InputError
 from lauedepth.core.instrument.experiment import Frames, Region
 from lauedepth.core.notices import Notice, warning
@@ -21,7 +22,6 @@ from lauedepth.io.frame_sums import MOST_FRAMES, Sums
 from lauedepth.io.hdf5 import Array
 from lauedepth.io.layout import SAMPLE
 from lauedepth.io.lost_frames import (
-    Flags,
     Levels,
     empty_frames,
     sample_rows,
