@@ -18,10 +18,10 @@ from rich.console import Console
 from rich.table import Table
 from tests.geometries import NORCADA, TWIN
 
+from lauedepth.calibration.learning import InstrumentFit, LearnOptions, learn_instrument, start_from
 from lauedepth.core.decoding.decode import decode
 from lauedepth.core.decoding.pixels import DecodedPixels, PixelFlag
 from lauedepth.core.instrument.experiment import Depths, Experiment, Frames, Pose
-from lauedepth.learning import InstrumentFit, LearnOptions, learn_instrument, start_from
 from lauedepth.simulation import Flaws, Footprints, Timeline, flawed_traces
 from lauedepth.simulation.flaws import TIMELINE, generator
 

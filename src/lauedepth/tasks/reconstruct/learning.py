@@ -18,7 +18,7 @@ from lauedepth.io import Point
 from lauedepth.tasks.reconstruct.sampling import SampledTraces, sample_traces
 
 if TYPE_CHECKING:  # loads numba
-    from lauedepth.learning import InstrumentFit
+    from lauedepth.calibration.learning import InstrumentFit
 
 CANDIDATES: Final = 4_000
 """Pixels whose traces are read to choose from."""
@@ -53,7 +53,7 @@ def learn_from_point(
     """
     if config.instrument.learn == "off" or decoder.method != "footprint" or not lit.any():
         return None
-    from lauedepth.learning import (  # noqa: PLC0415  loads numba
+    from lauedepth.calibration.learning import (  # noqa: PLC0415  loads numba
         LearnOptions,
         learn_instrument,
         start_from,

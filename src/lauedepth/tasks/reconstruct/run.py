@@ -46,7 +46,7 @@ from lauedepth.tasks.reconstruct.selection import Mask, Pixels, Selection, with_
 from lauedepth.tasks.reconstruct.summary import Summary, notices_of, summary_of_finished
 
 if TYPE_CHECKING:  # loads numba
-    from lauedepth.learning import InstrumentFit
+    from lauedepth.calibration.learning import InstrumentFit
 
 Band = npt.NDArray[Any]
 T = TypeVar("T")

@@ -10,17 +10,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from lauedepth.core.arrays import Floats
-from lauedepth.core.decoding.limits import SATURATED
-from lauedepth.core.decoding.pixels import DecodedPixels
-from lauedepth.core.instrument.energy import attenuation_per_um
-from lauedepth.core.instrument.experiment import Aperture, Experiment
-from lauedepth.core.instrument.raymap import RayMap
-from lauedepth.core.threads import usable_threads
-from lauedepth.learning import limits
-from lauedepth.learning._batch import Batch, add_range, fit_range
-from lauedepth.learning._fit import Equations
-from lauedepth.learning._model import (
+from lauedepth.calibration.learning import limits
+from lauedepth.calibration.learning._batch import Batch, add_range, fit_range
+from lauedepth.calibration.learning._fit import Equations
+from lauedepth.calibration.learning._model import (
     ABSORPTION,
     BACKGROUND,
     CENTRE,
@@ -29,6 +22,13 @@ from lauedepth.learning._model import (
     WIDTH,
     Shared,
 )
+from lauedepth.core.arrays import Floats
+from lauedepth.core.decoding.limits import SATURATED
+from lauedepth.core.decoding.pixels import DecodedPixels
+from lauedepth.core.instrument.energy import attenuation_per_um
+from lauedepth.core.instrument.experiment import Aperture, Experiment
+from lauedepth.core.instrument.raymap import RayMap
+from lauedepth.core.threads import usable_threads
 
 PIXELS_AT_ONCE: Final = 32
 """Pixels whose equations are summed together: a fixed number, so that sums come out the same

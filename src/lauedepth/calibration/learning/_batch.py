@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lauedepth.calibration.learning._fit import Equations, Trace, add_pixel, fit_pixel
+from lauedepth.calibration.learning._model import Shared, new_work
 from lauedepth.core.decoding.compiled.jit import compiled
 from lauedepth.core.decoding.compiled.types import Array
-from lauedepth.learning._fit import Equations, Trace, add_pixel, fit_pixel
-from lauedepth.learning._model import Shared, new_work
 
 
 class Batch(NamedTuple):

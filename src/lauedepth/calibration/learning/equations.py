@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.linalg import blas, lapack
 
+from lauedepth.calibration.learning import limits
+from lauedepth.calibration.learning._fit import Equations
+from lauedepth.calibration.learning.instrument import Layout
 from lauedepth.core.arrays import Floats
-from lauedepth.learning import limits
-from lauedepth.learning._fit import Equations
-from lauedepth.learning.instrument import Layout
 
 
 @dataclass(frozen=True)

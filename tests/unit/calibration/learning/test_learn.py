@@ -8,18 +8,18 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from lauedepth.core.decoding.decode import decode
-from lauedepth.core.decoding.pixels import PixelFlag
-from lauedepth.core.errors import InputError
-from lauedepth.core.instrument.aperture import bar_edges
-from lauedepth.core.instrument.experiment import Experiment
-from lauedepth.learning import (
+from lauedepth.calibration.learning import (
     InstrumentFit,
     LearnOptions,
     Start,
     learn_instrument,
     start_from,
 )
+from lauedepth.core.decoding.decode import decode
+from lauedepth.core.decoding.pixels import PixelFlag
+from lauedepth.core.errors import InputError
+from lauedepth.core.instrument.aperture import bar_edges
+from lauedepth.core.instrument.experiment import Experiment
 from lauedepth.simulation import BuiltAperture, Flaws, Footprints, Timeline, flawed_traces
 
 PIXELS = 240

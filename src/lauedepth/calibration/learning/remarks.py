@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from lauedepth.calibration.learning import limits
+from lauedepth.calibration.learning.pixels import PixelFits
+from lauedepth.calibration.learning.result import InstrumentFit
 from lauedepth.core.instrument.experiment import Experiment
-from lauedepth.learning import limits
-from lauedepth.learning.pixels import PixelFits
-from lauedepth.learning.result import InstrumentFit
 
 
 def remarks_on(fit: InstrumentFit, experiment: Experiment, pixels: PixelFits) -> tuple[str, ...]:

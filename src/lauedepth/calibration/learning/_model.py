@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lauedepth.calibration.learning._tables import Tables, build_tables, look_up, new_tables
+from lauedepth.calibration.learning.limits import SUB_BOXES
 from lauedepth.core.decoding.compiled.jit import compiled
 from lauedepth.core.decoding.compiled.rays import OPAQUE
 from lauedepth.core.decoding.compiled.types import Array
-from lauedepth.learning._tables import Tables, build_tables, look_up, new_tables
-from lauedepth.learning.limits import SUB_BOXES
 
 CENTRE, WIDTH, LIGHT = 0, 1, 2
 BACKGROUND = LIGHT + SUB_BOXES

@@ -8,22 +8,22 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from lauedepth.core.arrays import Floats
-from lauedepth.core.errors import InputError
-from lauedepth.core.instrument.experiment import Experiment
-from lauedepth.learning import limits
-from lauedepth.learning._fit import Equations
-from lauedepth.learning.equations import (
+from lauedepth.calibration.learning import limits
+from lauedepth.calibration.learning._fit import Equations
+from lauedepth.calibration.learning.equations import (
     Estimate,
     Scales,
     depth_errors,
     information_of,
     solve,
 )
-from lauedepth.learning.instrument import Layout, Nominal
-from lauedepth.learning.pixels import PixelFits, Start
-from lauedepth.learning.remarks import remarks_on
-from lauedepth.learning.result import InstrumentFit
+from lauedepth.calibration.learning.instrument import Layout, Nominal
+from lauedepth.calibration.learning.pixels import PixelFits, Start
+from lauedepth.calibration.learning.remarks import remarks_on
+from lauedepth.calibration.learning.result import InstrumentFit
+from lauedepth.core.arrays import Floats
+from lauedepth.core.errors import InputError
+from lauedepth.core.instrument.experiment import Experiment
 
 
 @dataclass(frozen=True)

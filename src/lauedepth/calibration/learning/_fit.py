@@ -7,9 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lauedepth.core.decoding.compiled.jit import compiled
-from lauedepth.core.decoding.compiled.types import Array
-from lauedepth.learning._model import (
+from lauedepth.calibration.learning._model import (
     ABSORPTION,
     BACKGROUND,
     CENTRE,
@@ -21,7 +19,7 @@ from lauedepth.learning._model import (
     edge_slope,
     fill_model,
 )
-from lauedepth.learning.limits import (
+from lauedepth.calibration.learning.limits import (
     ABSORPTION_RANGE,
     CONVERGED,
     HUBER,
@@ -31,6 +29,8 @@ from lauedepth.learning.limits import (
     SUB_BOXES,
     WIDEST_UM,
 )
+from lauedepth.core.decoding.compiled.jit import compiled
+from lauedepth.core.decoding.compiled.types import Array
 
 LOG_LOW, LOG_HIGH = math.log(ABSORPTION_RANGE[0]), math.log(ABSORPTION_RANGE[1])
 DAMPING_START = 1e-3

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lauedepth.calibration.learning import Start
+from lauedepth.calibration.learning._model import SIZE, edge_slope, fill_model, new_work
+from lauedepth.calibration.learning.equations import PARTS, Information, information_of, solve
+from lauedepth.calibration.learning.instrument import Layout, Nominal
+from lauedepth.calibration.learning.limits import HELD
+from lauedepth.calibration.learning.pixels import PixelFits
 from lauedepth.core.instrument.experiment import Experiment
-from lauedepth.learning import Start
-from lauedepth.learning._model import SIZE, edge_slope, fill_model, new_work
-from lauedepth.learning.equations import PARTS, Information, information_of, solve
-from lauedepth.learning.instrument import Layout, Nominal
-from lauedepth.learning.limits import HELD
-from lauedepth.learning.pixels import PixelFits
 from lauedepth.simulation import Footprints, quick_traces
 
 

@@ -9,12 +9,19 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from lauedepth.calibration.learning._model import (
+    ABSORPTION,
+    SIZE,
+    Shared,
+    edge_slope,
+    fill_model,
+    new_work,
+)
+from lauedepth.calibration.learning.instrument import Nominal
 from lauedepth.core.instrument.aperture import BarTable
 from lauedepth.core.instrument.experiment import Experiment
 from lauedepth.core.instrument.raymap import RayMap
 from lauedepth.core.instrument.shadow import Shadow
-from lauedepth.learning._model import ABSORPTION, SIZE, Shared, edge_slope, fill_model, new_work
-from lauedepth.learning.instrument import Nominal
 
 Array = npt.NDArray[Any]
 THETA = np.array([20.0, 8.0, 100.0, 300.0, 200.0, 50.0, 30.0, np.log(1.3)])

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lauedepth.calibration.learning._model import Shared
 from lauedepth.core.arrays import Floats
 from lauedepth.core.instrument.aperture import bar_edges
 from lauedepth.core.instrument.experiment import Experiment
 from lauedepth.core.instrument.raymap import RayMap
-from lauedepth.learning._model import Shared
 
 
 @dataclass(frozen=True)
