@@ -33,8 +33,9 @@ from lauedepth.tasks.reconstruct.checkpoint import (
 )
 from lauedepth.tasks.reconstruct.compiling import start_decoder
 from lauedepth.tasks.reconstruct.estimate import is_packed
+from lauedepth.tasks.reconstruct.job import Job
 from lauedepth.tasks.reconstruct.memory import MEMORY_BYTES
-from lauedepth.tasks.reconstruct.run import Division, Job, Run, publish_run, run_job
+from lauedepth.tasks.reconstruct.run import Division, Run, publish_run, run_job
 from lauedepth.tasks.reconstruct.selection import Pixels, Selection, select_pixels
 from lauedepth.tasks.reconstruct.summary import Summary
 

@@ -16,8 +16,9 @@ from lauedepth.io import Point
 from lauedepth.tasks.reconstruct.blocks import BlockSize, PixelBlock, Reading, plan_readings
 from lauedepth.tasks.reconstruct.checkpoint import Checkpoint, RunIdentity, open_checkpoint
 from lauedepth.tasks.reconstruct.compiling import start_decoder
+from lauedepth.tasks.reconstruct.job import Job
 from lauedepth.tasks.reconstruct.memory import band_bytes
-from lauedepth.tasks.reconstruct.run import Band, Division, Job, Run, publish_run
+from lauedepth.tasks.reconstruct.run import Band, Division, Run, publish_run
 from lauedepth.tasks.reconstruct.selection import Selection, select_pixels
 from lauedepth.tasks.reconstruct.summary import Summary
 

@@ -9,8 +9,9 @@ from lauedepth.core.decoding.decoder import Decoder
 from lauedepth.core.decoding.registry import choose_decoder
 from lauedepth.core.progress import Progress, no_progress
 from lauedepth.tasks.reconstruct.alone import OneProcess
+from lauedepth.tasks.reconstruct.job import Job
 from lauedepth.tasks.reconstruct.memory import MEMORY_BYTES
-from lauedepth.tasks.reconstruct.run import Job, run_job
+from lauedepth.tasks.reconstruct.run import run_job
 from lauedepth.tasks.reconstruct.selection import Pixels
 from lauedepth.tasks.reconstruct.summary import Summary
 

@@ -6,21 +6,18 @@ are two kinds of `Workers`: they choose pixels and hand out blocks in ways of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-import numpy as np
 import numpy.typing as npt
 
-from lauedepth.config import ExperimentConfig
 from lauedepth.core.decoding.decode import Solved
 from lauedepth.core.decoding.decoder import Decoder
-from lauedepth.core.decoding.pixels import DecodeOptions
 from lauedepth.core.decoding.verdict import Tally
 from lauedepth.core.errors import LaueDepthError, OutputError
 from lauedepth.core.instrument.experiment import Experiment
@@ -38,11 +35,12 @@ from lauedepth.tasks.reconstruct.bright_pixels import BrightPixels
 from lauedepth.tasks.reconstruct.checkpoint import Checkpoint, RunIdentity, remove_blocks
 from lauedepth.tasks.reconstruct.conclusion import Conclusion, conclude
 from lauedepth.tasks.reconstruct.identity import is_finished, run_identity
+from lauedepth.tasks.reconstruct.job import Job, WorkDone
 from lauedepth.tasks.reconstruct.learning import datasets_of, learn_from_point, notices_on
 from lauedepth.tasks.reconstruct.opening import open_for
 from lauedepth.tasks.reconstruct.publishing import publish_result
 from lauedepth.tasks.reconstruct.range_cut import fit_to_point
-from lauedepth.tasks.reconstruct.selection import Mask, Pixels, Selection, with_threshold
+from lauedepth.tasks.reconstruct.selection import Mask, Selection
 from lauedepth.tasks.reconstruct.summary import Summary, notices_of, summary_of_finished
 
 if TYPE_CHECKING:  # loads numba
@@ -50,89 +48,6 @@ if TYPE_CHECKING:  # loads numba
 
 Band = npt.NDArray[Any]
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is to be reconstructed, and how.
-
-    Attributes
-    ----------
-    point : Path
-    config : ExperimentConfig
-        With the threshold that holds.
-    output : Path
-    mask : (ny, nx) bool array or None
-        Of the whole detector, instead of the threshold: what was given, or the experiment's.
-    resume : bool
-    memory_bytes : int
-        Of each process.
-    """
-
-    point: Path
-    config: ExperimentConfig
-    output: Path
-    mask: Mask | None
-    resume: bool
-    memory_bytes: int
-
-    @classmethod
-    def of(
-        cls,
-        point: Path | str,
-        config: ExperimentConfig,
-        output: Path | str,
-        *,
-        pixels: Pixels | None,
-        resume: bool,
-        memory_bytes: int,
-    ) -> Self:
-        """Return the job that was asked for; see `reconstruct_point`."""
-        config = with_threshold(config, pixels)
-        mask = pixels if isinstance(pixels, np.ndarray) else config.selection.mask_pixels()
-        return cls(Path(point), config, Path(output), mask, resume, memory_bytes)
-
-    @cached_property
-    def experiment(self) -> Experiment:
-        """The experiment as the core knows it."""
-        return self.config.to_core()
-
-    @cached_property
-    def options(self) -> DecodeOptions:
-        """How to decode."""
-        return self.config.decode_options()
-
-
-@dataclass
-class WorkDone:
-    """What one process did.
-
-    Attributes
-    ----------
-    pixels, blocks : int
-    seconds : dict of str to float
-        By step: prepare, select, compile, read, cut (traces out of what was read), decode, keep
-        (finished blocks), write; reading continues while decoding. Ranks add start (of the process,
-        until they have met), gather (until all have ended) and cpu: processor time of the process
-        while it decodes, which is less than decode where other programs use the cores.
-    """
-
-    pixels: int = 0
-    blocks: int = 0
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def timed(self, step: str) -> Iterator[None]:
-        """Add to the seconds of a step; one thread alone may time a step."""
-        begin = perf_counter()
-        try:
-            yield
-        finally:
-            self.add(step, perf_counter() - begin)
-
-    def add(self, step: str, seconds: float) -> None:
-        """Add seconds to a step."""
-        self.seconds[step] = self.seconds.get(step, 0.0) + seconds
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,9 @@ from lauedepth.tasks.reconstruct.checkpoint import (
     blocks_folder,
     open_checkpoint,
 )
+from lauedepth.tasks.reconstruct.job import Job
 from lauedepth.tasks.reconstruct.memory import MEMORY_BYTES
-from lauedepth.tasks.reconstruct.run import Job, Run
+from lauedepth.tasks.reconstruct.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,14 +13,9 @@ from lauedepth.core.errors import OutputError
 from lauedepth.core.progress import no_progress
 from lauedepth.tasks.reconstruct.alone import OneProcess
 from lauedepth.tasks.reconstruct.blocks import BlockSize, plan_blocks
+from lauedepth.tasks.reconstruct.job import Job, WorkDone
 from lauedepth.tasks.reconstruct.memory import MEMORY_BYTES
-from lauedepth.tasks.reconstruct.run import (
-    Division,
-    Job,
-    WorkDone,
-    refuse_to_overwrite,
-    run_job,
-)
+from lauedepth.tasks.reconstruct.run import Division, refuse_to_overwrite, run_job
 
 if TYPE_CHECKING:
     from pathlib import Path
