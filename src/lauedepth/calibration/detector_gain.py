@@ -91,8 +91,10 @@ def _transfer_curve(values: Floats, usable: Flags) -> tuple[Floats, Floats]:
     """Return mean readings and the noise variance of readings near them: (n_levels,) each."""
     triples = usable[:-2] & usable[1:-1] & usable[2:]
     before, here, after = (values[:, k : values.shape[1] - 2 + k][:, triples] for k in range(3))
-    level = ((before + here + after) / 3).ravel()
-    squares = ((here - (before + after) / 2) ** 2).ravel()
+    around = (before + after) / 2
+    here = here / _common_change(here, around)
+    level = ((2 * around + here) / 3).ravel()
+    squares = ((here - around) ** 2).ravel()
     order = np.argsort(level)
     order = order[np.searchsorted(level[order], MINIMUM_LEVEL) :]
     groups = np.array_split(order, LEVELS) if order.size >= LEVELS * MINIMUM_READINGS else []
@@ -101,6 +103,25 @@ def _transfer_curve(values: Floats, usable: Flags) -> tuple[Floats, Floats]:
         np.array([float(level[group].mean()) for group in groups]),
         np.array(variance) / (MEDIAN_OF_SQUARE * OF_DIFFERENCE),
     )
+
+
+def _common_change(here: Floats, around: Floats) -> Floats:
+    """Return by which factor all traces change in a frame: a beam that flickers is no gain.
+
+    Parameters
+    ----------
+    here, around : (n_pixels, n) arrays
+        Readings, and the means of their neighbours.
+
+    Returns
+    -------
+    (n,) array
+    """
+    bright = around.mean(axis=1) > MINIMUM_LEVEL
+    if bright.sum() < MINIMUM_LEVELS:
+        return np.ones(here.shape[1])
+    total = around[bright].sum(axis=0)
+    return np.asarray(here[bright].sum(axis=0) / np.where(total > 0, total, 1.0))
 
 
 def _fit_line(mean: Floats, variance: Floats) -> GainEstimate:
