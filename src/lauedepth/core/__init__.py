@@ -1,1 +1,1 @@
-"""core."""
+"""The numerics: the instrument and the decoders, on arrays alone."""
