@@ -158,6 +158,8 @@ class Verdict:
         return {name: None if math.isnan(value) else value for name, value in numbers.items()}
 
     def __str__(self) -> str:
+        if not self.chosen:
+            return "no pixel to judge by"
         if not self.lit:
             return f"none of {self.chosen} pixels holds coded light"
         parts = [f"{self.decoded:.0%} of {self.lit} lit pixels decoded"]
