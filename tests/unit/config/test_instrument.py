@@ -57,3 +57,9 @@ def test_off_is_a_word_in_a_file(tmp_path: Path) -> None:
         path = tmp_path / f"{word}.yml"
         path.write_text(f"{text}\ninstrument: {{learn: {word}}}\n", encoding="utf-8")
         assert load_experiment(path).instrument.learn == word
+
+
+def test_a_file_rewritten_by_a_program_that_reads_off_as_false_still_loads() -> None:
+    assert stated("", instrument={"learn": False}).instrument.learn == "off"
+    with pytest.raises(ValueError, match="true or false"):
+        stated("", instrument={"learn": True})
