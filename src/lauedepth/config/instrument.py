@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from lauedepth.config import limits
 from lauedepth.config.section import Section
@@ -19,3 +19,11 @@ class Instrument(Section):
     """auto: learn, and use it where pixels that were held out fit significantly better."""
     spectrum_kev: tuple[EnergyKev, EnergyKev] = (7.0, 25.0)
     """Range of the beam's spectrum, lowest and highest energy."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _false_is_off(cls, data: Any) -> Any:
+        """Take false for off: other programs that rewrite the file read ``off`` as false."""
+        if isinstance(data, dict) and data.get("learn") is False:
+            return {**data, "learn": "off"}
+        return data

@@ -80,6 +80,12 @@ class Limits:
         return span
 
 
+POSITION_ADVANCE: Final = (0.5, 2.0)
+"""Of stated positions, from frame to frame, in steps."""
+
+POSITION_DEPARTURE_UM: Final = 1000.0
+"""Of a stated position from even steps."""
+
 SIZE: Final = Limits("detector size", 1.0, 3000.0, "mm", MM)
 TRANSLATION: Final = Limits("detector translation", 5.0, 5000.0, "mm", MM)
 ROTATION: Final = Limits(

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Self
 
+import numpy as np
 from pydantic import Field, PrivateAttr, model_validator
 
 from lauedepth.config import limits
@@ -73,6 +74,30 @@ class ExperimentConfig(Section):
         ):
             if values is not None and len(values) < stop:
                 raise ValueError(f"{name} has {len(values)} values for {stop} frames of the file")
+        return self
+
+    @model_validator(mode="after")
+    def _positions_follow_the_step(self) -> Self:
+        """Refuse positions that do not go with step_um, by which decoders search."""
+        data, positions = self.data, self.motion.positions_um
+        used = range(data.first_frame, data.stop_frame, data.stride)
+        if positions is None or len(used) < 2:
+            return self
+        places = [positions[number] for number in used]
+        even = np.polyfit(used, places, 1)
+        low, high = limits.POSITION_ADVANCE
+        if not low <= even[0] / self.motion.step_um <= high:
+            raise ValueError(
+                f"motion.positions_um advance by {even[0]:.3g} µm from frame to frame, "
+                f"motion.step_um says {self.motion.step_um:g} µm: give both in micrometres and "
+                "with the same sign"
+            )
+        if np.abs(places - np.polyval(even, used)).max() > limits.POSITION_DEPARTURE_UM:
+            raise ValueError(
+                "motion.positions_um depart from even steps by more than "
+                f"{limits.POSITION_DEPARTURE_UM:g} µm: give one position, in micrometres, for "
+                "each frame in the order of the frames"
+            )
         return self
 
     def __eq__(self, other: object) -> bool:

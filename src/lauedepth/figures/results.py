@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lauedepth.core.arrays import Floats
+from lauedepth.core.errors import InputError
 from lauedepth.figures.style import BLUE, GREY, new_figure
 from lauedepth.io import ResultFile
 
@@ -43,6 +44,11 @@ def plot_result(
     Returns
     -------
     Figure
+
+    Raises
+    ------
+    InputError
+        The result has no such depth.
     """
     if kind == "slices":
         return _slices(result, depths_um)
@@ -85,7 +91,16 @@ def _indices(result: ResultFile, wanted_um: Sequence[float]) -> list[int]:
     found = result.pixels["depth"][np.isfinite(result.pixels["depth"])]
     shares = (np.arange(SLICES) + 0.5) / SLICES
     wanted = wanted_um or (np.quantile(found, shares) if found.size else [result.depth_um[0]])
-    return sorted({int(np.argmin(np.abs(result.depth_um - depth))) for depth in wanted})
+    depths = result.depth_um
+    reach = float(depths[1] - depths[0]) if depths.size > 1 else 0.5
+    for depth in wanted:
+        if not depths[0] - reach <= depth <= depths[-1] + reach:
+            raise InputError(
+                f"has no depth {depth:g} µm",
+                str(result.path),
+                f"its depths are {depths[0]:g}...{depths[-1]:g} µm",
+            )
+    return sorted({int(np.argmin(np.abs(depths - depth))) for depth in wanted})
 
 
 def _draw_image(figure: Figure, axis: Axes, image: Floats, title: str) -> None:

@@ -29,11 +29,11 @@ it, an image of the detector's size covers the whole detector, and any other ima
 Metadata are copied unchanged, whether they hold one value or one per frame.
 
 A frame is lost if its chunk was never stored, if its file is missing from a series, or if its part
-of a virtual dataset is missing; also if it is empty, or constant, among lit frames, or holds no
-valid readings. `data.lost_frames` lists frames that were never stored (numbers or [start, stop);
-the stored images are the others, in order), `data.ignored_frames` lists stored frames to leave
-out, and `data.leading_images` is the number of images before the first frame. A warning names
-every lost frame.
+of a virtual dataset is missing; also if it is empty, or constant, among lit frames, repeats the
+frame before, noise and all, or holds no valid readings. `data.lost_frames` lists frames that were
+never stored (numbers or [start, stop); the stored images are the others, in order),
+`data.ignored_frames` lists stored frames to leave out, and `data.leading_images` is the number of
+images before the first frame. A warning names every lost frame.
 
 Readings are converted to counts by `detector.counts_per_photon`, `offset`, `dark` and `flat`:
 (reading - offset - dark) / (counts_per_photon * flat). Readings that reach

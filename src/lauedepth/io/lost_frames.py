@@ -1,4 +1,4 @@
-"""Which stored frames hold no measurement: empty ones among lit ones, and those without readings.
+"""Which stored frames hold no measurement: empty or repeated ones, and those without readings.
 
 A frame's total hardly tells: where a few spots are all that is seen, bars darken them together.
 So a frame is judged in parts of the image, each against its own level over the scan, and a scan
@@ -41,6 +41,12 @@ EVERYWHERE: Final = 0.9
 FEW_RUNS: Final = 2
 FEW_FRAMES: Final = 0.1
 """More runs that hold more of the frames than this are the bars' doing, where no background is."""
+
+LEAST_SAME: Final = 8
+"""Parts with counts enough that are all as in the frame before, which noise never makes."""
+
+MOST_REPEATED: Final = 0.5
+"""More frames than this that repeat others hold no noise at all: nothing is told from them."""
 
 LEAST_READINGS: Final = 0.5
 """Part of a frame's readings that must be measurements."""
@@ -158,6 +164,23 @@ def empty_frames(levels: Levels, candidates: Flags) -> Flags:
         empty = (share < limit).all(axis=1) & (part < EMPTY)
         lost[numbers] = _believed(empty, part, everywhere=bool(telling.mean() >= EVERYWHERE))
     return lost
+
+
+def repeated_frames(levels: Levels, candidates: Flags) -> Flags:
+    """Return which frames are those before them, read again: (frames,), among some of them.
+
+    Photons scatter: where many parts hold light, no two frames are the same by chance.
+    """
+    repeated = np.zeros(candidates.size, bool)
+    numbers = np.flatnonzero(candidates)
+    counts, readings = levels.counts[numbers], levels.readings[numbers]
+    same = (np.diff(counts, axis=0) == 0) & (np.diff(readings, axis=0) == 0)
+    ends = (np.diff(levels.lowest[numbers]) == 0) & (np.diff(levels.highest[numbers]) == 0)
+    telling = (counts[1:] >= LEAST_COUNTS).sum(axis=1) >= LEAST_SAME
+    again = same.all(axis=1) & ends & telling
+    if again.sum() <= MOST_REPEATED * again.size:
+        repeated[numbers[1:][again]] = True
+    return repeated
 
 
 def _believed(empty: Flags, part: Floats, *, everywhere: bool) -> Flags:

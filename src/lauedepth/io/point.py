@@ -24,6 +24,7 @@ from lauedepth.io.layout import SAMPLE
 from lauedepth.io.lost_frames import (
     Levels,
     empty_frames,
+    repeated_frames,
     sample_rows,
     without_readings,
 )
@@ -106,8 +107,7 @@ class Point:
         if self._usable is None:
             numbers = self.frames.indices
             self._usable = self.present[numbers] & ~self._ignored[numbers]
-            empty, blind = self._lost_among(numbers)
-            self._usable &= ~(empty | blind)[numbers]
+            self._usable &= ~np.any(self._lost_among(numbers), axis=0)[numbers]
         return self._usable
 
     @property
@@ -228,8 +228,8 @@ class Point:
         if self.dtype != np.uint16:
             return sums
         added = self._to_add(frames)
-        empty, blind = self._lost_among((among or frames or self.frames).indices)
-        lost = added[(empty | blind)[added]]
+        lost = np.any(self._lost_among((among or frames or self.frames).indices), axis=0)
+        lost = added[lost[added]]
         image = np.empty((1, *self.shape[1:]), self.dtype)
         for number in lost:
             self._read(np.array([number]), slice(0, self.shape[1]), image)
@@ -307,8 +307,8 @@ class Point:
         numbers = numbers[self.present[numbers] & ~self._ignored[numbers]]
         if self.dtype == np.uint16:
             return numbers
-        empty, blind = self._lost_among(numbers)
-        return numbers[~(empty | blind)[numbers]]
+        lost = np.any(self._lost_among(numbers), axis=0)
+        return np.asarray(numbers[~lost[numbers]])
 
     def _read(self, numbers: Numbers, rows: slice, out: Array) -> None:
         self._look_first()
@@ -341,14 +341,16 @@ class Point:
     def _note_levels(self, numbers: Numbers, rows: Array) -> None:
         self._levels.note(numbers, rows)
 
-    def _lost_among(self, numbers: Numbers) -> tuple[Flags, Flags]:
-        """Return which frames of the scan are empty and which hold no reading, judged together."""
+    def _lost_among(self, numbers: Numbers) -> tuple[Flags, Flags, Flags]:
+        """Return which frames are empty, repeated or without readings, judged together."""
         numbers = numbers[self.present[numbers] & ~self._ignored[numbers]]
         self._measure_levels(numbers)
         judged = np.zeros(self.shape[0], bool)
         judged[numbers] = True
         blind = without_readings(self._levels) & judged
-        return empty_frames(self._levels, judged & ~blind), blind
+        empty = empty_frames(self._levels, judged & ~blind)
+        repeated = repeated_frames(self._levels, judged & ~blind & ~empty)
+        return empty, repeated, blind
 
     def _measure_levels(self, numbers: Numbers) -> None:
         """Read some rows of the frames that were not read yet."""
@@ -364,11 +366,12 @@ class Point:
 
     def _notice_lost(self) -> None:
         numbers = self.frames.indices
-        empty, blind = self._lost_among(numbers)
+        empty, repeated, blind = self._lost_among(numbers)
         reasons = {
             "not stored": ~self.present[numbers],
             "left out by data.ignored_frames": self.present[numbers] & self._ignored[numbers],
             "empty": empty[numbers],
+            "the frame before once more": repeated[numbers],
             "without measurements": blind[numbers],
         }
         places = [

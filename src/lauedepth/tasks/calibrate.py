@@ -15,8 +15,8 @@ from lauedepth.calibration import (
     calibrate,
     parameters_named,
 )
-from lauedepth.config import ExperimentConfig, dump_experiment
-from lauedepth.core.errors import ConfigurationError
+from lauedepth.config import ExperimentConfig, dump_experiment, load_experiment
+from lauedepth.core.errors import ConfigurationError, LaueDepthError, OutputError
 from lauedepth.core.instrument.experiment import Experiment
 from lauedepth.core.progress import Progress, no_progress
 from lauedepth.core.version import __version__
@@ -71,6 +71,8 @@ def calibrate_points(
     ------
     ConfigurationError
         An unknown parameter, experiments that do not go together, or a scan would be overwritten.
+    OutputError
+        The output is there and is no experiment.
     InputError
         A point cannot be read, or its traces cannot be calibrated with.
     """
@@ -97,6 +99,7 @@ def _refuse_wrong(request: CalibrationRequest) -> None:
         raise ConfigurationError(
             "a scan would be overwritten", str(request.output), "name another file"
         )
+    _refuse_to_overwrite(request.output)
     start = request.config.to_core()
     for scan in request.scans[1:]:
         differing = _differing(start, scan.config.to_core())
@@ -107,6 +110,18 @@ def _refuse_wrong(request: CalibrationRequest) -> None:
                 "experiments of one calibration may differ in frames, shift and the aperture's "
                 "centre",
             )
+
+
+def _refuse_to_overwrite(output: Path) -> None:
+    """Refuse an output that is a file of another kind, notes for instance."""
+    if not output.exists():
+        return
+    try:
+        load_experiment(output)
+    except LaueDepthError:
+        raise OutputError(
+            "is there already and is not an experiment", str(output), "name another file"
+        ) from None
 
 
 def _differing(start: Experiment, other: Experiment) -> list[str]:

@@ -40,6 +40,10 @@ def test_edges_positions_and_beam_reach_the_core_and_come_back() -> None:
         ("aperture", {"edges_um": (1.0, 2.0, 3.0)}, "begin and an end for each bar"),
         ("aperture", {"edges_um": (1.0, 3.0, 2.0, 5.0)}, "each beyond the last"),
         ("motion", {"positions_um": (0.0, 1.0)}, "motion.positions_um has 2 values for 261"),
+        ("motion", {"positions_um": tuple(range(0, -261, -1))}, "the same sign"),
+        ("motion", {"positions_um": (0.0,) * 261}, "advance by 0 µm"),
+        ("motion", {"positions_um": tuple(i / 1000 for i in range(261))}, "in micrometres"),
+        ("motion", {"positions_um": (*range(260), 1e4)}, "depart from even steps"),
         ("", {"beam_intensity": (1.0,)}, "beam_intensity has 1 values for 261"),
         ("", {"beam_intensity": (0.0,) * 261}, "greater than 0"),
         ("", {"instrument": {"learn": "always"}}, "'auto' or 'off'"),
@@ -57,3 +61,9 @@ def test_off_is_a_word_in_a_file(tmp_path: Path) -> None:
         path = tmp_path / f"{word}.yml"
         path.write_text(f"{text}\ninstrument: {{learn: {word}}}\n", encoding="utf-8")
         assert load_experiment(path).instrument.learn == word
+
+
+def test_a_file_rewritten_by_a_program_that_reads_off_as_false_still_loads() -> None:
+    assert stated("", instrument={"learn": False}).instrument.learn == "off"
+    with pytest.raises(ValueError, match="true or false"):
+        stated("", instrument={"learn": True})

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from lauedepth.core.errors import InputError
 from lauedepth.figures.results import MAX_CELLS, Kind, _pooled, plot_result
 from lauedepth.figures.style import save_figure
 from lauedepth.io import ResultFile
@@ -61,6 +62,12 @@ def test_slices_show_the_depths_asked_for() -> None:
     figure = plot_result(small_result(), "slices", [3.2, 7.0])
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
     assert titles == ["depth 3 µm", "depth 7 µm"]
+
+
+@pytest.mark.parametrize("depth", [-40.0, 1e9, float("nan")])
+def test_a_depth_that_the_result_has_not_is_refused(depth: float) -> None:
+    with pytest.raises(InputError, match=r"has no depth .* µm; its depths are 0\.\.\."):
+        plot_result(small_result(), "slices", [3.0, depth])
 
 
 def test_the_profile_is_the_sum_of_the_images() -> None:

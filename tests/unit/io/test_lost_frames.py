@@ -133,3 +133,19 @@ def test_frames_lost_from_float_and_from_series(tmp_path: Path, scan: Scan) -> N
         write(folder / f"s_{index}.h5", image * (index not in (7, 39)))
     with open_point(folder) as point:
         assert np.flatnonzero(~point.usable).tolist() == [7, 39]
+
+
+def test_frames_that_repeat_the_one_before_are_lost(tmp_path: Path, scan: Scan) -> None:
+    images = scan(40, 5.0)
+    images[101:160] = images[100]
+    images[20] = images[19]
+    with open_point(write(tmp_path / "p.h5", images, chunks=(1, 64, 96))) as point:
+        assert np.flatnonzero(~point.usable).tolist() == [20, *range(101, 160)]
+        assert "the frame before once more" in point.notices[0].what
+
+
+def test_images_without_noise_repeat_nothing(tmp_path: Path) -> None:
+    images = np.full((FRAMES, 64, 96), 40, np.uint16) + np.arange(96, dtype=np.uint16)
+    images[::3, 5, 5] += 7
+    with open_point(write(tmp_path / "p.h5", images)) as point:
+        assert point.usable.all()

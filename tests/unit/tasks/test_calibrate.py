@@ -12,7 +12,7 @@ import pytest
 
 from lauedepth.calibration import CalibrationReport, CommonError, forecast
 from lauedepth.config import ExperimentConfig, load_experiment
-from lauedepth.core.errors import ConfigurationError
+from lauedepth.core.errors import ConfigurationError, OutputError
 from lauedepth.core.instrument.experiment import Experiment
 from lauedepth.core.version import __version__
 from lauedepth.tasks.calibrate import (
@@ -30,6 +30,16 @@ COMMON = (CommonError("per µm of the sample's depth", 1.0), CommonError("per mm
 def with_scan(request: CalibrationRequest, **changes: Any) -> CalibrationRequest:
     """Change the one scan of a request."""
     return replace(request, scans=(replace(request.scans[0], **changes),))
+
+
+def test_a_file_that_is_no_experiment_is_never_overwritten(
+    request_for: CalibrationRequest, tmp_path: Path
+) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine", encoding="utf-8")
+    with pytest.raises(OutputError, match="is not an experiment; name another file"):
+        calibrate_points(replace(request_for, output=notes))
+    assert notes.read_text(encoding="utf-8") == "mine"
 
 
 def test_what_cannot_work_is_refused_before_reading(request_for: CalibrationRequest) -> None:

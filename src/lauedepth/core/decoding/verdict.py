@@ -27,6 +27,9 @@ MINIMUM_RESIDUAL: Final = 0.8
 """The same: readings scatter less than photons do where they hold a pedestal or are averages."""
 MAXIMUM_SECOND: Final = 0.4
 """Share of decoded pixels with a second depth: more means that a wrong model asks for them."""
+MANY_SECOND: Final = 0.15
+"""The same where fewer than `MOST_DECODED` decode at all: both together are no overlaps."""
+MOST_DECODED: Final = 0.85
 MAXIMUM_AT_END: Final = 0.25
 """Share of depths whose footprint is cut by an end of the depth range."""
 MAXIMUM_AMBIGUOUS: Final = 0.2
@@ -220,14 +223,14 @@ def _invalid_warnings(pixels: int, invalid: int) -> list[Notice]:
 
 def _dark_warnings(chosen: int, lit: int) -> list[Notice]:
     """Return what pixels without coded light tell."""
-    if chosen < MINIMUM_LIT or lit >= MINIMUM_LIT_SHARE * chosen:
+    if (lit and (chosen < MINIMUM_LIT or lit >= MINIMUM_LIT_SHARE * chosen)) or not chosen:
         return []
     return [
         warning(
             "no-coded-light",
             f"{'none' if not lit else f'only {lit}'} of {chosen} chosen pixels holds coded light",
-            remedy="if the sample was lit, selection.min_mean_counts is below the background, or "
-            "the aperture was not in the path of the light",
+            remedy="if the sample was lit, selection.min_mean_counts is below the background, the "
+            "aperture was not in the path of the light, or readings are no counts",
         )
     ]
 
@@ -287,7 +290,8 @@ def _decoded_warnings(shares: dict[str, float], residual: float) -> list[Notice]
                 "lost, and errors too large, without",
             )
         )
-    if shares["second"] > MAXIMUM_SECOND:
+    many = MAXIMUM_SECOND if shares["decoded"] > MOST_DECODED else MANY_SECOND
+    if shares["second"] > many:
         found.append(
             warning(
                 "many-second-depths",

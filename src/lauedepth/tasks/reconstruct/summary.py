@@ -79,6 +79,7 @@ def notices_of(config: ExperimentConfig, point: Point, lit: Mask) -> tuple[Notic
         "no-pixels",
         "no pixel is bright enough",
         str(point.path),
-        "lower --pixels or selection.min_mean_counts",
+        "lower --pixels or selection.min_mean_counts; see that detector.mask, not zero where "
+        "pixels are left out, and any mask of --pixels leave some",
     )
     return (*config.notices, *point.notices, *(() if lit.any() else (dark,)))

@@ -101,3 +101,25 @@ def test_readings_on_a_pedestal_are_warned_of(twin: Experiment) -> None:
     counts = rng.poisson(quick_traces(twin, row, column, light, background=20.0)) + 200
     found = decode(twin, row, column, counts.astype(np.uint16), backend="cpu")
     assert [notice.code for notice in judge(Tally.of(found)).warnings] == ["small-residuals"]
+
+
+def tally_of(decoded: int, second: int, lost: int, dark: int = 0) -> Tally:
+    """Return the tally of pixels that decode, some of them twice, and of others."""
+    kinds = {PixelStatus.DECODED: decoded + second, PixelStatus.NO_MATCH: lost}
+    kinds[PixelStatus.DARK] = dark
+    status = np.repeat(list(kinds), list(kinds.values())).astype(np.uint8)
+    flags = np.zeros(status.size, np.uint8)
+    flags[:second] = PixelFlag.SECOND_DEPTH
+    return Tally.of(ResultRows(status, flags, np.ones(status.size)))
+
+
+def test_second_depths_beside_lost_pixels_are_no_overlaps() -> None:
+    codes = [notice.code for notice in judge(tally_of(80, 16, 20)).warnings]
+    assert codes == ["many-second-depths"]
+    assert judge(tally_of(90, 30, 10)).warnings == ()
+    assert judge(tally_of(80, 4, 20)).warnings == ()
+
+
+def test_a_few_pixels_without_any_coded_light_are_warned_of() -> None:
+    assert [notice.code for notice in judge(tally_of(0, 0, 0, 4)).warnings] == ["no-coded-light"]
+    assert judge(tally_of(1, 0, 0, 3)).warnings == ()

@@ -46,7 +46,7 @@ def problem_of(experiment: Experiment, rays: RayMap, options: DecodeOptions) -> 
     first, stride = experiment.even_steps
     ends = rays.position_um(np.array([[depths.start_um], [depths.stop_um]]), first)
     middle = (depths.start_um + depths.stop_um) / 2
-    step = np.abs(rays.advance_um(middle)) * stride
+    step = np.abs(rays.advance_um(middle) * stride)
     return Problem(
         bar_knots=table.knots_um,
         bar_running=table.running_um,
