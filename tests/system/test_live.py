@@ -142,6 +142,25 @@ def test_a_second_driver_learns_who_is_there(bench: Bench) -> None:
     assert "draining" in log
 
 
+def test_a_driver_that_lost_its_lock_leaves_its_work_to_the_next(bench: Bench) -> None:
+    bench.settings(4.0)
+    bench.write(bench.live, "p.h5")
+    first = bench.watch()
+    jobs = bench.results / ".lauedepth" / "jobs"
+    bench.until(lambda: bool(list(jobs.glob("*/pid.json"))))
+    (bench.results / ".lauedepth" / "catalog.sqlite.lock").unlink()
+    second = bench.watch("--until-done")
+    _, log = first.communicate(timeout=60)
+    assert first.returncode != 0
+    assert "another driver has taken over this catalog" in log
+    assert "Traceback" not in log
+    _, log = second.communicate(timeout=60)
+    assert second.returncode == 0, log
+    assert bench.done() == 1
+    with closing(sqlite3.connect(bench.results / ".lauedepth" / "catalog.sqlite")) as catalog:
+        assert catalog.execute("select count(*) from lauedepth_jobs").fetchone() == (1,)
+
+
 def test_batch_beside_a_watch_and_alone(bench: Bench) -> None:
     for number in range(3):
         bench.write(bench.scan, f"old_{number}.h5", number)

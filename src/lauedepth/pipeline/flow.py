@@ -19,6 +19,7 @@ from lauedepth.pipeline.engine import StepRunner
 from lauedepth.pipeline.errors import (
     CatalogError,
     ChangedError,
+    HeldError,
     JobError,
     LaueDepthError,
     StoppedError,
@@ -95,8 +96,8 @@ class Flow:
             self._steps(point, step)
         except ChangedError as error:
             self._end(point, PointState.SUPERSEDED, str(error))
-        except CatalogError:
-            raise  # says nothing about the point: the driver starts it again
+        except (CatalogError, HeldError):
+            raise  # says nothing about the point: the driver, or its successor, starts it again
         except StoppedError:
             LOG.info("%s: cancelled", point.label)
         except LaueDepthError as error:
