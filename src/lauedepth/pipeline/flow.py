@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import itertools
 import logging
+import signal
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,11 +45,25 @@ T = TypeVar("T")
 LOG: Final = logging.getLogger("lauedepth.live")
 
 TRIALS: Final = 5
-"""Maximum number of starts of a job that is killed or asks for a retry."""
+"""Maximum number of times that a job may end in the same way without a result."""
 
 TRY_AGAIN: Final = 75
 """Exit code by which a program asks for a retry (EX_TEMPFAIL)."""
 
+STOPPED: Final = {
+    ending: number
+    for number in (signal.SIGINT, signal.SIGTERM)
+    for ending in (-number, 128 + number)
+}
+"""Exit codes of a program that was told to stop, whether or not it catches that signal.
+
+Schedulers warn with SIGTERM before they end a job: the point is not to blame.
+"""
+
+LATER: Final = (TRY_AGAIN, *STOPPED)
+"""Exit codes after which a point is queued again, however often: these are not trials."""
+
+DISK_IS_FULL: Final = "the disk is full"
 DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 PASSING: Final = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENOTCONN)
 PAUSES_S: Final = (1.0, 5.0, 20.0)
@@ -104,7 +121,7 @@ class Flow:
             self._end(point, PointState.FAILED, str(error))
         except OSError as error:
             if error.errno in DISK_FULL:
-                self._catalog.requeue(point.id, "the disk is full")
+                self._catalog.requeue(point.id, DISK_IS_FULL)
             else:
                 self._end(point, PointState.FAILED, str(error))
 
@@ -115,8 +132,11 @@ class Flow:
             text = f"same content as version {earlier.version}, which is done"
             self._end(point, PointState.SUPERSEDED, text)
             return
-        if not step("reconstruct", lambda: self._reconstruct(point, digest)):
-            self._catalog.requeue(point.id, "the disk is full", point.attempt + 1)
+        later = step("reconstruct", lambda: self._reconstruct(point, digest))
+        if later:
+            again = point.attempt + 1 if later == DISK_IS_FULL else None
+            self._catalog.requeue(point.id, later, again)
+            LOG.warning("%s: queued again: %s", point.label, later)
             return
         manifest = step("package", lambda: self._persist(self._package, point))
         step("stage out", lambda: self._persist(lambda p: self._stage_out(p, manifest), point))
@@ -156,36 +176,58 @@ class Flow:
     def _staged(self, point: PointRow) -> Path:
         return self._folders.point(point.id) / "in" / Path(point.key).name
 
-    def _reconstruct(self, point: PointRow, digest: str) -> bool:
-        """Run the point's job; return False if the disk was too full for it.
+    def _reconstruct(self, point: PointRow, digest: str) -> str:
+        """Run the point's job; return why it has to run again later, empty if it succeeded.
 
         Raises
         ------
         JobError
-            If the job failed, or was killed too many times.
+            If the job failed, or ended too often in the same way.
         """
         self._catalog.step(point, PointState.RECONSTRUCTING, sha256_input=digest)
         out = self._folders.point(point.id) / "out"
         result = out / point.result
         result.parent.mkdir(parents=True, exist_ok=True)
         commands = self._recipe.fill(self._staged(point), result, out / export_name(point.result))
-        for trial in range(1, TRIALS + 1):
-            name = f"{self._prefix}-p{point.id}-a{point.attempt}-t{trial}"
-            self._catalog.add_job(point, name)
-            self._scheduler.submit(JobRequest(name, commands, out, point.priority))
-            report = self._wait(point, name)
-            self._catalog.end_job(name, report)
-            if report.state is JobState.FINISHED and report.exit_code == 0:
-                return True
-            if self._full():
-                return False
+        ended = self._catalog.ended_jobs(point.id)
+        tries: Counter[str] = Counter()
+        numbers = itertools.count(1)
+        while True:
+            name = f"{self._prefix}-p{point.id}-a{point.attempt}-t{next(numbers)}"
+            report = ended.get(name) or self._run(
+                point, JobRequest(name, commands, out, point.priority)
+            )
+            if report.exit_code == 0:
+                return ""
+            if name not in ended and self._full():
+                return DISK_IS_FULL
             self._scheduler.cancel(name)
-            if (report.exit_code or 0) > 0 and report.exit_code != TRY_AGAIN:
+            ending = _ending(report)
+            tries[ending] += 1
+            if report.exit_code in LATER:
+                if name in ended:
+                    continue
+                self._rest(point, PAUSES_S[min(tries[ending], len(PAUSES_S)) - 1])
+                return f"the job {ending}; times so far: {tries[ending]}"
+            if (report.exit_code or 0) > 0:
                 raise JobError(f"the job failed with exit code {report.exit_code}: {report.reason}")
-            LOG.warning("%s: job %s %s", point.label, name, _ending(report))
-        raise JobError(
-            f"the job {_ending(report)}, {TRIALS} times in a row", remedy="see the job's logs"
-        )
+            LOG.warning("%s: job %s %s", point.label, name, ending)
+            if tries[ending] == TRIALS:
+                raise JobError(f"the job {ending}, {TRIALS} times", remedy="see the job's logs")
+
+    def _run(self, point: PointRow, request: JobRequest) -> JobReport:
+        """Run a job to its end, or find it if it was started before."""
+        self._catalog.add_job(point, request.name)
+        self._scheduler.submit(request)
+        report = self._wait(point, request.name)
+        self._catalog.end_job(request.name, report)
+        return report
+
+    def _rest(self, point: PointRow, seconds: float) -> None:
+        """Let some time pass before a point is queued again, unless it is cancelled."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and not self._stopped(point.id):
+            time.sleep(min(0.5, left))
 
     def _wait(self, point: PointRow, name: str) -> JobReport:
         """Wait for a job; polling adds at most a tenth to its duration."""
@@ -220,6 +262,8 @@ class Flow:
 def _ending(report: JobReport) -> str:
     if report.exit_code is None:
         return "disappeared without an exit code"
+    if report.exit_code in STOPPED:
+        return f"was told to stop ({STOPPED[report.exit_code].name})"
     if report.exit_code < 0:
         return f"was killed by signal {-report.exit_code}"
     return f"asked for a retry: {report.reason}"

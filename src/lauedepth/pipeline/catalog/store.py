@@ -22,7 +22,7 @@ from lauedepth.pipeline.catalog.schema import (
 )
 from lauedepth.pipeline.errors import CatalogError
 from lauedepth.pipeline.paths import printable, result_name
-from lauedepth.pipeline.protocols import JobReport, Member, Sighting
+from lauedepth.pipeline.protocols import JobReport, JobState, Member, Sighting
 
 CATALOG_FILE: Final = "catalog.sqlite"
 
@@ -323,6 +323,16 @@ class Catalog(Database):
         content = {k: v for k, v in asdict(report).items() if k in known}
         with self.write() as connection:
             connection.execute(JOBS.update().where(JOBS.c.name == name).values(**content))
+
+    def ended_jobs(self, point_id: int) -> dict[str, JobReport]:
+        """Return how the jobs of a point ended, by name, without what they used."""
+        wanted = sa.select(JOBS.c.name, JOBS.c.exit_code, JOBS.c.reason)
+        mine = (JOBS.c.point_id == point_id, JOBS.c.finished.is_not(None))
+        with self.begin() as connection:
+            return {
+                name: JobReport(JobState.LOST if code is None else JobState.FINISHED, code, reason)
+                for name, code, reason in connection.execute(wanted.where(*mine))
+            }
 
     # The driver's heartbeat
 
