@@ -185,7 +185,7 @@ class Driver:
                 watcher = self._watchers[row.id]
                 watcher.refresh()
                 rest += watcher.poll(glance)
-                self._notify(row.folder, "")
+                self._notify(row.folder, watcher.notice)
             except InputError as error:
                 self._notify(row.folder, f"paused: {error}")
         return rest

@@ -20,6 +20,7 @@ from typing import Final, TypeVar
 from lauedepth.pipeline.catalog import ACTIVE, Catalog, PointRow, PointState
 from lauedepth.pipeline.engine import StepRunner
 from lauedepth.pipeline.errors import (
+    AbsentError,
     CatalogError,
     ChangedError,
     HeldError,
@@ -115,6 +116,9 @@ class Flow:
             self._end(point, PointState.SUPERSEDED, str(error))
         except (CatalogError, HeldError):
             raise  # says nothing about the point: the driver, or its successor, starts it again
+        except AbsentError as error:
+            self._catalog.await_again(point, str(error))
+            LOG.warning("%s; waiting for it", error)
         except StoppedError:
             LOG.info("%s: cancelled", point.label)
         except LaueDepthError as error:

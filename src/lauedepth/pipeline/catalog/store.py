@@ -250,6 +250,19 @@ class Catalog(Database):
         again = {} if attempt is None else {"attempt": attempt}
         self.change(point_id, only=ACTIVE, state=PointState.WAITING, failure=reason, **again)
 
+    def await_again(self, point: PointRow, reason: str) -> None:
+        """Let an active point arrive once more, unless a newer version of it is known."""
+        newer = self.points(
+            POINTS.c.source_id == point.source_id,
+            POINTS.c.key == point.key,
+            POINTS.c.version > point.version,
+            limit=1,
+        )
+        if newer:
+            self.finish(point.id, PointState.SUPERSEDED, reason, only=ACTIVE)
+        else:
+            self.change(point.id, only=ACTIVE, state=PointState.ARRIVING, failure=reason)
+
     def retry(self, point: PointRow) -> None:
         """Let a failed or skipped point start again."""
         state = PointState.WAITING if point.complete is not None else PointState.ARRIVING
