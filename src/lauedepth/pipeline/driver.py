@@ -144,7 +144,7 @@ class Driver:
                 self._beat(me)
                 self._next_beat = now + BEAT_S
             return self._is_over(until_done)
-        except CatalogError as error:
+        except (CatalogError, OSError) as error:
             LOG.error("%s; trying again in %.0f s", error, BEAT_S)
             self._next_look = now + BEAT_S
             return False

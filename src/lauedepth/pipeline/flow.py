@@ -64,7 +64,9 @@ Schedulers warn with SIGTERM before they end a job: the point is not to blame.
 LATER: Final = (TRY_AGAIN, *STOPPED)
 """Exit codes after which a point is queued again, however often: these are not trials."""
 
-DISK_IS_FULL: Final = "the disk is full"
+NO_ROOM: Final = "the disk is full or away"
+"""Why a point is queued again that cannot be written; the driver's notice says more."""
+
 DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 PASSING: Final = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENOTCONN)
 PAUSES_S: Final = (1.0, 5.0, 20.0)
@@ -87,7 +89,7 @@ class Flow:
     Parameters
     ----------
     full : callable
-        Returns whether the disk is too full to continue.
+        Returns whether a disk is too full to continue, or away.
     stopped : callable
         Returns whether work on a point has been cancelled.
     """
@@ -124,8 +126,8 @@ class Flow:
         except LaueDepthError as error:
             self._end(point, PointState.FAILED, str(error))
         except OSError as error:
-            if error.errno in DISK_FULL:
-                self._catalog.requeue(point.id, DISK_IS_FULL)
+            if error.errno in DISK_FULL or self._full():
+                self._catalog.requeue(point.id, NO_ROOM)
             else:
                 self._end(point, PointState.FAILED, str(error))
 
@@ -138,7 +140,7 @@ class Flow:
             return
         later = step("reconstruct", lambda: self._reconstruct(point, digest))
         if later:
-            again = point.attempt + 1 if later == DISK_IS_FULL else None
+            again = point.attempt + 1 if later == NO_ROOM else None
             self._catalog.requeue(point.id, later, again)
             LOG.warning("%s: queued again: %s", point.label, later)
             return
@@ -203,9 +205,9 @@ class Flow:
             )
             if report.exit_code == 0:
                 return ""
-            if name not in ended and self._full():
-                return DISK_IS_FULL
             self._scheduler.cancel(name)
+            if name not in ended and self._full():
+                return NO_ROOM
             ending = _ending(report)
             tries[ending] += 1
             if report.exit_code in LATER:
@@ -257,6 +259,7 @@ class Flow:
     def _stage_out(self, point: PointRow, manifest: dict[str, str]) -> None:
         """Copy everything to the results folder, the result itself last."""
         self._catalog.step(point, PointState.DELIVERING)
+        self._folders.results.stat()  # it must be there: below a mount that is away nobody looks
         out = self._folders.point(point.id) / "out"
         for name in [*(n for n in manifest if n != point.result), point.result]:
             item = Item(out, name, self._folders.results / name, sha256=manifest[name])

@@ -134,6 +134,38 @@ def test_points_wait_for_a_mount_that_is_away(bench: Bench, tmp_path: Path) -> N
     assert beside.counts() == {PointState.DONE: 4}
 
 
+@pytest.mark.parametrize("place", ["results", "work"])
+def test_a_folder_to_write_to_that_goes_is_waited_for(
+    bench: Bench, tmp_path: Path, place: str
+) -> None:
+    for name in ("p.h5", "q.h5"):
+        bench.write(name)
+    gate = tmp_path / "gate"
+    code = "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.01)"
+    bench.commands = ((*PYTHON, code, str(gate)), *bench.commands)
+    folder = bench.results if place == "results" else bench.folders.work
+    beside = Catalog(bench.url)
+
+    def said() -> bool:
+        row = beside.driver()
+        return row is not None and f"paused: {folder} cannot be written" in row["notice"]
+
+    def unmount() -> None:
+        wait_for(lambda: beside.counts() == {PointState.RECONSTRUCTING: 2})
+        away = folder.rename(tmp_path / "away")
+        gate.touch()
+        wait_for(said)
+        assert not folder.exists()
+        away.rename(folder)
+
+    helper = threading.Thread(target=unmount)
+    helper.start()
+    bench.run()
+    helper.join()
+    assert beside.counts() == {PointState.DONE: 2}
+    assert sorted(path.name for path in bench.results.glob("*.h5")) == ["p.h5", "q.h5"]
+
+
 def test_draining_finishes_what_is_in_flight(bench: Bench, tmp_path: Path) -> None:
     bench.write("p.h5")
     gate = tmp_path / "gate"
