@@ -82,11 +82,13 @@ def test_looking_never_keeps_a_driver_out(
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "looking\n"
-        for _ in range(200):
-            with hold(catalog):
-                pass
-        assert other.poll() is None
-        other.kill()
+        try:
+            for _ in range(200):
+                with hold(catalog):
+                    pass
+            assert other.poll() is None
+        finally:
+            other.kill()
 
 
 def test_looking_asks_for_no_lock(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -167,11 +167,13 @@ def test_looking_never_keeps_a_driver_out(catalog: Catalog, url: str) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "looking\n"
-        for _ in range(100):
-            with hold(catalog):
-                pass
-        assert other.poll() is None
-        other.kill()
+        try:
+            for _ in range(100):
+                with hold(catalog):
+                    pass
+            assert other.poll() is None
+        finally:
+            other.kill()
 
 
 def test_a_newer_catalog_is_left_alone(catalog: Catalog, url: str) -> None:
