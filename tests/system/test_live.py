@@ -142,6 +142,46 @@ def test_a_second_driver_learns_who_is_there(bench: Bench) -> None:
     assert "draining" in log
 
 
+def test_a_driver_that_lost_its_lock_leaves_its_work_to_the_next(bench: Bench) -> None:
+    bench.settings(4.0)
+    bench.write(bench.live, "p.h5")
+    first = bench.watch()
+    jobs = bench.results / ".lauedepth" / "jobs"
+    bench.until(lambda: bool(list(jobs.glob("*/pid.json"))))
+    (bench.results / ".lauedepth" / "catalog.sqlite.lock").unlink()
+    second = bench.watch("--until-done")
+    _, log = first.communicate(timeout=60)
+    assert first.returncode != 0
+    assert "another driver has taken over this catalog" in log
+    assert "Traceback" not in log
+    _, log = second.communicate(timeout=60)
+    assert second.returncode == 0, log
+    assert bench.done() == 1
+    with closing(sqlite3.connect(bench.results / ".lauedepth" / "catalog.sqlite")) as catalog:
+        assert catalog.execute("select count(*) from lauedepth_jobs").fetchone() == (1,)
+
+
+def test_a_results_folder_that_goes_is_waited_for(bench: Bench) -> None:
+    bench.settings(0.1)
+    bench.write(bench.live, "first.h5")
+    driver = bench.watch()
+    bench.until(lambda: bench.done() == 1)
+    away = bench.results.rename(bench.folder / "away")
+    bench.write(bench.live, "second.h5", 2)
+    assert driver.stderr is not None
+    log = ""
+    while "trying again" not in log and "cannot be written" not in log:
+        line = driver.stderr.readline()
+        assert line, log
+        log += line
+    assert driver.poll() is None
+    away.rename(bench.results)
+    bench.until(lambda: bench.done() == 2)
+    driver.send_signal(signal.SIGINT)
+    _, more = driver.communicate(timeout=60)
+    assert driver.returncode == 0, log + more
+
+
 def test_batch_beside_a_watch_and_alone(bench: Bench) -> None:
     for number in range(3):
         bench.write(bench.scan, f"old_{number}.h5", number)

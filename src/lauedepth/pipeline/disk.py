@@ -1,4 +1,4 @@
-"""Free disk space: nothing is staged that would fill the disk."""
+"""Free disk space: nothing is staged that would fill the disk, or while the disk is away."""
 
 from __future__ import annotations
 
@@ -37,7 +37,13 @@ class DiskGuard:
         """Return why points of these sizes (bytes) must wait, or an empty string."""
         need = SPACE_PER_BYTE * sum(coming)
         for folder in self.folders:
-            free = shutil.disk_usage(folder).free
+            try:
+                free = shutil.disk_usage(folder).free
+            except OSError as error:
+                return (
+                    f"paused: {folder} cannot be written ({error.strerror}); waiting for it; "
+                    "mount it again"
+                )
             if free - need < self.keep_free_bytes:
                 return (
                     f"paused: {free / GB:.3g} GB free at {folder}; {need / GB:.3g} GB needed and "

@@ -23,7 +23,7 @@ from lauedepth.pipeline.catalog import (
 )
 from lauedepth.pipeline.disk import GB, DiskGuard
 from lauedepth.pipeline.engine import Engine, StepRunner
-from lauedepth.pipeline.errors import CatalogError, InputError
+from lauedepth.pipeline.errors import CatalogError, HeldError, InputError
 from lauedepth.pipeline.flow import Flow, Means
 from lauedepth.pipeline.protocols import Source
 from lauedepth.pipeline.settings import Settings
@@ -70,7 +70,7 @@ class Driver:
             catalog,
             means,
             full=lambda: bool(self._guard.objection()),
-            stopped=lambda point_id: point_id in self._stopped,
+            stopped=self._is_stopped,
         )
         self._engine = Engine(catalog, self._process)
         self._watchers: dict[int, Watcher] = {}
@@ -78,6 +78,7 @@ class Driver:
         self._in_flight: dict[int, float] = {}
         self._begun: set[int] = set()
         self._stopped: set[int] = set()
+        self._replaced: HeldError | None = None
         self._breakdowns: dict[int, int] = {}
         self._draining = False
         self._maximum = settings.in_flight or means.scheduler.slots + AHEAD
@@ -96,7 +97,13 @@ class Driver:
         self._wake.set()
 
     def run(self, me: Holder, until_done: bool = False) -> None:
-        """Run until drained, or until every point is in a final state."""
+        """Run until drained, or until every point is in a final state.
+
+        Raises
+        ------
+        HeldError
+            If another driver has taken over. The jobs are left to it.
+        """
         memory.share_one_heap()
         now = time.monotonic()
         for point_id, run in self._engine.launch():
@@ -110,12 +117,17 @@ class Driver:
                 self._wake.clear()
             self._sweep()
             self._beat(me)
+        except HeldError as error:
+            self._replaced = error  # ends the threads that wait for jobs
+            raise
         finally:
             self._engine.close()
 
     def _turn(self, me: Holder, until_done: bool) -> bool:
         """Do what is due, and return whether the driver is finished."""
         now = time.monotonic()
+        if self._replaced is not None:
+            raise self._replaced
         try:
             if now >= self._next_look:
                 rest = self._look()
@@ -132,10 +144,16 @@ class Driver:
                 self._beat(me)
                 self._next_beat = now + BEAT_S
             return self._is_over(until_done)
-        except CatalogError as error:
+        except (CatalogError, OSError) as error:
             LOG.error("%s; trying again in %.0f s", error, BEAT_S)
             self._next_look = now + BEAT_S
             return False
+
+    def _is_stopped(self, point_id: int) -> bool:
+        """Return whether work on a point has been cancelled; raise if another driver has it."""
+        if self._replaced is not None:
+            raise HeldError(self._replaced.what, self._replaced.where)
+        return point_id in self._stopped
 
     def _tidy_memory(self) -> None:
         """Return memory to the system whenever the work is done."""
@@ -167,7 +185,7 @@ class Driver:
                 watcher = self._watchers[row.id]
                 watcher.refresh()
                 rest += watcher.poll(glance)
-                self._notify(row.folder, "")
+                self._notify(row.folder, watcher.notice)
             except InputError as error:
                 self._notify(row.folder, f"paused: {error}")
         return rest
@@ -234,6 +252,9 @@ class Driver:
         self._begun.add(point_id)
         try:
             self._flow.process(point_id, run, step)
+        except HeldError as error:
+            self._replaced = error
+            raise
         except Exception as error:
             if not isinstance(error, CatalogError):
                 self._breakdowns[point_id] = self._breakdowns.get(point_id, 0) + 1

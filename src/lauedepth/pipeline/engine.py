@@ -18,7 +18,7 @@ from lauedepth.pipeline.errors import CatalogError
 
 T = TypeVar("T")
 
-FLOW_VERSION: Final = "lauedepth-flow-1"
+FLOW_VERSION: Final = "lauedepth-flow-2"
 """Changed only when the steps change: otherwise any edit would strand unfinished work."""
 
 UNFINISHED: Final = ["PENDING", "ENQUEUED"]

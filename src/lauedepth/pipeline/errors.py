@@ -8,6 +8,7 @@ from __future__ import annotations
 from lauedepth.core.errors import ConfigurationError, InputError, LaueDepthError, OutputError
 
 __all__ = [
+    "AbsentError",
     "CatalogError",
     "ChangedError",
     "ConfigurationError",
@@ -32,6 +33,10 @@ class CatalogError(FacilityError):
 
 class HeldError(FacilityError):
     """Another driver holds this catalog."""
+
+
+class AbsentError(FacilityError):
+    """A file is not where it was seen; it may come back."""
 
 
 class ChangedError(FacilityError):

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import itertools
 import logging
+import signal
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +20,10 @@ from typing import Final, TypeVar
 from lauedepth.pipeline.catalog import ACTIVE, Catalog, PointRow, PointState
 from lauedepth.pipeline.engine import StepRunner
 from lauedepth.pipeline.errors import (
+    AbsentError,
     CatalogError,
     ChangedError,
+    HeldError,
     JobError,
     LaueDepthError,
     StoppedError,
@@ -41,10 +46,26 @@ T = TypeVar("T")
 LOG: Final = logging.getLogger("lauedepth.live")
 
 TRIALS: Final = 5
-"""Maximum number of starts of a job that is killed or asks for a retry."""
+"""Maximum number of times that a job may end in the same way without a result."""
 
 TRY_AGAIN: Final = 75
 """Exit code by which a program asks for a retry (EX_TEMPFAIL)."""
+
+STOPPED: Final = {
+    ending: number
+    for number in (signal.SIGINT, signal.SIGTERM)
+    for ending in (-number, 128 + number)
+}
+"""Exit codes of a program that was told to stop, whether or not it catches that signal.
+
+Schedulers warn with SIGTERM before they end a job: the point is not to blame.
+"""
+
+LATER: Final = (TRY_AGAIN, *STOPPED)
+"""Exit codes after which a point is queued again, however often: these are not trials."""
+
+NO_ROOM: Final = "the disk is full or away"
+"""Why a point is queued again that cannot be written; the driver's notice says more."""
 
 DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 PASSING: Final = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENOTCONN)
@@ -68,7 +89,7 @@ class Flow:
     Parameters
     ----------
     full : callable
-        Returns whether the disk is too full to continue.
+        Returns whether a disk is too full to continue, or away.
     stopped : callable
         Returns whether work on a point has been cancelled.
     """
@@ -95,15 +116,18 @@ class Flow:
             self._steps(point, step)
         except ChangedError as error:
             self._end(point, PointState.SUPERSEDED, str(error))
-        except CatalogError:
-            raise  # says nothing about the point: the driver starts it again
+        except (CatalogError, HeldError):
+            raise  # says nothing about the point: the driver, or its successor, starts it again
+        except AbsentError as error:
+            self._catalog.await_again(point, str(error))
+            LOG.warning("%s; waiting for it", error)
         except StoppedError:
             LOG.info("%s: cancelled", point.label)
         except LaueDepthError as error:
             self._end(point, PointState.FAILED, str(error))
         except OSError as error:
-            if error.errno in DISK_FULL:
-                self._catalog.requeue(point.id, "the disk is full")
+            if error.errno in DISK_FULL or self._full():
+                self._catalog.requeue(point.id, NO_ROOM)
             else:
                 self._end(point, PointState.FAILED, str(error))
 
@@ -114,8 +138,11 @@ class Flow:
             text = f"same content as version {earlier.version}, which is done"
             self._end(point, PointState.SUPERSEDED, text)
             return
-        if not step("reconstruct", lambda: self._reconstruct(point, digest)):
-            self._catalog.requeue(point.id, "the disk is full", point.attempt + 1)
+        later = step("reconstruct", lambda: self._reconstruct(point, digest))
+        if later:
+            again = point.attempt + 1 if later == NO_ROOM else None
+            self._catalog.requeue(point.id, later, again)
+            LOG.warning("%s: queued again: %s", point.label, later)
             return
         manifest = step("package", lambda: self._persist(self._package, point))
         step("stage out", lambda: self._persist(lambda p: self._stage_out(p, manifest), point))
@@ -155,36 +182,58 @@ class Flow:
     def _staged(self, point: PointRow) -> Path:
         return self._folders.point(point.id) / "in" / Path(point.key).name
 
-    def _reconstruct(self, point: PointRow, digest: str) -> bool:
-        """Run the point's job; return False if the disk was too full for it.
+    def _reconstruct(self, point: PointRow, digest: str) -> str:
+        """Run the point's job; return why it has to run again later, empty if it succeeded.
 
         Raises
         ------
         JobError
-            If the job failed, or was killed too many times.
+            If the job failed, or ended too often in the same way.
         """
         self._catalog.step(point, PointState.RECONSTRUCTING, sha256_input=digest)
         out = self._folders.point(point.id) / "out"
         result = out / point.result
         result.parent.mkdir(parents=True, exist_ok=True)
         commands = self._recipe.fill(self._staged(point), result, out / export_name(point.result))
-        for trial in range(1, TRIALS + 1):
-            name = f"{self._prefix}-p{point.id}-a{point.attempt}-t{trial}"
-            self._catalog.add_job(point, name)
-            self._scheduler.submit(JobRequest(name, commands, out, point.priority))
-            report = self._wait(point, name)
-            self._catalog.end_job(name, report)
-            if report.state is JobState.FINISHED and report.exit_code == 0:
-                return True
-            if self._full():
-                return False
+        ended = self._catalog.ended_jobs(point.id)
+        tries: Counter[str] = Counter()
+        numbers = itertools.count(1)
+        while True:
+            name = f"{self._prefix}-p{point.id}-a{point.attempt}-t{next(numbers)}"
+            report = ended.get(name) or self._run(
+                point, JobRequest(name, commands, out, point.priority)
+            )
+            if report.exit_code == 0:
+                return ""
             self._scheduler.cancel(name)
-            if (report.exit_code or 0) > 0 and report.exit_code != TRY_AGAIN:
+            if name not in ended and self._full():
+                return NO_ROOM
+            ending = _ending(report)
+            tries[ending] += 1
+            if report.exit_code in LATER:
+                if name in ended:
+                    continue
+                self._rest(point, PAUSES_S[min(tries[ending], len(PAUSES_S)) - 1])
+                return f"the job {ending}; times so far: {tries[ending]}"
+            if (report.exit_code or 0) > 0:
                 raise JobError(f"the job failed with exit code {report.exit_code}: {report.reason}")
-            LOG.warning("%s: job %s %s", point.label, name, _ending(report))
-        raise JobError(
-            f"the job {_ending(report)}, {TRIALS} times in a row", remedy="see the job's logs"
-        )
+            LOG.warning("%s: job %s %s", point.label, name, ending)
+            if tries[ending] == TRIALS:
+                raise JobError(f"the job {ending}, {TRIALS} times", remedy="see the job's logs")
+
+    def _run(self, point: PointRow, request: JobRequest) -> JobReport:
+        """Run a job to its end, or find it if it was started before."""
+        self._catalog.add_job(point, request.name)
+        self._scheduler.submit(request)
+        report = self._wait(point, request.name)
+        self._catalog.end_job(request.name, report)
+        return report
+
+    def _rest(self, point: PointRow, seconds: float) -> None:
+        """Let some time pass before a point is queued again, unless it is cancelled."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and not self._stopped(point.id):
+            time.sleep(min(0.5, left))
 
     def _wait(self, point: PointRow, name: str) -> JobReport:
         """Wait for a job; polling adds at most a tenth to its duration."""
@@ -210,6 +259,7 @@ class Flow:
     def _stage_out(self, point: PointRow, manifest: dict[str, str]) -> None:
         """Copy everything to the results folder, the result itself last."""
         self._catalog.step(point, PointState.DELIVERING)
+        self._folders.results.stat()  # it must be there: below a mount that is away nobody looks
         out = self._folders.point(point.id) / "out"
         for name in [*(n for n in manifest if n != point.result), point.result]:
             item = Item(out, name, self._folders.results / name, sha256=manifest[name])
@@ -219,6 +269,8 @@ class Flow:
 def _ending(report: JobReport) -> str:
     if report.exit_code is None:
         return "disappeared without an exit code"
+    if report.exit_code in STOPPED:
+        return f"was told to stop ({STOPPED[report.exit_code].name})"
     if report.exit_code < 0:
         return f"was killed by signal {-report.exit_code}"
     return f"asked for a retry: {report.reason}"

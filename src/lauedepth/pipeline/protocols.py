@@ -76,6 +76,9 @@ class Source(Protocol):
     def scan(self) -> Sequence[Sighting]:
         """Return every point present now, complete or not."""
 
+    def absence(self, key: str) -> str:
+        """Return why a point that was seen before is not seen now."""
+
     def check(self, sighting: Sighting) -> int:
         """Return the number of frames of a point that looks complete.
 
@@ -121,6 +124,8 @@ class Transfer(Protocol):
 
         Raises
         ------
+        lauedepth.pipeline.errors.AbsentError
+            If the file is not there: it may come back.
         lauedepth.pipeline.errors.ChangedError
             If the file is no longer what `item` says.
         lauedepth.pipeline.errors.StoppedError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,7 +22,10 @@ REST_PER_CPU_SECOND: Final = 400.0
 
 @dataclass
 class _Watched:
-    """What is known about a point's newest version; its first look does not count."""
+    """What is known about a point's newest version; its first look does not count.
+
+    So does the first one after an absence: a file that comes back may still be being written.
+    """
 
     point_id: int
     version: int
@@ -65,6 +68,7 @@ class Watcher:
         self._first = not row.scanned
         self._known: dict[str, _Watched] = {}
         self._ignored_kinds: set[str] = set()
+        self._absent: list[str] = []
         for point in catalog.latest(row.id):
             self._learn(point)
 
@@ -89,9 +93,7 @@ class Watcher:
             watched = self._known[_kept(sighting)]
             if watched.arriving:
                 self._settle(watched, sighting, glance)
-        for key, watched in self._known.items():
-            if watched.arriving and key not in sightings:
-                self._fail(watched, key, "disappeared before it was complete")
+        self._note_absent(sightings)
         if self._first:
             self._catalog.mark_scanned(self._row.id)
             self._first = False
@@ -104,6 +106,21 @@ class Watcher:
             if watched.arriving != (watched.point_id in arriving):
                 watched.arriving = not watched.arriving
                 watched.still, watched.unreadable_since = 0, None
+
+    @property
+    def notice(self) -> str:
+        """What the points wait for that were seen but are absent; empty if there are none."""
+        if not self._absent:
+            return ""
+        first, more = self._absent[0], len(self._absent) - 1
+        others = f" and {more} more" if more else ""
+        why = self._source.absence(first)
+        return f"waiting for {printable(first)}{others} to come back: {why}"
+
+    def _note_absent(self, sightings: Container[str]) -> None:
+        self._absent = [k for k, w in self._known.items() if w.arriving and k not in sightings]
+        for key in self._absent:
+            self._known[key].still, self._known[key].unreadable_since = -1, None
 
     def _learn(self, point: PointRow) -> None:
         arriving = point.state is PointState.ARRIVING
@@ -123,7 +140,7 @@ class Watcher:
             version = 1 if watched is None else watched.version + 1
             if watched is not None:
                 text = f"changed after it was complete: superseded by version {version}"
-                waiting = (PointState.WAITING,)
+                waiting = (PointState.ARRIVING, PointState.WAITING)
                 self._catalog.finish(watched.point_id, PointState.SUPERSEDED, text, only=waiting)
                 LOG.warning("%s: %s", printable(sighting.key), text)
             if sighting.refusal:

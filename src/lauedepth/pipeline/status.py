@@ -27,6 +27,9 @@ from lauedepth.pipeline.planner import HOUR_S, Demand, duration, forecast
 RECENT: Final = 20
 """Number of recent points from which the pace is measured."""
 
+PAUSED: Final = "paused:"
+"""In a driver's notice: nothing comes from a folder, or nothing may be staged."""
+
 OVERDUE: Final = 5.0
 """Number of cadences without a new point after which the detector counts as stopped."""
 
@@ -69,6 +72,8 @@ class Status:
         Each failed point and its cause.
     driver : str
         The running driver; empty if there is none.
+    notice : str
+        What the driver waits for beside its work, unless the verdict says it.
     """
 
     verdict: str
@@ -76,6 +81,7 @@ class Status:
     oldest_s: dict[PointState, float]
     failures: tuple[tuple[str, str], ...]
     driver: str
+    notice: str
 
     def text(self) -> str:
         """Return the status as text."""
@@ -86,6 +92,8 @@ class Status:
                 oldest = f"   oldest {duration(age)}" if age is not None else ""
                 lines.append(f"{state.value:<15}{self.counts[state]:>6}{oldest}")
         lines.append(f"{'driver':<15}{self.driver or 'none'}")
+        if self.notice:
+            lines.append(f"{'notice':<15}{self.notice}")
         if self.failures:
             lines += ["", "failed:"]
             lines += [f"  {label}: {cause}" for label, cause in self.failures]
@@ -130,12 +138,13 @@ def status(catalog: Catalog, now: float | None = None) -> Status:
         age = max(0.0, now - _since(point))
         oldest[point.state] = max(age, oldest.get(point.state, 0.0))
     who, row = holder(catalog), catalog.driver()
+    notice = row["notice"] if who is not None and row is not None else ""
     if who is None and unfinished:
         verdict = (
             f"stopped: {_points(len(unfinished))} not done and no driver running; start it again"
         )
-    elif who is not None and row is not None and row["notice"]:
-        verdict = row["notice"]
+    elif PAUSED in notice:
+        verdict, notice = notice, ""
     else:
         verdict = _verdict(catalog, unfinished, row["slots"] if row is not None else 1, now)
     return Status(
@@ -144,6 +153,7 @@ def status(catalog: Catalog, now: float | None = None) -> Status:
         oldest,
         tuple((point.label, point.failure) for point in failed),
         str(who or ""),
+        notice,
     )
 
 

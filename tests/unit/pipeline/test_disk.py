@@ -11,3 +11,11 @@ def test_the_disk_guard_counts_what_is_coming(tmp_path: Path) -> None:
     assert DiskGuard((tmp_path,), 0.0).objection([1000]) == ""
     assert "paused: " in DiskGuard((tmp_path,), 0.0).objection([1 << 60])
     assert "free some disk space" in DiskGuard((tmp_path,), 1e18).objection()
+
+
+def test_a_folder_that_is_away_is_an_objection(tmp_path: Path) -> None:
+    away = tmp_path / "results"
+    guard = DiskGuard((tmp_path, away), 0.0)
+    assert guard.objection().startswith(f"paused: {away} cannot be written (No such file")
+    away.mkdir()
+    assert guard.objection() == ""

@@ -103,6 +103,69 @@ def test_skipping_ends_the_job(bench: Bench, tmp_path: Path) -> None:
     assert not ended.exists()
 
 
+def test_points_wait_for_a_mount_that_is_away(bench: Bench, tmp_path: Path) -> None:
+    for number in range(4):
+        bench.write(f"p_{number}.h5", number)
+    gate = tmp_path / "gate"
+    code = "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.01)"
+    bench.commands = ((*PYTHON, code, str(gate)), *bench.commands)
+    bench.settings = bench.settings.model_copy(update={"in_flight": 1})
+    beside = Catalog(bench.url)
+
+    def notice() -> str:
+        row = beside.driver()
+        return "" if row is None else str(row["notice"])
+
+    def unmount() -> None:
+        wait_for(lambda: PointState.RECONSTRUCTING in beside.counts())
+        away = bench.live.rename(tmp_path / "away")
+        gate.touch()
+        wait_for(lambda: beside.counts().get(PointState.ARRIVING) == 3)
+        wait_for(lambda: "has vanished" in notice())
+        bench.live.mkdir()  # the empty folder below a mount
+        wait_for(lambda: "to come back" in notice())
+        bench.live.rmdir()
+        away.rename(bench.live)
+
+    helper = threading.Thread(target=unmount)
+    helper.start()
+    bench.run()
+    helper.join()
+    assert beside.counts() == {PointState.DONE: 4}
+
+
+@pytest.mark.parametrize("place", ["results", "work"])
+def test_a_folder_to_write_to_that_goes_is_waited_for(
+    bench: Bench, tmp_path: Path, place: str
+) -> None:
+    for name in ("p.h5", "q.h5"):
+        bench.write(name)
+    gate = tmp_path / "gate"
+    code = "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.01)"
+    bench.commands = ((*PYTHON, code, str(gate)), *bench.commands)
+    folder = bench.results if place == "results" else bench.folders.work
+    beside = Catalog(bench.url)
+
+    def said() -> bool:
+        row = beside.driver()
+        return row is not None and f"paused: {folder} cannot be written" in row["notice"]
+
+    def unmount() -> None:
+        wait_for(lambda: beside.counts() == {PointState.RECONSTRUCTING: 2})
+        away = folder.rename(tmp_path / "away")
+        gate.touch()
+        wait_for(said)
+        assert not folder.exists()
+        away.rename(folder)
+
+    helper = threading.Thread(target=unmount)
+    helper.start()
+    bench.run()
+    helper.join()
+    assert beside.counts() == {PointState.DONE: 2}
+    assert sorted(path.name for path in bench.results.glob("*.h5")) == ["p.h5", "q.h5"]
+
+
 def test_draining_finishes_what_is_in_flight(bench: Bench, tmp_path: Path) -> None:
     bench.write("p.h5")
     gate = tmp_path / "gate"

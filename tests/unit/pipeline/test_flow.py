@@ -5,14 +5,12 @@ from __future__ import annotations
 import errno
 import hashlib
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from tests.unit.pipeline.driver_bench import PYTHON, Bench, Faulty
 
-from lauedepth.pipeline.catalog import (
-    PointState,
-)
+from lauedepth.pipeline.catalog import JOBS, PointState
+from lauedepth.pipeline.flow import TRIALS
 from lauedepth.pipeline.protocols import Item
 from lauedepth.pipeline.transfers import LocalCopy
 
@@ -80,15 +78,88 @@ def test_a_job_that_always_dies_is_given_up(bench: Bench) -> None:
     bench.write("p.h5")
     bench.commands = ((*PYTHON, "import os; os.kill(os.getpid(), 9)"),)
     bench.run()
-    assert "killed by signal 9, 5 times in a row" in bench.point("p.h5").failure
+    assert "killed by signal 9, 5 times" in bench.point("p.h5").failure
 
 
-def test_a_job_may_ask_for_another_try(bench: Bench, tmp_path: Path) -> None:
+ENDS = """
+import os, sys
+with open('ends', 'a+') as file:
+    file.write('x')
+    file.flush()
+    trial = file.tell()
+endings = [int(code) for code in sys.argv[1].split()]
+if trial <= len(endings):
+    code = endings[trial - 1]
+    sys.exit(code) if code >= 0 else os.kill(os.getpid(), -code)
+"""
+"""A program whose first runs end as told."""
+
+
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lauedepth.pipeline.flow.PAUSES_S", (0.01,))
+
+
+@pytest.mark.usefixtures("brief")
+@pytest.mark.parametrize("ending", [75, 130, 143, -2, -15])
+def test_a_job_told_to_stop_or_asking_for_a_retry_is_queued_again_without_limit(
+    bench: Bench, ending: int
+) -> None:
     bench.write("p.h5")
-    first = "import os, sys; os.path.exists('tried') or (open('tried', 'w'), sys.exit(75))"
-    bench.commands = ((*PYTHON, first), *bench.commands)
+    bench.commands = ((*PYTHON, ENDS, " ".join([str(ending)] * (TRIALS + 2))), *bench.commands)
+    bench.run()
+    point = bench.point("p.h5")
+    assert (point.state, point.run, point.attempt) == (PointState.DONE, TRIALS + 3, 0)
+    codes = [job["exit_code"] for job in bench.catalog.rows(JOBS)]
+    assert sorted(codes) == sorted([ending] * (TRIALS + 2) + [0])
+
+
+@pytest.mark.usefixtures("brief")
+def test_tries_are_counted_by_cause(bench: Bench) -> None:
+    bench.write("p.h5")
+    mixed = [-9, -11, 143] * (TRIALS - 1)
+    bench.commands = ((*PYTHON, ENDS, " ".join(str(code) for code in mixed)), *bench.commands)
     bench.run()
     assert bench.point("p.h5").state is PointState.DONE
+    bench.write("q.h5", 2)
+    mixed += [-11, -9]
+    bench.commands = ((*PYTHON, ENDS, " ".join(str(code) for code in mixed)), *bench.commands[1:])
+    bench.run()
+    assert "killed by signal 11, 5 times" in bench.point("q.h5").failure
+
+
+@pytest.mark.usefixtures("brief")
+def test_tries_are_counted_over_restarts_of_the_driver(bench: Bench) -> None:
+    bench.write("p.h5")
+    bench.commands = ((*PYTHON, ENDS, "-9 -9 -9 -9"), *bench.commands)
+    bench.run()
+    point = bench.point("p.h5")
+    assert point.state is PointState.DONE
+    bench.commands = ((*PYTHON, "import os; os.kill(os.getpid(), 9)"), *bench.commands)
+    with bench.catalog.begin() as connection:
+        connection.execute(JOBS.delete().where(JOBS.c.exit_code == 0))
+    bench.catalog.change(point.id, state=PointState.WAITING)
+    bench.run()
+    assert "killed by signal 9, 5 times" in bench.point("p.h5").failure
+    assert len(bench.catalog.rows(JOBS)) == TRIALS
+
+
+@pytest.mark.usefixtures("brief")
+def test_a_job_that_always_asks_for_a_retry_keeps_nobody_waiting(bench: Bench) -> None:
+    bench.write("a.h5")
+    for name in ("b.h5", "c.h5"):
+        bench.write(name, 2)
+    ask = (
+        "import os, sys; 'a.h5' in sys.argv[1] and not os.path.exists(sys.argv[2]) and sys.exit(75)"
+    )
+    gate = bench.folders.work / "gate"
+    bench.commands = (
+        (*PYTHON, ask, "{point}", str(gate)),
+        (*PYTHON, f"import sys; 'c.h5' in sys.argv[1] and open({str(gate)!r}, 'w')", "{point}"),
+        *bench.commands,
+    )
+    bench.run()
+    assert [bench.point(n).state.value for n in ("a.h5", "b.h5", "c.h5")] == ["done"] * 3
 
 
 def test_a_disk_that_is_full_at_the_end_costs_no_second_job(bench: Bench) -> None:

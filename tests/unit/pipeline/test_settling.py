@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -195,14 +197,70 @@ def test_clocks_that_jump_change_nothing(bench: Bench, monkeypatch: pytest.Monke
     assert bench.poll() == ["superseded", "arriving"]
 
 
-def test_a_file_that_disappears_is_told(bench: Bench) -> None:
+def test_a_file_that_is_absent_is_told_and_taken_when_it_is_back(bench: Bench) -> None:
+    path = bench.write()
+    bench.poll(2)
+    away = path.rename(bench.folder / "away")
+    assert bench.poll(5) == ["arriving"]
+    assert bench.watcher.notice == "waiting for p.h5 to come back: it is not there"
+    away.rename(path)  # with the same size and time
+    assert bench.poll(2) == ["arriving"]
+    assert not bench.watcher.notice
+    assert bench.poll() == ["waiting"]
+    assert bench.point().version == 1
+
+
+def test_what_was_absent_at_a_restart_is_taken_when_it_is_back(bench: Bench) -> None:
     path = bench.write()
     bench.poll()
-    path.unlink()
-    assert bench.poll() == ["failed"]
-    assert "disappeared" in bench.point().failure
+    away = path.rename(bench.folder / "away")
+    bench.watcher = bench.open()
+    assert bench.poll(3) == ["arriving"]
+    away.rename(path)
+    assert bench.poll(3) == ["waiting"]
+
+
+def test_a_point_whose_file_is_away_at_stage_in_arrives_again(bench: Bench) -> None:
+    path = bench.write()
+    bench.poll(3)
+    bench.catalog.dispatch(bench.point())
+    away = path.rename(bench.folder / "away")
+    bench.catalog.await_again(bench.point(), "p.h5: is absent")
+    assert bench.poll(5) == ["arriving"]
+    away.rename(path)
+    assert bench.poll(3) == ["waiting"]
+
+
+def test_an_older_version_does_not_arrive_again(bench: Bench) -> None:
     bench.write()
-    assert bench.poll(3) == ["failed", "waiting"]
+    bench.poll(3)
+    old = bench.point()
+    bench.catalog.dispatch(old)
+    bench.write(value=7)
+    assert bench.poll(3) == ["staging", "waiting"]
+    bench.catalog.await_again(old, "p.h5: is absent")
+    assert bench.poll() == ["superseded", "waiting"]
+
+
+def test_why_a_point_is_absent_is_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    (bench.folder / "sub").mkdir()
+    for name in ("sub/p.h5", "sub/q.h5"):
+        bench.write(name)
+    bench.poll()
+    real = os.scandir
+
+    def refuse(path: Path) -> Iterator[os.DirEntry[str]]:
+        if Path(path).name == "sub":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", refuse)
+        assert bench.poll(3) == ["arriving"] * 2
+        assert bench.watcher.notice == (
+            "waiting for sub/p.h5 and 1 more to come back: sub cannot be read (Permission denied)"
+        )
+    assert bench.poll(3) == ["waiting"] * 2
 
 
 def test_a_person_may_retry_and_skip_what_is_arriving(bench: Bench) -> None:

@@ -57,6 +57,17 @@ def test_what_it_waits_for_comes_first(run: Run) -> None:
     assert run.verdict(5.0).startswith("paused: 1.0 GB free")
 
 
+def test_points_that_are_absent_do_not_hide_the_verdict(run: Run) -> None:
+    run.add(0, 0.0)
+    driver = run.catalog.driver()
+    assert driver is not None
+    content = {k: driver[k] for k in ("pid", "host", "since", "slots")}
+    run.catalog.beat(**content, notice="waiting for p_3.h5 to come back: it is not there")
+    found = status(run.catalog, BEGIN + 5.0)
+    assert found.verdict.startswith("starting")
+    assert "notice         waiting for p_3.h5 to come back: it is not there" in found.text()
+
+
 def test_failures_and_oldest(run: Run) -> None:
     first = run.add(0, 0.0)
     run.add(1, 50.0)

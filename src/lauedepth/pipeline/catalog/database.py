@@ -11,7 +11,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from lauedepth.pipeline.catalog.schema import META, METADATA, VERSION
-from lauedepth.pipeline.errors import CatalogError
+from lauedepth.pipeline.errors import CatalogError, HeldError
 
 # Readers and the one writer do not block each other; a killed driver loses nothing, and after a
 # power cut the last steps are checked and repeated. Every thread has a connection: the default
@@ -57,6 +57,7 @@ class Database:
 
     def __init__(self, url: sa.URL, create: bool = False) -> None:
         self.url = url
+        self._epoch: int | None = None
         file = Path(url.database or "") if url.get_backend_name() == "sqlite" else None
         if file is not None and not create and not file.exists():
             raise CatalogError(
@@ -96,7 +97,7 @@ class Database:
 
     def _prepare(self, connection: sa.Connection, create: bool) -> None:
         if sa.inspect(connection).has_table(META.name):
-            found = connection.scalar(sa.select(META.c.value).where(META.c.name == "version"))
+            found = connection.scalar(_select("version"))
             if found is None or int(found) > VERSION:
                 raise CatalogError(
                     f"was written by a newer lauedepth (version {found}; this one reads {VERSION})",
@@ -107,27 +108,63 @@ class Database:
             raise CatalogError("is not a lauedepth catalog", self.where)
         else:
             METADATA.create_all(connection)
-            content = {"version": str(VERSION), "id": uuid.uuid4().hex[:8]}
+            content = {"version": str(VERSION), "id": uuid.uuid4().hex[:8], "epoch": "0"}
             connection.execute(META.insert(), [{"name": n, "value": v} for n, v in content.items()])
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
-        """Open a transaction; database failures become a CatalogError."""
+        """Open a transaction for reading; database failures become a CatalogError."""
         try:
             with self.engine.begin() as connection:
                 yield connection
         except sa.exc.SQLAlchemyError as error:
             raise CatalogError(f"cannot be written ({plain_cause(error)})", self.where) from error
 
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """Open a transaction for writing, refused if another driver has taken over since.
+
+        A catalog that has never driven writes without an epoch: it is a user's.
+
+        Raises
+        ------
+        HeldError
+            If this catalog drove, and another one drives now.
+        """
+        with self.begin() as connection:
+            if self._epoch is not None:
+                self._require_epoch(connection, self._epoch)
+            yield connection
+
+    def take_over(self) -> None:
+        """Begin a new epoch: every write of an earlier driver is refused from now on.
+
+        Only for whoever holds the driver's lock. Upgrades a catalog of version 1.
+        """
+        with self.begin() as connection:
+            connection.execute(_set("version", str(VERSION)))  # locks: the epoch is read next
+            mine = int(connection.scalar(_select("epoch")) or 0) + 1
+            if not connection.execute(_set("epoch", str(mine))).rowcount:
+                connection.execute(META.insert().values(name="epoch", value=str(mine)))
+        self._epoch = mine
+
+    def _require_epoch(self, connection: sa.Connection, mine: int) -> None:
+        # An update that changes nothing: unlike a query it keeps the next driver from taking over
+        # before this transaction ends, with both kinds of database.
+        unchanged = _set("epoch", str(mine)).where(META.c.value == str(mine))
+        if not connection.execute(unchanged).rowcount:
+            raise HeldError(
+                "another driver has taken over this catalog", self.where, "see lauedepth status"
+            )
+
     def meta(self, name: str) -> str:
         """Return a stored property of the catalog, empty if unknown."""
         with self.begin() as connection:
-            value = connection.scalar(sa.select(META.c.value).where(META.c.name == name))
-        return value or ""
+            return str(connection.scalar(_select(name)) or "")
 
     def remember(self, name: str, value: str) -> None:
         """Store a property of the catalog."""
-        with self.begin() as connection:
+        with self.write() as connection:
             connection.execute(META.delete().where(META.c.name == name))
             connection.execute(META.insert().values(name=name, value=value))
 
@@ -135,6 +172,14 @@ class Database:
         """Return a whole table, for reports."""
         with self.begin() as connection:
             return connection.execute(sa.select(table)).mappings().all()
+
+
+def _select(name: str) -> sa.Select[Any]:
+    return sa.select(META.c.value).where(META.c.name == name)
+
+
+def _set(name: str, value: str) -> sa.Update:
+    return META.update().where(META.c.name == name).values(value=value)
 
 
 def _engine(url: sa.URL) -> sa.Engine:

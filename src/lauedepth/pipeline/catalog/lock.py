@@ -1,23 +1,39 @@
-"""One driver at a time, since two would run steps twice."""
+"""One driver at a time, since two would run steps twice.
+
+Whoever gets the lock begins a new epoch, so that the writes of an earlier driver are refused even
+where it lost the lock without knowing: a broken connection, a lock file that was deleted.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 import sqlalchemy as sa
 
-from lauedepth.core.locks import Holder, claim, is_held
+from lauedepth.core.locks import Holder, claim
 from lauedepth.pipeline.catalog.store import Catalog
 from lauedepth.pipeline.errors import CatalogError, HeldError
 
 ADVISORY_KEY: Final = 0x1A0E_DEB7
 """PostgreSQL identifies advisory locks by number; this is the driver's."""
 
+ADVISORY_HELD: Final = sa.text(
+    "select count(*) from pg_locks where locktype = 'advisory' and granted"
+    " and classid = 0 and objid = :key and objsubid = 1 and database ="
+    " (select oid from pg_database where datname = current_database())"
+).bindparams(key=ADVISORY_KEY)
+"""Number of holders of the driver's lock in this database, found without asking for it."""
+
+FLOCK: Final = "hhqqi4x"
+"""The C structure of a record lock: type, whence, start, length (0: all), process."""
+
 PATIENCE: Final = 10
-"""How often to ask for the lock: `holder` only looks at it and lets go at once."""
+"""How often to ask for the lock: `status` of earlier versions takes it for a moment to look."""
 
 
 @contextmanager
@@ -31,21 +47,18 @@ def hold(catalog: Catalog) -> Iterator[Holder]:
     """
     me = Holder.this_process()
     with _file(catalog, me) if catalog.is_file else _advisory(catalog):
+        catalog.take_over()
         yield me
 
 
 def holder(catalog: Catalog) -> Holder | None:
-    """Return the process that drives the catalog now, or None."""
-    row = catalog.driver()
-    last = Holder(row["pid"], row["host"], row["since"]) if row is not None else None
-    if not catalog.is_file:
-        try:
-            with _advisory(catalog):
-                return None
-        except HeldError:
-            return last
-    path = _path(catalog)
-    return (Holder.read(path) or last) if is_held(path) else None
+    """Return the process that drives the catalog now, or None; no lock is taken to look."""
+    last = _last(catalog)
+    if catalog.is_file:
+        path = _path(catalog)
+        return (Holder.read(path) or last) if _is_shown(path) else None
+    with catalog.begin() as connection:
+        return last if connection.scalar(ADVISORY_HELD) else None
 
 
 @contextmanager
@@ -57,7 +70,7 @@ def _file(catalog: Catalog, me: Holder) -> Iterator[None]:
         raise CatalogError(f"cannot be written ({error.strerror})", str(path)) from error
     with file:
         try:
-            locked = claim(file.fileno(), patience=PATIENCE)
+            locked = claim(file.fileno(), patience=PATIENCE) and _show(file.fileno())
         except BlockingIOError as error:
             raise HeldError(
                 f"another driver holds this catalog: {Holder.read(path) or 'an unknown process'}",
@@ -78,18 +91,46 @@ def _path(catalog: Catalog) -> Path:
     return Path(catalog.where + ".lock")
 
 
+def _show(descriptor: int) -> bool:
+    """Add a record lock to a lock file that is held, and return whether that was possible.
+
+    A record lock can be looked at without being taken, which the lock that `claim` takes cannot;
+    that one stays, because drivers of earlier versions know no other.
+    """
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, struct.pack(FLOCK, fcntl.F_WRLCK, 0, 0, 0, 0))
+    except OSError:
+        return False
+    return True
+
+
+def _is_shown(path: Path) -> bool:
+    """Return whether a process holds a lock file, without locking it; no file means no holder."""
+    asked = struct.pack(FLOCK, fcntl.F_WRLCK, 0, 0, 0, 0)
+    try:
+        with path.open("rb") as file:
+            answer = fcntl.fcntl(file, fcntl.F_OFD_GETLK, asked)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise CatalogError(f"cannot be read ({error.strerror})", str(path)) from error
+    return bool(struct.unpack(FLOCK, answer)[0] != fcntl.F_UNLCK)
+
+
 @contextmanager
 def _advisory(catalog: Catalog) -> Iterator[None]:
     with catalog.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(ADVISORY_KEY))):
-            row = catalog.driver()
-            who = (
-                Holder(row["pid"], row["host"], row["since"])
-                if row is not None
-                else "an unknown process"
-            )
+            who = _last(catalog) or "an unknown process"
             raise HeldError(f"another driver holds this catalog: {who}", catalog.where)
         try:
             yield
         finally:
-            connection.execute(sa.select(sa.func.pg_advisory_unlock(ADVISORY_KEY)))
+            with suppress(sa.exc.SQLAlchemyError):  # a broken connection has freed it already
+                connection.execute(sa.select(sa.func.pg_advisory_unlock(ADVISORY_KEY)))
+
+
+def _last(catalog: Catalog) -> Holder | None:
+    """Return the last driver that left a heartbeat."""
+    row = catalog.driver()
+    return Holder(row["pid"], row["host"], row["since"]) if row is not None else None

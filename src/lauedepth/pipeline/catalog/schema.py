@@ -7,8 +7,11 @@ from typing import Final
 
 import sqlalchemy as sa
 
-VERSION: Final = 1
-"""Version of these tables; a catalog with a higher version is not touched."""
+VERSION: Final = 2
+"""Version of these tables; a catalog with a higher version is not touched.
+
+Version 2 adds the driver's epoch to `META`: whoever drives a catalog of version 1 upgrades it.
+"""
 
 
 class PointState(StrEnum):

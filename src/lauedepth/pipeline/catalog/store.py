@@ -22,7 +22,7 @@ from lauedepth.pipeline.catalog.schema import (
 )
 from lauedepth.pipeline.errors import CatalogError
 from lauedepth.pipeline.paths import printable, result_name
-from lauedepth.pipeline.protocols import JobReport, Member, Sighting
+from lauedepth.pipeline.protocols import JobReport, JobState, Member, Sighting
 
 CATALOG_FILE: Final = "catalog.sqlite"
 
@@ -83,7 +83,7 @@ class Catalog(Database):
     def add_source(self, row: SourceRow) -> int:
         """Add or update a folder, and return its number."""
         content = {k: v for k, v in asdict(row).items() if k not in ("id", "scanned")}
-        with self.begin() as connection:
+        with self.write() as connection:
             known = connection.scalar(sa.select(SOURCES.c.id).where(SOURCES.c.folder == row.folder))
             if known is not None:
                 connection.execute(SOURCES.update().where(SOURCES.c.id == known).values(**content))
@@ -99,7 +99,7 @@ class Catalog(Database):
 
     def mark_scanned(self, source_id: int) -> None:
         """Record that a folder has been scanned once: points that appear from now on are new."""
-        with self.begin() as connection:
+        with self.write() as connection:
             connection.execute(
                 SOURCES.update().where(SOURCES.c.id == source_id).values(scanned=True)
             )
@@ -113,7 +113,7 @@ class Catalog(Database):
         rows = [self._new(source_id, s, version, priority) for s, version in sightings]
         for row in rows:
             try:
-                with self.begin() as connection:
+                with self.write() as connection:
                     connection.execute(POINTS.insert().values(**row))
             except CatalogError as error:
                 if not isinstance(error.__cause__, sa.exc.IntegrityError):
@@ -121,7 +121,7 @@ class Catalog(Database):
                 other = f"another point already has the result name {printable(row['result'])}"
                 unique = f"{row['result']}.{uuid.uuid4().hex[:8]}"
                 refused = {**row, "result": unique, "failure": other, "state": PointState.FAILED}
-                with self.begin() as connection:
+                with self.write() as connection:
                     connection.execute(POINTS.insert().values(**refused))
 
     def _new(
@@ -161,7 +161,7 @@ class Catalog(Database):
         change = POINTS.update().where(POINTS.c.id == point_id)
         if only is not None:
             change = change.where(POINTS.c.state.in_(only))
-        with self.begin() as connection:
+        with self.write() as connection:
             connection.execute(change.values(**values))
 
     def finish(
@@ -250,6 +250,19 @@ class Catalog(Database):
         again = {} if attempt is None else {"attempt": attempt}
         self.change(point_id, only=ACTIVE, state=PointState.WAITING, failure=reason, **again)
 
+    def await_again(self, point: PointRow, reason: str) -> None:
+        """Let an active point arrive once more, unless a newer version of it is known."""
+        newer = self.points(
+            POINTS.c.source_id == point.source_id,
+            POINTS.c.key == point.key,
+            POINTS.c.version > point.version,
+            limit=1,
+        )
+        if newer:
+            self.finish(point.id, PointState.SUPERSEDED, reason, only=ACTIVE)
+        else:
+            self.change(point.id, only=ACTIVE, state=PointState.ARRIVING, failure=reason)
+
     def retry(self, point: PointRow) -> None:
         """Let a failed or skipped point start again."""
         state = PointState.WAITING if point.complete is not None else PointState.ARRIVING
@@ -267,7 +280,7 @@ class Catalog(Database):
         A skipped point stays skipped.
         """
         at = time.time()
-        with self.begin() as connection:
+        with self.write() as connection:
             self._end_steps(connection, point, at)
             row = {"point_id": point.id, "attempt": point.attempt, "name": state.value}
             mine = [STEPS.c[name] == value for name, value in row.items()]
@@ -282,7 +295,7 @@ class Catalog(Database):
     def done(self, point: PointRow, sha256_result: str) -> None:
         """Record that a point's result is valid and delivered, with its checksum."""
         now = time.time()
-        with self.begin() as connection:
+        with self.write() as connection:
             self._end_steps(connection, point, now)
             connection.execute(
                 POINTS.update()
@@ -301,7 +314,7 @@ class Catalog(Database):
 
     def add_job(self, point: PointRow, name: str) -> None:
         """Record a job before it is submitted; do nothing if it is known."""
-        with self.begin() as connection:
+        with self.write() as connection:
             if not connection.scalar(sa.select(JOBS.c.name).where(JOBS.c.name == name)):
                 connection.execute(
                     JOBS.insert().values(
@@ -312,7 +325,7 @@ class Catalog(Database):
     def unstage(self, points: Sequence[PointRow]) -> list[str]:
         """Record that points have no staged files any more; return the jobs of those done."""
         done = [point.id for point in points if point.state is PointState.DONE]
-        with self.begin() as connection:
+        with self.write() as connection:
             everyone = POINTS.c.id.in_([point.id for point in points])
             connection.execute(POINTS.update().where(everyone).values(staged=False))
             return list(connection.scalars(sa.select(JOBS.c.name).where(JOBS.c.point_id.in_(done))))
@@ -321,14 +334,24 @@ class Catalog(Database):
         """Record the outcome of a job."""
         known = {column.name for column in JOBS.c}
         content = {k: v for k, v in asdict(report).items() if k in known}
-        with self.begin() as connection:
+        with self.write() as connection:
             connection.execute(JOBS.update().where(JOBS.c.name == name).values(**content))
+
+    def ended_jobs(self, point_id: int) -> dict[str, JobReport]:
+        """Return how the jobs of a point ended, by name, without what they used."""
+        wanted = sa.select(JOBS.c.name, JOBS.c.exit_code, JOBS.c.reason)
+        mine = (JOBS.c.point_id == point_id, JOBS.c.finished.is_not(None))
+        with self.begin() as connection:
+            return {
+                name: JobReport(JobState.LOST if code is None else JobState.FINISHED, code, reason)
+                for name, code, reason in connection.execute(wanted.where(*mine))
+            }
 
     # The driver's heartbeat
 
     def beat(self, **values: Any) -> None:
         """Record the driver's heartbeat and its notices."""
-        with self.begin() as connection:
+        with self.write() as connection:
             content = {**values, "beat": time.time()}
             if connection.execute(DRIVER.update().where(DRIVER.c.id == 1).values(content)).rowcount:
                 return

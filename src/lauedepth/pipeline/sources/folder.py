@@ -61,10 +61,14 @@ class FolderSource:
         avoid: tuple[Path, ...] = (),
         count: CountFrames = count_frames,
     ) -> None:
-        if not root.is_dir():
-            raise InputError(
-                "no such folder", str(root), "give the folder that the detector writes to"
-            )
+        try:
+            if not root.is_dir():
+                raise InputError(
+                    "no such folder", str(root), "give the folder that the detector writes to"
+                )
+            self._device = root.stat().st_dev
+        except OSError as error:
+            raise _unreadable(root, error) from error
         self._root, self._layout, self._marker = root.resolve(), layout, marker
         self._dataset, self._frames = dataset, frames
         self._avoid = tuple(path.resolve() for path in avoid)
@@ -76,7 +80,14 @@ class FolderSource:
         return self._root
 
     def scan(self) -> list[Sighting]:
-        """Return every point present now, complete or not, in order of name."""
+        """Return every point present now, complete or not, in order of name.
+
+        Raises
+        ------
+        InputError
+            If the folder cannot be looked at; what to wait for differs, and so do the texts.
+        """
+        self._require_mounted()
         found: list[Sighting] = []
         for folder, entries in _walk(self._root, self._root, self._avoid, 0):
             files = [e for e in entries if _is_data(e)]
@@ -87,6 +98,30 @@ class FolderSource:
             elif files and within:
                 found.append(self._folder(folder, files, names))
         return sorted(found, key=lambda sighting: _natural(sighting.key))
+
+    def _require_mounted(self) -> None:
+        """Raise an InputError if the mount is gone that the folder was on.
+
+        A mount that comes back may have another number, so only an empty folder is doubted.
+        """
+        try:
+            device = self._root.stat().st_dev
+            if device != self._device and not any(self._root.iterdir()):
+                raise InputError(
+                    "is empty and on another device than before", str(self._root), "mount it again"
+                )
+        except OSError as error:
+            raise _unreadable(self._root, error) from error
+        self._device = device
+
+    def absence(self, key: str) -> str:
+        """Return why a point that was seen before is not seen now."""
+        for folder in reversed(Path(key).parents):
+            try:
+                os.scandir(self._root / folder).close()
+            except OSError as error:
+                return f"{printable(str(folder))} cannot be read ({error.strerror})"
+        return "it is not there"
 
     def check(self, sighting: Sighting) -> int:
         """Return the number of frames of a point that looks complete.
@@ -159,7 +194,7 @@ def _walk(
             entries = [e for e in listing if not e.name.startswith(".") or e.is_file()]
     except OSError as error:
         if folder == root:
-            raise InputError(f"cannot be read ({error.strerror})", str(folder)) from error
+            raise _unreadable(folder, error) from error
         return
     yield folder, entries
     for entry in entries:
@@ -167,6 +202,14 @@ def _walk(
             below = folder / entry.name
             if below not in avoid:
                 yield from _walk(root, below, avoid, depth + 1)
+
+
+def _unreadable(root: Path, error: OSError) -> InputError:
+    if isinstance(error, FileNotFoundError):
+        return InputError("has vanished", str(root), "mount or make it again")
+    if isinstance(error, PermissionError):
+        return InputError("may not be read any more", str(root), "give this user the permission")
+    return InputError(f"cannot be read ({error.strerror})", str(root))
 
 
 def _is_data(entry: os.DirEntry[str]) -> bool:

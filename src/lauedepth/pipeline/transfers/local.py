@@ -10,7 +10,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Final
 
-from lauedepth.pipeline.errors import ChangedError, InputError, OutputError, StoppedError
+from lauedepth.pipeline.errors import AbsentError, ChangedError, OutputError, StoppedError
 from lauedepth.pipeline.paths import open_inside, printable
 from lauedepth.pipeline.protocols import Item, Member
 
@@ -25,10 +25,12 @@ class LocalCopy:
 
         Raises
         ------
+        AbsentError
+            If the file is not there, or its folder cannot be entered.
         ChangedError
             If the file is not as `item` says, or changes meanwhile.
         InputError
-            If the file is missing or leads out of its folder.
+            If the file leads out of its folder.
         OutputError
             If another file is at the destination, or the copy cannot be verified.
         StoppedError
@@ -41,8 +43,8 @@ class LocalCopy:
         partial = destination.with_name(destination.name + ".partial")
         try:
             source = open_inside(item.root, item.name)
-        except FileNotFoundError as error:
-            raise InputError("no longer exists", printable(item.name)) from error
+        except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+            raise AbsentError(f"is absent ({error.strerror})", printable(item.name)) from error
         with FileIO(source) as file:
             _expect(file.fileno(), item)
             size = math.inf if item.member is None else item.member.size

@@ -31,7 +31,7 @@ def test_no_catalog_here(tmp_path: Path) -> None:
 
 
 def test_a_newer_catalog_is_left_alone(catalog: Catalog, path: Path) -> None:
-    catalog.remember("version", "2")
+    catalog.remember("version", "3")
     catalog.close()
     before = path.read_bytes()
     with pytest.raises(CatalogError, match=r"newer lauedepth.*update"):

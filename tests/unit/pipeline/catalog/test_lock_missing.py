@@ -21,12 +21,13 @@ def catalog(tmp_path: Path) -> Catalog:
     return Catalog(catalog_url(str(tmp_path / "catalog.sqlite")), create=True)
 
 
+@pytest.mark.parametrize("missing", ["flock", "fcntl"])
 def test_a_file_system_without_locks_holds_no_catalog(
-    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(fcntl, "flock", refuse)
+    monkeypatch.setattr(fcntl, missing, refuse)
     with pytest.raises(CatalogError, match="has no locks; put the catalog on"), hold(catalog):
         pytest.fail("held without a lock")

@@ -25,6 +25,7 @@ from lauedepth.pipeline.catalog import (
     holder,
     point_named,
 )
+from lauedepth.pipeline.catalog.schema import VERSION
 from lauedepth.pipeline.driver import Driver
 from lauedepth.pipeline.errors import CatalogError, HeldError
 from lauedepth.pipeline.flow import Means
@@ -127,11 +128,59 @@ def test_one_driver_at_a_time(catalog: Catalog, url: str) -> None:
         time.sleep(0.1)
 
 
+LOCK = "select pid from pg_locks where locktype = 'advisory' and granted"
+
+
+def test_whose_connection_broke_cannot_write_once_another_drives(
+    catalog: Catalog, url: str, tmp_path: Path
+) -> None:
+    source = catalog.add_source(SourceRow(0, str(tmp_path), "file", "", False, "", 0, 0, 0, False))
+    other = Catalog(catalog_url(url))
+    with hold(catalog):
+        catalog.mark_scanned(source)
+        with other.begin() as connection:
+            (pid,) = connection.scalars(sa.text(LOCK))
+            assert connection.scalar(sa.select(sa.func.pg_terminate_backend(pid, 5000)))
+        catalog.remember("recipe", "mine")  # nobody else is here yet
+        with hold(other):
+            other.remember("recipe", "other's")
+            with pytest.raises(HeldError, match="another driver has taken over"):
+                catalog.remember("recipe", "mine")
+            with pytest.raises(HeldError, match="another driver has taken over"):
+                catalog.mark_scanned(source)
+            assert other.meta("recipe") == "other's"
+    other.close()
+
+
+LOOK = """
+import sys
+from lauedepth.pipeline.catalog import Catalog, catalog_url, holder
+catalog = Catalog(catalog_url(sys.argv[1]))
+print("looking", flush=True)
+while True:
+    holder(catalog)
+"""
+
+
+def test_looking_never_keeps_a_driver_out(catalog: Catalog, url: str) -> None:
+    command = [sys.executable, "-c", LOOK, url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "looking\n"
+        try:
+            for _ in range(100):
+                with hold(catalog):
+                    pass
+            assert other.poll() is None
+        finally:
+            other.kill()
+
+
 def test_a_newer_catalog_is_left_alone(catalog: Catalog, url: str) -> None:
     catalog.remember("version", "99")
     with pytest.raises(CatalogError, match="newer lauedepth"):
         Catalog(catalog_url(url), create=True)
-    catalog.remember("version", "1")
+    catalog.remember("version", str(VERSION))
 
 
 def test_no_server(url: str) -> None:

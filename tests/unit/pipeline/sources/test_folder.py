@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -149,8 +150,41 @@ def test_a_folder_that_vanishes(tmp_path: Path) -> None:
     folder.mkdir()
     source = FolderSource(folder)
     folder.rmdir()
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="has vanished"):
         source.scan()
+    folder.mkdir()
+    assert source.scan() == []
+
+
+def test_a_folder_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = FolderSource(tmp_path)
+
+    def refuse(_: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(InputError, match="may not be read any more"):
+        source.scan()
+
+
+def test_an_empty_folder_where_a_mount_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = FolderSource(tmp_path)
+    real = Path.stat
+
+    def elsewhere(path: Path, **_: bool) -> os.stat_result:
+        status = list(real(path))
+        status[2] += 1  # the device
+        return os.stat_result(status)
+
+    monkeypatch.setattr(Path, "stat", elsewhere)
+    with pytest.raises(InputError, match="empty and on another device than before"):
+        source.scan()
+    with pytest.raises(InputError, match="empty and on another device than before"):
+        source.scan()
+    write(tmp_path / "p.h5")  # mounted again, under another number
+    assert keys(source) == ["p.h5"]
+    (tmp_path / "p.h5").unlink()
+    assert keys(source) == []
 
 
 @pytest.mark.parametrize("name", ["entry1/reconstruction/program", "truth/depth_um"])

@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lauedepth.pipeline.errors import ChangedError, InputError, OutputError, StoppedError
+from lauedepth.pipeline.errors import (
+    AbsentError,
+    ChangedError,
+    InputError,
+    OutputError,
+    StoppedError,
+)
 from lauedepth.pipeline.protocols import Item, Member
 from lauedepth.pipeline.transfers import LocalCopy, local
 
@@ -136,5 +142,5 @@ def test_a_pipe_is_not_waited_for(root: Path, tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_told(root: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no longer exists"):
+    with pytest.raises(AbsentError, match="is absent"):
         LocalCopy().copy(Item(root, "gone.h5", tmp_path / "b.h5"), go_on)
