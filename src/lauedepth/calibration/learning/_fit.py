@@ -30,6 +30,7 @@ from lauedepth.calibration.learning.limits import (
     WIDEST_UM,
 )
 from lauedepth.core.decoding.compiled.jit import compiled
+from lauedepth.core.decoding.compiled.linear import substitute
 from lauedepth.core.decoding.compiled.types import Array
 
 LOG_LOW, LOG_HIGH = math.log(ABSORPTION_RANGE[0]), math.log(ABSORPTION_RANGE[1])
@@ -162,19 +163,6 @@ def factorise(matrix: Array, factor: Array) -> bool:
 
 
 @compiled
-def solve_factor(factor: Array, vector: Array) -> None:
-    """Solve with a factorised matrix, in place."""
-    for row in range(SIZE):
-        for inner in range(row):
-            vector[row] -= factor[row, inner] * vector[inner]
-        vector[row] /= factor[row, row]
-    for row in range(SIZE - 1, -1, -1):
-        for inner in range(row + 1, SIZE):
-            vector[row] -= factor[inner, row] * vector[inner]
-        vector[row] /= factor[row, row]
-
-
-@compiled
 def bounds_of(theta: Array, low: Array, high: Array) -> None:
     """Fill in the bounds of a pixel's unknowns, from where its fit begins."""
     reach = theta[WIDTH] + 6.0
@@ -213,7 +201,7 @@ def fit_pixel(trace: Trace, theta: Array, shared: Shared, work: Work) -> float:
         step[:] = push
         if not factorise(matrix, factor):
             break
-        solve_factor(factor, step)
+        substitute(factor, SIZE, step)
         gain = 0.0
         for row in range(SIZE):
             gain += step[row] * push[row]

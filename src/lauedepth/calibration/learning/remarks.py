@@ -34,7 +34,7 @@ def _doubts(fit: InstrumentFit, pixels: PixelFits) -> list[str]:
     error_um = float(np.median(fit.position_error_um))
     if error_um > limits.FEW_PHOTONS_UM:
         lines.append(
-            f"too few photons: positions are known to {error_um:.2f} µm a frame; "
+            f"too few photons: positions are known to {error_um:.2f} µm per frame; "
             "give more or brighter pixels"
         )
     if fit.edges_seen < limits.FEWEST_EDGES:
