@@ -32,6 +32,10 @@ from lauedepth.io.metadata import Metadata
 from lauedepth.io.readings import Conversion
 from lauedepth.io.stacks import FrameSource, even_runs
 
+PARTLY: Final = 0.02
+"""Part of a pixel's frames without a measurement from which it counts as measured in part."""
+MINIMUM_PARTLY: Final = 10
+"""Such pixels that are worth a warning: more than stray ones."""
 _BLOCK_BYTES: Final = 32 * 2**20
 
 Numbers = npt.NDArray[np.int64]
@@ -82,6 +86,7 @@ class Point:
         self._source, self._conversion = source, conversion
         self._ignored = np.isin(np.arange(source.shape[0]), ignored)
         self._notices = list(notices)
+        self._partly_measured: tuple[Notice, ...] = ()
         self._levels = Levels.unknown(source.shape[0], source.shape[1:])
         self._usable: Flags | None = None
         self._looked = False
@@ -115,7 +120,7 @@ class Point:
         """What was noticed so far, on opening and on reading, and which frames are lost."""
         if not self.usable.all():
             self._notice_lost()
-        return tuple(self._notices)
+        return (*self._notices, *self._partly_measured)
 
     def add_notice(self, notice: Notice) -> None:
         """Keep what was noticed, once."""
@@ -170,6 +175,22 @@ class Point:
         sums = self.without_lost(self.total_image(frames, progress=progress), frames)
         if not sums.frames:
             raise InputError("all frames asked for are lost", str(self.path))
+        return self.mean_of(sums)
+
+    def mean_of(self, sums: Sums) -> npt.NDArray[np.float64]:
+        """Return the mean image of sums, and notice pixels that were measured in part.
+
+        Saturated readings are no measurements: what is left of a bright pixel may fall below the
+        threshold, and the pixel would not be missed.
+        """
+        partly = (sums.nothing > PARTLY * sums.frames) & (sums.nothing < sums.frames)
+        number = int(np.count_nonzero(partly))
+        if number >= MINIMUM_PARTLY:
+            told = f"{number} pixels are saturated, negative or NaN in part of their frames"
+            remedy = "expose less, or see detector.saturation_counts; such pixels may be missing"
+            self._partly_measured = (
+                warning("pixels-partly-measured", told, str(self.path), remedy),
+            )
         return sums.mean()
 
     def total_image(

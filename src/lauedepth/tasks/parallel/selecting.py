@@ -42,7 +42,9 @@ def mean_together(
     counted = sum(frames) if whole else frames[0]
     if not counted:
         raise InputError("all frames asked for are lost", str(point.path))
-    return None if total is None or nothing is None else Sums(total, counted, nothing).mean()
+    if total is None or nothing is None:
+        return None
+    return point.mean_of(Sums(total, counted, nothing))
 
 
 def _without_lost(team: Team, point: Point, sums: Sums, handlers: Mapping[str, Handler]) -> Sums:

@@ -54,3 +54,9 @@ def test_a_mistake_is_named_in_summary_and_result(
     found = [one.code for one in summary.notices if one.level is Level.WARNING]
     assert [code for code in codes if code in found] == codes
     assert read_result(output).notices == summary.notices
+
+
+def test_pixels_saturated_in_part_are_warned_of(small_point: SmallPoint, tmp_path: Path) -> None:
+    config = changed(small_point.config, "detector", saturation_counts=500.0)
+    summary = reconstruct_point(small_point.path, config, tmp_path / "r.h5")
+    assert "pixels-partly-measured" in [one.code for one in summary.notices]
