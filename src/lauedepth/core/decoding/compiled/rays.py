@@ -26,6 +26,13 @@ OPAQUE = -1.0
 FAR_UM = 1e5
 """Where the open code ends, on both sides: beyond any ray, near enough to keep precision."""
 
+EVEN_FALL = 1e-6
+"""Where log T falls by less than this over a stretch, T is taken as falling evenly there.
+
+The difference of the ends over the fall is lost to rounding there, most of all on plateaus of B
+that rounding tilts; what the straight line leaves out is the fall squared over twelve.
+"""
+
 OUTSIDE = max(SEARCH_WIDTHS) // 2
 """Search steps that the template reaches beyond the candidates, on either side."""
 

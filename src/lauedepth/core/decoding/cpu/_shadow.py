@@ -12,13 +12,10 @@ import math
 import numpy as np
 
 from lauedepth.core.decoding.compiled.jit import compiled, compiled_fast
-from lauedepth.core.decoding.compiled.rays import FAR_UM, OPAQUE, bar_length
+from lauedepth.core.decoding.compiled.rays import EVEN_FALL, FAR_UM, OPAQUE, bar_length
 from lauedepth.core.decoding.compiled.types import Array, Line
 from lauedepth.core.decoding.cpu._types import View
 from lauedepth.core.instrument.aperture import SHORTEST_UM
-
-EVEN_FALL = 1e-6
-"""Where log T falls by less than this, its mean is taken of both ends."""
 
 
 @compiled
@@ -73,7 +70,7 @@ def build_integral(
             begin = math.exp(-absorption * bars[number])
             fall = absorption * (bars[number + 1] - bars[number])
             end = begin * math.exp(-fall)
-            mean = 0.5 * (begin + end) if abs(fall) < 1e-6 else (begin - end) / fall
+            mean = 0.5 * (begin + end) if abs(fall) < EVEN_FALL else (begin - end) / fall
         integral[number + 1] = integral[number] + mean * length
 
 
@@ -108,12 +105,14 @@ def fill_line(  # noqa: PLR0912  the loops are inlined by hand: calls here cost 
                 if through is not None:
                     through[j] = 1.0 - bar - rise * u
                 total[j] = base + (1.0 - bar - 0.5 * rise * u) * u
-        elif rise == 0.0:
+        elif abs(absorption * (bars[at + 1] - bar)) < EVEN_FALL:
             level = math.exp(-absorption * bar)
+            slope = level * absorption * rise
             for j in range(k, stop):
+                u = a + b * j - knot
                 if through is not None:
-                    through[j] = level
-                total[j] = base + level * (a + b * j - knot)
+                    through[j] = level - slope * u
+                total[j] = base + (level - 0.5 * slope * u) * u
         else:
             level = math.exp(-absorption * bar)
             scale = 1.0 / (absorption * rise)

@@ -7,7 +7,7 @@ import math
 from numba import cuda
 
 from lauedepth.core.decoding.compiled import rays
-from lauedepth.core.decoding.compiled.rays import FAR_UM, OPAQUE
+from lauedepth.core.decoding.compiled.rays import EVEN_FALL, FAR_UM, OPAQUE
 from lauedepth.core.decoding.compiled.types import Array
 from lauedepth.core.decoding.cuda._block import inclusive_scan
 from lauedepth.core.decoding.cuda._device import device
@@ -113,7 +113,7 @@ def build_integral(view: View, absorption: float, integral: Array, block: Block)
             begin = math.exp(-absorption * first)
             fall = absorption * (last - first)
             end = begin * math.exp(-fall)
-            mean = 0.5 * (begin + end) if abs(fall) < 1e-6 else (begin - end) / fall
+            mean = 0.5 * (begin + end) if abs(fall) < EVEN_FALL else (begin - end) / fall
         integral[number] = mean * (view.knots[number] - view.knots[number - 1])
     inclusive_scan(block, integral, view.knots.size)
 
@@ -129,10 +129,11 @@ def light_at(
         through = 1.0 - bar - rise * beyond
         return through, integral[at] + (1.0 - bar - 0.5 * rise * beyond) * beyond
     level = math.exp(-absorption * bar)
-    if rise == 0.0:
-        return level, integral[at] + level * beyond
-    through = level * math.exp(-absorption * rise * beyond)
-    return through, integral[at] + (level - through) / (absorption * rise)
+    fall = absorption * rise * beyond
+    if abs(fall) < EVEN_FALL:
+        return level * (1.0 - fall), integral[at] + level * (1.0 - 0.5 * fall) * beyond
+    through = level * math.exp(-fall)
+    return through, integral[at] + (level - through) * beyond / fall
 
 
 @device
