@@ -80,9 +80,19 @@ ABSORPTION_RANGE: Final = (0.05, 10.0)
 ABSORPTION_START: Final = 2.0
 """Where the fit of the absorption begins."""
 
-SHAPE: Final = 4.0
-"""A footprint that gains more chi-square over the box than its number of bins by this many
-of their standard deviations has a shape of its own; else the box's centre is its depth."""
+WANDER_INSIDE: Final = 0.35
+"""How far a footprint wanders from its box over a micron, as a part of the box's height: halves
+then differ by a third of their light, as those of an exponential over its own length do."""
+
+WANDER_AT_ENDS: Final = 0.7
+"""The same across an end of the box."""
+
+WANDER_OUTSIDE: Final = 0.1
+"""The same over a micron outside of it."""
+
+BOX_KNOWN: Final = (0.5, 1.0, 0.5)
+"""How well centre and width of a box, in µm, and its intensity, as a part of itself, count as
+known before the counts are seen, where even light is weighed against any shape."""
 
 REACH_UM: Final = 4.0
 """How far, beyond its width, a box may move from where the search found it."""

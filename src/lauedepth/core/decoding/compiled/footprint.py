@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from lauedepth.core.decoding import limits
+from lauedepth.core.decoding.compiled.decisions import scale_of
 from lauedepth.core.decoding.compiled.jit import compiled
 from lauedepth.core.decoding.compiled.types import (
     BEGIN,
@@ -17,6 +18,7 @@ from lauedepth.core.decoding.compiled.types import (
     END,
     FIRST,
     INTENSITY,
+    TOTAL,
     VARIANCE,
     WIDTH,
     Array,
@@ -26,9 +28,10 @@ from lauedepth.core.decoding.compiled.types import (
 
 @compiled
 def set_sources(fit: Fit, sources: Array) -> int:
-    """Fill in (begin, end, centroid, variance) of each stretch of depth; return how many.
+    """Fill in (begin, end, centroid, variance, light) of each stretch of depth; return how many.
 
-    Boxes that touch are one.
+    Boxes that touch are one. Where boxes leave more than counting noise, variances are larger by
+    as much.
     """
     theta = fit.theta
     boxes = int(fit.state[BOXES])
@@ -36,7 +39,8 @@ def set_sources(fit: Fit, sources: Array) -> int:
         centre, half = theta[BOX * number + CENTRE], 0.5 * theta[BOX * number + WIDTH]
         sources[number, BEGIN], sources[number, END] = centre - half, centre + half
         sources[number, CENTROID] = centre
-        sources[number, VARIANCE] = fit.variance[BOX * number + CENTRE]
+        sources[number, VARIANCE] = scale_of(fit) * fit.variance[BOX * number + CENTRE]
+        sources[number, TOTAL] = theta[BOX * number + INTENSITY]
     if boxes == 1:
         return 1
     low = 0 if theta[CENTRE] <= theta[BOX + CENTRE] else 1
@@ -46,7 +50,8 @@ def set_sources(fit: Fit, sources: Array) -> int:
     sources[0, BEGIN] = min(sources[0, BEGIN], sources[1, BEGIN])
     sources[0, END] = max(sources[0, END], sources[1, END])
     sources[0, CENTROID] = (first * theta[CENTRE] + second * theta[BOX + CENTRE]) / (first + second)
-    sources[0, VARIANCE] = fit.state[CENTROID_VARIANCE]
+    sources[0, VARIANCE] = scale_of(fit) * fit.state[CENTROID_VARIANCE]
+    sources[0, TOTAL] = first + second
     return 1
 
 
@@ -105,20 +110,10 @@ def widen(bins_count: int, support: Array, values: Array, wider: Array) -> bool:
 
 
 @compiled
-def has_shape(box_chi_square: float, chi_square: float, bins: int, scale: float) -> bool:
-    """Return whether a footprint gains more over its boxes than the freedom of its bins."""
-    expected = bins + limits.SHAPE * math.sqrt(2.0 * bins)
-    return bool(box_chi_square - chi_square > scale * expected)
-
-
-@compiled
 def set_depths(
     sources: Array,
     supports: Array,
     number_of: int,
-    shaped: bool,
-    scale: float,
-    bins: Array,
     values: Array,
     depth_um: Array,
     error_um: Array,
@@ -129,16 +124,10 @@ def set_depths(
 
     Parameters
     ----------
-    sources : (2, 4) array
+    sources : (2, 5) array
     supports : (2, 2) array
     number_of : int
         Sources.
-    shaped : bool
-        Whether a depth is the footprint's centroid; otherwise it is the box's.
-    scale : float
-        By which variances are multiplied.
-    bins : (2,) array
-        Start and width in µm.
     values : array
         Footprints one behind the other.
     depth_um, error_um, width_um, leaders : (2,) arrays
@@ -159,12 +148,8 @@ def set_depths(
         total = first_total if number == 0 else second_total
         if not total > 0.0:
             continue
-        depth = sources[number, CENTROID]
-        if shaped:
-            begin = 0 if number == 0 else behind
-            depth = _moment(values, begin, supports[number], bins) / total
-        depth_um[depths] = depth
-        error_um[depths] = math.sqrt(sources[number, VARIANCE] * scale)
+        depth_um[depths] = sources[number, CENTROID]
+        error_um[depths] = math.sqrt(sources[number, VARIANCE])
         width_um[depths] = sources[number, END] - sources[number, BEGIN]
         leaders[depths] = number
         depths += 1
@@ -176,13 +161,4 @@ def _total(values: Array, begin: int, count: int) -> float:
     total = 0.0
     for at in range(begin, begin + count):
         total += values[at]
-    return total
-
-
-@compiled
-def _moment(values: Array, begin: int, support: Array, bins: Array) -> float:
-    """Return the sum of a footprint's values times the depths of their bins."""
-    total = 0.0
-    for inner in range(support[COUNT]):
-        total += values[begin + inner] * (bins[0] + bins[1] * (support[FIRST] + inner + 0.5))
     return total

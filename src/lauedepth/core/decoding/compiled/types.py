@@ -36,11 +36,17 @@ CENTRE, WIDTH, INTENSITY = range(3)
 BACKGROUND, LOG_ABSORPTION = range(2)
 """Parameters that follow the boxes: BOX * boxes + BACKGROUND and BOX * boxes + LOG_ABSORPTION."""
 
-CHI_SQUARE, FREEDOM, BOXES, CENTROID_VARIANCE = range(4)
+CHI_SQUARE, FREEDOM, BOXES, CENTROID_VARIANCE, NARROWING = range(5)
 """Entries of `Fit.state`."""
 
-BEGIN, END, CENTROID, VARIANCE = range(4)
-"""Entries of a source: a stretch of depth in µm, its centroid and that one's variance."""
+STATES = 5
+"""How many there are."""
+
+BEGIN, END, CENTROID, VARIANCE, TOTAL = range(5)
+"""Entries of a source: a stretch of depth in µm, its centroid, that one's variance, its light."""
+
+SOURCE = 5
+"""How many there are."""
 
 FIRST, COUNT = range(2)
 """Entries of a support: its first footprint bin and number of bins."""
@@ -56,8 +62,8 @@ class Fit(NamedTuple):
     """A box fit: parameters, their variances, expected trace.
 
     `theta` holds centre, width and intensity of each box, then the background and the logarithm
-    of the absorption; `state` chi-square, degrees of freedom, the number of boxes, and the
-    variance of the centroid of all boxes.
+    of the absorption; `state` chi-square, degrees of freedom, the number of boxes, the
+    variance of the centroid of all boxes, and `centroid.log_narrowing`.
     """
 
     theta: Array

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lauedepth.core.decoding import limits
+from lauedepth.core.decoding.compiled.centroid import set_boxes, set_equations, weigh_shapes
 from lauedepth.core.decoding.compiled.decisions import (
     has_rival,
     judge,
@@ -19,12 +20,12 @@ from lauedepth.core.decoding.compiled.decisions import (
 )
 from lauedepth.core.decoding.compiled.footprint import (
     bins_of,
-    has_shape,
     set_depths,
     set_sources,
     set_supports,
 )
 from lauedepth.core.decoding.compiled.jit import compiled
+from lauedepth.core.decoding.compiled.linear import cholesky
 from lauedepth.core.decoding.compiled.problem import Problem
 from lauedepth.core.decoding.compiled.rays import (
     OPAQUE,
@@ -46,9 +47,11 @@ from lauedepth.core.decoding.compiled.types import (
     FREEDOM,
     INVALID,
     LOG_ABSORPTION,
+    NARROWING,
     NO_MATCH,
     OUTSIDE_CODE,
     SCORE,
+    SOURCE,
     START,
     STEP,
     WIDTH,
@@ -228,7 +231,7 @@ def _solve(
     """Solve the footprint on the fit's bounds, and on wider ones where the trace gains."""
     scale = scale_of(fit)
     bin_count = answers.footprint.shape[1]
-    sources = np.empty((2, 4))
+    sources = np.empty((2, SOURCE))
     supports = np.zeros((2, 2), np.int64)
     number_of = set_sources(fit, sources)
     fill_weights(fit.expected, view.mask, work.weights)
@@ -240,16 +243,44 @@ def _solve(
             view, absorption, counts, problem.bins, bin_count, least_gain, chi_square,
             supports[0], work,
         )  # fmt: skip
-    size = bins_of(supports, number_of)
-    shaped = has_shape(fit.state[CHI_SQUARE], chi_square, size, scale)
-    background = fit.theta[BOX * int(fit.state[BOXES]) + BACKGROUND]
-    answers.background[index] = work.values[size] if shaped else background
     if unexplained(chi_square, flat, view.measured):
         return NO_MATCH
-    answers.residual[index] = chi_square / fit.state[FREEDOM]
-    return _record(
-        index, sources, supports, number_of, shaped, scale, problem.bins, work.values, answers
+    chi_square, answers.background[index] = _locate(
+        counts, sources, supports, number_of, problem.bins, fit, work
     )
+    answers.residual[index] = chi_square / fit.state[FREEDOM]
+    return _record(index, sources, supports, number_of, work.values, answers)
+
+
+@compiled
+def _locate(
+    counts: Array,
+    sources: Array,
+    supports: Array,
+    number_of: int,
+    bins: Array,
+    fit: Fit,
+    work: Work,
+) -> tuple[float, float]:
+    """Find the sources' centroids, whatever their shape; return chi-square and background."""
+    size = bins_of(supports, number_of) + 1
+    background = fit.theta[BOX * int(fit.state[BOXES]) + BACKGROUND]
+    set_boxes(sources, supports, number_of, bins, background, work.before, work.stiffness)
+    set_equations(
+        work.gram, work.moments, work.order, supports, number_of, work.before, work.stiffness,
+        work.factor, work.push, 0, 1,
+    )  # fmt: skip
+    if not cholesky(work.factor, size):
+        return fit.state[CHI_SQUARE], background
+    norm = 0.0
+    for k in range(counts.size):
+        norm += work.weights[k] * counts[k] ** 2
+    last = work.order[size - 1]
+    return weigh_shapes(
+        sources, supports, number_of, bins, work.moments, work.order, work.gram[last, last],
+        work.before, work.stiffness, work.factor, work.push, work.step, norm,
+        fit.state[CHI_SQUARE], fit.state[FREEDOM], fit.state[NARROWING],
+    )  # fmt: skip
 
 
 @compiled
@@ -258,9 +289,6 @@ def _record(
     sources: Array,
     supports: Array,
     number_of: int,
-    shaped: bool,
-    scale: float,
-    bins: Array,
     values: Array,
     answers: AnswerArrays,
 ) -> int:
@@ -273,7 +301,7 @@ def _record(
         at += count
     leaders = np.empty(2, np.int64)
     depths = set_depths(
-        sources, supports, number_of, shaped, scale, bins, values, answers.depth_um[index],
+        sources, supports, number_of, values, answers.depth_um[index],
         answers.depth_error_um[index], answers.width_um[index], leaders,
     )  # fmt: skip
     for row in range(depths):

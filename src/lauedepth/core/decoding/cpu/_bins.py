@@ -34,6 +34,8 @@ def solve_bins(
         )
         size += count
     work.slopes[size, :] = 1.0
+    for row in range(size + 1):
+        work.order[row] = row
     return least_squares(size + 1, counts, work, 0)
 
 
@@ -72,7 +74,7 @@ def widen_bins(
         chi_square, size = trial, grown
         support[:] = wider
         solved[:size] = work.values[:size]
-        put_in_order(solved, held, size, support, ordered)
+        put_in_order(solved, held, size, support, ordered, work.order)
     work.values[:] = ordered
     return chi_square
 
@@ -101,8 +103,11 @@ def append_bins(
 
 
 @compiled
-def put_in_order(values: Array, held: Array, size: int, support: Array, ordered: Array) -> None:
-    """Fill in values bin by bin, the background last."""
+def put_in_order(
+    values: Array, held: Array, size: int, support: Array, ordered: Array, order: Array
+) -> None:
+    """Fill in values bin by bin, the background last, and which row each was."""
     for row in range(size):
         at = size - 1 if held[row] == BACKGROUND_ROW else held[row] - support[0]
         ordered[at] = values[row]
+        order[at] = row

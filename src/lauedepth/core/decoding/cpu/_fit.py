@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from lauedepth.core.decoding.compiled.centroid import log_narrowing
 from lauedepth.core.decoding.compiled.decisions import centroid_slope, parameters_of, set_bounds
 from lauedepth.core.decoding.compiled.jit import compiled, compiled_fast
 from lauedepth.core.decoding.compiled.linear import cholesky, substitute
@@ -20,6 +21,7 @@ from lauedepth.core.decoding.compiled.types import (
     FREEDOM,
     INTENSITY,
     LOG_ABSORPTION,
+    NARROWING,
     WIDTH,
     Array,
     Fit,
@@ -276,6 +278,10 @@ def _finish(
     fill_weights(fit.expected, view.mask, work.weights)
     fit.state[CHI_SQUARE] = cost(counts, fit.expected, work.weights)
     normal_matrix(work.slopes, work.members, count, work.weights, work.scaled, work.gram)
+    fit.state[NARROWING] = 0.0
+    background = BOX * boxes + BACKGROUND
+    if work.high[background] > work.low[background]:
+        fit.state[NARROWING] = log_narrowing(work.gram, fit.theta, boxes, work.factor)
     fit.variance[:size] = 0.0
     good = cholesky(work.gram, count)
     unit = np.zeros(count)

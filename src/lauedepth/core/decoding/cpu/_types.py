@@ -8,7 +8,7 @@ import numpy as np
 
 from lauedepth.core.decoding.compiled.jit import compiled
 from lauedepth.core.decoding.compiled.rays import OUTSIDE
-from lauedepth.core.decoding.compiled.types import MOST_PARAMETERS, Array, Fit
+from lauedepth.core.decoding.compiled.types import MOST_PARAMETERS, STATES, Array, Fit
 from lauedepth.core.decoding.limits import CANDIDATES, SEARCH_WIDTHS
 
 
@@ -35,7 +35,8 @@ class Work(NamedTuple):
     """Scratch of the fits.
 
     `lines` holds T and its integral along up to three rays; `fitted` and `shifted` the integral
-    of T at the knots for an absorption that is fitted, and for a slightly stronger one.
+    of T at the knots for an absorption that is fitted, and for a slightly stronger one. `order`
+    holds which row of the Gram matrix each footprint bin has, the background last.
     """
 
     weights: Array
@@ -53,6 +54,11 @@ class Work(NamedTuple):
     moments: Array
     values: Array
     members: Array
+    order: Array
+    before: Array
+    stiffness: Array
+    push: Array
+    step: Array
 
 
 class Space(NamedTuple):
@@ -78,7 +84,9 @@ class Space(NamedTuple):
 @compiled
 def new_fit(frames: int) -> Fit:
     """Return memory for a fit to so many frames."""
-    return Fit(np.zeros(MOST_PARAMETERS), np.zeros(MOST_PARAMETERS), np.empty(frames), np.zeros(4))
+    return Fit(
+        np.zeros(MOST_PARAMETERS), np.zeros(MOST_PARAMETERS), np.empty(frames), np.zeros(STATES)
+    )
 
 
 @compiled
@@ -110,6 +118,11 @@ def new_work(frames: int, knots: int, bins: int) -> Work:
         moments=np.empty(size),
         values=np.empty(size),
         members=np.empty(size, np.int64),
+        order=np.empty(size, np.int64),
+        before=np.empty(size),
+        stiffness=np.empty(size + 1),
+        push=np.empty(size),
+        step=np.empty(size),
     )
 
 

@@ -7,13 +7,16 @@ import math
 import numpy as np
 from numba import cuda
 
-from lauedepth.core.decoding.compiled import decisions, linear
+from lauedepth.core.decoding.compiled import centroid, decisions, linear
 from lauedepth.core.decoding.compiled.types import (
+    BACKGROUND,
+    BOX,
     BOXES,
     CENTROID_VARIANCE,
     CHI_SQUARE,
     FREEDOM,
     MOST_PARAMETERS,
+    NARROWING,
     Array,
     Fit,
 )
@@ -28,6 +31,7 @@ cholesky = device(linear.cholesky)
 substitute = device(linear.substitute)
 centroid_slope = device(decisions.centroid_slope)
 set_bounds = device(decisions.set_bounds)
+log_narrowing = device(centroid.log_narrowing)
 
 
 @device
@@ -83,16 +87,24 @@ def _list_free(workspace: Workspace, size: int) -> int:
 
 
 @device
-def _factor_kept(workspace: Workspace, count: int, damping: float) -> bool:
-    """Factor the Fisher matrix of the free parameters; False where there is no factor."""
+def _gather_kept(workspace: Workspace, count: int) -> None:
+    """Copy the Fisher matrix of the free parameters."""
     solver = workspace.solver
     for row in range(count):
         first = solver.members[row]
         for column in range(row + 1):
             at = triangle(first) + solver.members[column]
             solver.gram[row, column] = workspace.kept[at]
-        solver.gram[row, row] = (solver.gram[row, row] + TINY) * (1.0 + damping)
-    return cholesky(solver.gram, count)
+        solver.gram[row, row] += TINY
+
+
+@device
+def _factor_kept(workspace: Workspace, count: int, damping: float) -> bool:
+    """Factor the Fisher matrix of the free parameters; False where there is no factor."""
+    _gather_kept(workspace, count)
+    for row in range(count):
+        workspace.solver.gram[row, row] *= 1.0 + damping
+    return cholesky(workspace.solver.gram, count)
 
 
 @device
@@ -189,6 +201,11 @@ def _set_variances(fit: Fit, boxes: int, size: int, count: int, workspace: Works
     solver, unit = workspace.solver, workspace.solver.trial
     for number in range(size):
         fit.variance[number] = 0.0
+    fit.state[NARROWING] = 0.0
+    background = BOX * boxes + BACKGROUND
+    if workspace.high[background] > workspace.low[background]:
+        _gather_kept(workspace, count)
+        fit.state[NARROWING] = log_narrowing(solver.gram, fit.theta, boxes, solver.factor)
     good = _factor_kept(workspace, count, 0.0)
     for row in range(count):
         for other in range(count):

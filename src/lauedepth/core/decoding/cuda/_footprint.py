@@ -47,15 +47,22 @@ def solve_bins(
             view, absorption, start_um, bins[1], count, rows, begin, workspace.lines[place], block
         )
         begin += count
-    norm = 0.0
     for k in range(block.thread, view.counts.size, block.threads):
         rows[k, size - 1] = 1.0
-        if weights[k] > 0.0:
-            norm += weights[k] * view.counts[k] * view.counts[k]
-    norm = total_of(block, norm)
+    norm = weighted_square(view, weights, block)
     _fill_equations(view, rows, weights, size, solver, block)
     nnls(solver, size, block)
     return misfit(solver, size, norm, block)
+
+
+@device
+def weighted_square(view: View, weights: Array, block: Block) -> float:
+    """Return the weighted sum of the squares of the counts."""
+    norm = 0.0
+    for k in range(block.thread, view.counts.size, block.threads):
+        if weights[k] > 0.0:
+            norm += weights[k] * view.counts[k] * view.counts[k]
+    return total_of(block, norm)
 
 
 @device

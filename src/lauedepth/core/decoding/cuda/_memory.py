@@ -128,7 +128,7 @@ class Shape:
             "weights": ((self.frames,), np.float64),
             "gram": ((columns, columns), np.float64),
             "factor": ((columns, columns), np.float64),
-            "vectors": ((4, columns), np.float64),
+            "vectors": ((6, columns + 1), np.float64),
             "members": ((2, columns), np.int32),
             "lines": ((columns + 1, 2), np.float64),
         }

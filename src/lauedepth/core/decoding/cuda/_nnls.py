@@ -46,7 +46,7 @@ def _start_positive(solver: Solver, size: int, block: Block) -> None:
     """Start from all values, dropping those that come out negative until none does."""
     for _ in range(size):
         count = _gather(solver, size, block)
-        if not _factor(solver.factor, count, block):
+        if not factor_matrix(solver.factor, count, block):
             for row in range(block.thread, size, block.threads):
                 solver.inside[row] = 0
             cuda.syncthreads()
@@ -101,7 +101,7 @@ def _settle(solver: Solver, size: int, block: Block) -> bool:
     """
     for _ in range(size + 1):
         count = _gather(solver, size, block)
-        if not _factor(solver.factor, count, block):
+        if not factor_matrix(solver.factor, count, block):
             return False
         moved = 0.0
         if block.thread == 0:
@@ -135,7 +135,7 @@ def _gather(solver: Solver, size: int, block: Block) -> int:
 
 
 @device
-def _factor(matrix: Array, size: int, block: Block) -> bool:
+def factor_matrix(matrix: Array, size: int, block: Block) -> bool:
     """Factor a positive definite matrix in place, column by column; False if it is not."""
     for column in range(size):
         for row in range(column + block.thread, size, block.threads):

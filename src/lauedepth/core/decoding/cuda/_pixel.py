@@ -157,9 +157,6 @@ def record(
     sources: Array,
     supports: Array,
     number_of: int,
-    shaped: bool,
-    scale: float,
-    bins: Array,
     values: Array,
 ) -> int:
     """Write a solved pixel into the batch; return its status."""
@@ -170,7 +167,7 @@ def record(
     codes, numbers = batch.codes[index], batch.numbers[index]
     leaders = cuda.local.array(2, np.int32)
     depths = set_depths(
-        sources, supports, number_of, shaped, scale, bins, values, numbers[DEPTH_AT:DEPTH_ERROR_AT],
+        sources, supports, number_of, values, numbers[DEPTH_AT:DEPTH_ERROR_AT],
         numbers[DEPTH_ERROR_AT:WIDTH_AT], numbers[WIDTH_AT:NUMBERS], leaders,
     )  # fmt: skip
     for row in range(depths):

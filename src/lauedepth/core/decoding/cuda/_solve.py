@@ -6,7 +6,7 @@ import numpy as np
 from numba import cuda
 
 from lauedepth.core.decoding import limits
-from lauedepth.core.decoding.compiled import decisions, footprint
+from lauedepth.core.decoding.compiled import centroid, decisions, footprint
 from lauedepth.core.decoding.compiled.problem import Problem
 from lauedepth.core.decoding.compiled.rays import OPAQUE
 from lauedepth.core.decoding.compiled.types import (
@@ -14,15 +14,26 @@ from lauedepth.core.decoding.compiled.types import (
     BOX,
     BOXES,
     CHI_SQUARE,
+    COUNT,
+    FIRST,
     FREEDOM,
+    NARROWING,
     NO_MATCH,
     PENDING,
+    SOURCE,
     Array,
+    Fit,
 )
 from lauedepth.core.decoding.cuda._block import broadcast, new_block
 from lauedepth.core.decoding.cuda._device import device
-from lauedepth.core.decoding.cuda._footprint import columns_of, fill_weights, solve_bins
+from lauedepth.core.decoding.cuda._footprint import (
+    columns_of,
+    fill_weights,
+    solve_bins,
+    weighted_square,
+)
 from lauedepth.core.decoding.cuda._model import evaluate
+from lauedepth.core.decoding.cuda._nnls import factor_matrix
 from lauedepth.core.decoding.cuda._pixel import cast_shadow, load_fit, open_fit, open_view, record
 from lauedepth.core.decoding.cuda._shadow import build_integral
 from lauedepth.core.decoding.cuda._types import (
@@ -47,7 +58,9 @@ set_sources = device(footprint.set_sources)
 set_supports = device(footprint.set_supports)
 bins_of = device(footprint.bins_of)
 widen = device(footprint.widen)
-has_shape = device(footprint.has_shape)
+set_boxes = device(centroid.set_boxes)
+set_equations = device(centroid.set_equations)
+weigh_shapes = device(centroid.weigh_shapes)
 
 
 @device
@@ -106,6 +119,57 @@ def _widened(
     return chi_square
 
 
+@device
+def _locate(
+    numbers: Array,
+    view: View,
+    fit: Fit,
+    sources: Array,
+    supports: Array,
+    number_of: int,
+    bins: Array,
+    workspace: SolveScratch,
+    solver: Solver,
+    slot: int,
+    block: Block,
+) -> None:
+    """Find the sources' centroids, whatever their shape; write residual and background down.
+
+    The equations in the solver are those of the support tried last, with which the one kept
+    shares its bins: where that is wider it holds them in its middle.
+    """
+    size = columns_of(supports, number_of)
+    order, before, push = solver.members, solver.values, solver.trial
+    stiffness, step = workspace.vectors[slot, 4], workspace.vectors[slot, 5]
+    background = fit.theta[BOX * int(fit.state[BOXES]) + BACKGROUND]
+    last, begin = size - 1, 0
+    if number_of == 1:
+        tried = supports[2]
+        last, begin = tried[COUNT], supports[0, FIRST] - tried[FIRST]
+    for row in range(block.thread, size, block.threads):
+        order[row] = begin + row if row < size - 1 else last
+    if block.thread == 0:
+        set_boxes(sources, supports, number_of, bins, background, before, stiffness)
+    cuda.syncthreads()
+    set_equations(
+        solver.gram, solver.moments, order, supports, number_of, before, stiffness, solver.factor,
+        push, block.thread, block.threads,
+    )  # fmt: skip
+    good = factor_matrix(solver.factor, size, block)
+    norm = weighted_square(view, workspace.weights[slot], block)
+    if block.thread == 0:
+        chi_square = fit.state[CHI_SQUARE]
+        if good:
+            chi_square, background = weigh_shapes(
+                sources, supports, number_of, bins, solver.moments, order,
+                solver.gram[last, last], before, stiffness, solver.factor, push, step, norm,
+                chi_square, fit.state[FREEDOM], fit.state[NARROWING],
+            )  # fmt: skip
+        numbers[RESIDUAL_AT] = chi_square / fit.state[FREEDOM]
+        numbers[BACKGROUND_AT] = background
+    cuda.syncthreads()
+
+
 @cuda.jit(cache=True)
 def solve(
     batch: Batch, problem: Problem, scratch: Scratch, workspace: SolveScratch, bins_count: int
@@ -115,7 +179,7 @@ def solve(
     Pixels without stay pending for a launch with more.
     """
     block = new_block()
-    sources = cuda.shared.array((2, 4), np.float64)
+    sources = cuda.shared.array((2, SOURCE), np.float64)
     supports = cuda.shared.array((4, 2), np.int32)
     slot = cuda.blockIdx.x
     fit = open_fit(scratch, slot, 0)
@@ -148,6 +212,7 @@ def solve(
             view, absorption, problem.bins, supports, number_of, workspace, solver, slot, block
         )
         _copy(solver.values, solved, columns_of(supports, number_of), block)
+        _copy(supports[0], supports[2], 2, block)
         if number_of == 1:
             gain = limits.DISTINCT * scale
             chi_square = _widened(
@@ -164,16 +229,16 @@ def solve(
             )
             if chi_square < 0.0:
                 continue
+        flat = batch.stats[index, SPREAD] / batch.stats[index, LEVEL]
+        if unexplained(chi_square, flat, view.measured):
+            if block.thread == 0:
+                batch.codes[index, STATUS_AT] = NO_MATCH
+            continue
+        _locate(
+            batch.numbers[index], view, fit, sources, supports, number_of, problem.bins, workspace,
+            solver, slot, block,
+        )  # fmt: skip
         if block.thread == 0:
-            size = bins_of(supports, number_of)
-            shaped = has_shape(fit.state[CHI_SQUARE], chi_square, size, scale)
-            background = solved[size] if shaped else fit.theta[BOX * boxes + BACKGROUND]
-            batch.numbers[index, BACKGROUND_AT] = background
-            status = NO_MATCH
-            flat = batch.stats[index, SPREAD] / batch.stats[index, LEVEL]
-            if not unexplained(chi_square, flat, view.measured):
-                batch.numbers[index, RESIDUAL_AT] = chi_square / fit.state[FREEDOM]
-                status = record(
-                    batch, index, sources, supports, number_of, shaped, scale, problem.bins, solved
-                )
-            batch.codes[index, STATUS_AT] = status
+            batch.codes[index, STATUS_AT] = record(
+                batch, index, sources, supports, number_of, solved
+            )

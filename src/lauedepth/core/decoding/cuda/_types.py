@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from lauedepth.core.decoding.compiled.types import MOST_PARAMETERS, Array
+from lauedepth.core.decoding.compiled.types import MOST_PARAMETERS, STATES, Array
 
 THREADS: Final = 32
 """Maximum number of threads in a block, one block per pixel: a warp, which synchronises cheaply."""
@@ -23,7 +23,7 @@ BEST, SINGLE, TRANSPARENT = range(3)
 """Rows of a pixel's stored fits: the one chosen so far, the single box, that with clear bars."""
 
 THETA_AT, VARIANCE_AT, STATE_AT = 0, MOST_PARAMETERS, 2 * MOST_PARAMETERS
-ABSORPTION_AT = STATE_AT + 4
+ABSORPTION_AT = STATE_AT + STATES
 """Where a stored fit holds its parameters, variances, state and absorption (`OPAQUE` or not)."""
 
 STORED: Final = ABSORPTION_AT + 1

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from lauedepth.core.arrays import Floats
 from lauedepth.core.decoding.limits import (
     ABSORPTION_RANGE,
+    BOX_KNOWN,
     CONVERGED,
     DAMPING_RETRY,
     DAMPING_START,
@@ -49,12 +50,22 @@ class Box:
 
 @dataclass(frozen=True)
 class Source:
-    """A stretch of depth that light comes from, its centroid, and that one's error, in µm."""
+    """A stretch of depth that light comes from: a box, or two that touch.
+
+    Attributes
+    ----------
+    begin_um, end_um : float
+    centroid_um, error_um : float
+        Its centroid as that of even light, and that one's standard error.
+    intensity : float
+        Counts per frame.
+    """
 
     begin_um: float
     end_um: float
     centroid_um: float
     error_um: float
+    intensity: float
 
 
 def _middle(source: Source) -> float:
@@ -84,6 +95,10 @@ class BoxFit:
         Standard error of the centroid of all boxes together.
     freedom : int
         Degrees of freedom.
+    log_narrowing : float
+        Logarithm of how much less is possible for the boxes, squared, than before the trace was
+        seen: ln det(I + Q F), F the Fisher information of centres, widths and intensities and Q
+        their variances by `limits.BOX_KNOWN`.
     """
 
     boxes: tuple[Box, ...]
@@ -95,12 +110,13 @@ class BoxFit:
     centre_error_um: Floats
     centroid_error_um: float
     freedom: int
+    log_narrowing: float
 
     @property
     def sources(self) -> tuple[Source, ...]:
         """The stretches of depth that light comes from; boxes that touch are one."""
         spans = [
-            Source(box.begin_um, box.end_um, box.centre_um, float(error))
+            Source(box.begin_um, box.end_um, box.centre_um, float(error), box.intensity)
             for box, error in zip(self.boxes, self.centre_error_um, strict=True)
         ]
         low, high = min(spans, key=_middle), max(spans, key=_middle)
@@ -110,7 +126,7 @@ class BoxFit:
         centroid = sum(box.intensity * box.centre_um for box in self.boxes) / total
         begin = min(span.begin_um for span in spans)
         end = max(span.end_um for span in spans)
-        return (Source(begin, end, centroid, self.centroid_error_um),)
+        return (Source(begin, end, centroid, self.centroid_error_um, total),)
 
 
 @dataclass(frozen=True)
@@ -259,7 +275,19 @@ def _finish(
         centre_error_um=np.sqrt(np.abs(variance[: 3 * problem.boxes : 3])),
         centroid_error_um=float(np.sqrt(np.abs(pull @ covariance @ pull))),
         freedom=counts.size - int(free.sum()),
+        log_narrowing=_log_narrowing(slopes[:, : 3 * problem.boxes + 1], weights, shapes[:, 2]),
     )
+
+
+def _log_narrowing(slopes: Floats, weights: Floats, intensities: Floats) -> float:
+    """Return ln det(I + Q F) of the boxes' parameters; the background may be any."""
+    normal = _normal_matrix(slopes, weights)
+    known = np.tile(BOX_KNOWN, intensities.size)
+    known[2::3] *= np.maximum(intensities, TINY)
+    log_background = np.log(normal[-1, -1])
+    normal[np.diag_indices(known.size)] += known**-2
+    log_normal = np.linalg.slogdet(normal)[1]
+    return float(log_normal - log_background + 2.0 * np.log(known).sum())
 
 
 def _centroid_gradient(theta: Floats, boxes: int) -> Floats:

@@ -22,13 +22,21 @@ class Solution:
     ----------
     footprints : tuple of (support.count,) arrays
         Counts per frame in each bin.
-    background : float
     chi_square : float
     """
 
     footprints: tuple[Floats, ...]
-    background: float
     chi_square: float
+
+
+def basis_of(view: PixelView, bins: Bins, supports: tuple[Support, ...]) -> Floats:
+    """Return T averaged over each bin, and ones for the background: (n_frames, n_bins + 1)."""
+    columns = [
+        view.mean_open_fraction(begin, end)
+        for support in supports
+        for begin, end in pairwise(bins.edges_um(support))
+    ]
+    return np.stack([*columns, np.ones_like(view.frames)], axis=1)
 
 
 def solve_footprint(
@@ -37,21 +45,10 @@ def solve_footprint(
     """Solve for non-negative bins and background by weighted least squares."""
     from scipy.optimize import nnls  # noqa: PLC0415  (slow)
 
-    columns = [
-        view.mean_open_fraction(begin, end)
-        for support in supports
-        for begin, end in pairwise(bins.edges_um(support))
-    ]
-    basis = np.stack([*columns, np.ones_like(counts)], axis=1)
-    root = np.sqrt(weights)
+    basis, root = basis_of(view, bins, supports), np.sqrt(weights)
     values, norm = nnls(basis * root[:, None], counts * root)
     cuts = np.cumsum([support.count for support in supports])[:-1]
-    return Solution(tuple(np.split(values[:-1], cuts)), float(values[-1]), float(norm**2))
-
-
-def centroid_of(bins: Bins, support: Support, footprint: Floats) -> float:
-    """Return the centroid of a footprint, µm."""
-    return float(footprint @ bins.centres_um(support) / footprint.sum())
+    return Solution(tuple(np.split(values[:-1], cuts)), float(norm**2))
 
 
 def supports_of(bins: Bins, sources: tuple[Source, ...]) -> tuple[Support, ...]:

@@ -15,11 +15,12 @@ from lauedepth.core.decoding.code_search import Candidate, search
 from lauedepth.core.decoding.pixels import EnergySearch, PixelStatus
 from lauedepth.core.decoding.reference.box_fit import Box, BoxFit, fit_boxes
 from lauedepth.core.decoding.reference.footprint_bins import (
-    centroid_of,
+    basis_of,
     solve_footprint,
     supports_of,
     widened,
 )
+from lauedepth.core.decoding.reference.footprint_centroid import locate
 from lauedepth.core.instrument.aperture import BarTable
 from lauedepth.core.instrument.experiment import Depths, Experiment
 from lauedepth.core.instrument.pixel_view import PixelView
@@ -341,27 +342,22 @@ def _solve(grid: _Grid, trace: _Trace, view: PixelView, fit: BoxFit) -> PixelAns
         if solution.chi_square - trial.chi_square < limits.DISTINCT * scale:
             break
         supports, solution = wider, trial
-    bins = sum(support.count for support in supports)
-    shaped = fit.chi_square - solution.chi_square > scale * (
-        bins + limits.SHAPE * np.sqrt(2 * bins)
-    )
     if _unexplained(trace, solution.chi_square):
-        return PixelAnswer(PixelStatus.NO_MATCH, background=solution.background)
+        return PixelAnswer(PixelStatus.NO_MATCH, background=fit.background)
+    basis = basis_of(view, grid.bins, supports)
+    located = locate(basis, trace.measured, weights, grid.bins, supports, fit)
     found = [
-        Found(
-            centroid_of(grid.bins, support, footprint) if shaped else source.centroid_um,
-            source.error_um * float(np.sqrt(scale)),
-            source.end_um - source.begin_um,
-            support,
-            footprint,
+        Found(float(centroid), float(error), source.end_um - source.begin_um, support, footprint)
+        for centroid, error, source, support, footprint in zip(
+            located.centroid_um, located.error_um, sources, supports, solution.footprints,
+            strict=True,
         )
-        for source, support, footprint in zip(sources, supports, solution.footprints, strict=True)
         if footprint.sum() > 0
-    ]
+    ]  # fmt: skip
     found.sort(key=lambda one: -one.footprint.sum())
     return PixelAnswer(
         PixelStatus.DECODED if found else PixelStatus.NO_MATCH,
-        solution.background if shaped else fit.background,
-        solution.chi_square / fit.freedom,
+        located.background,
+        located.chi_square / fit.freedom,
         tuple(found),
     )

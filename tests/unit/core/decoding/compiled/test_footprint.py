@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lauedepth.core.decoding.bins import Bins, Support
 from lauedepth.core.decoding.compiled import footprint
-from lauedepth.core.decoding.compiled.types import MOST_PARAMETERS, Fit
+from lauedepth.core.decoding.compiled.types import MOST_PARAMETERS, SOURCE, Fit
 from lauedepth.core.decoding.reference.box_fit import Source
 from lauedepth.core.decoding.reference.footprint_bins import supports_of, widened
 
@@ -21,7 +20,7 @@ spans = st.tuples(st.floats(-60.0, 95.0), st.floats(0.2, 30.0))
 
 @given(st.lists(spans, min_size=1, max_size=2))
 def test_supports_are_those_of_the_reference(stretches: list[tuple[float, float]]) -> None:
-    sources = [(begin, begin + width, begin, 1.0) for begin, width in stretches]
+    sources = [(begin, begin + width, begin, 1.0, 1.0) for begin, width in stretches]
     supports = np.zeros((2, 2), np.int64)
     footprint.set_supports(np.array(sources), len(sources), AS_ARRAY, BINS.count, supports)
     wanted = supports_of(BINS, tuple(Source(*source) for source in sources))
@@ -48,56 +47,44 @@ def fit_of(first: tuple[float, float, float], second: tuple[float, float, float]
     theta = np.zeros(MOST_PARAMETERS)
     theta[:3], theta[3:6] = first, second
     variance = np.arange(MOST_PARAMETERS) + 10.0
-    return Fit(theta, variance, np.zeros(1), np.array([200.0, 200.0, 2.0, 0.25]))
+    return Fit(theta, variance, np.zeros(1), np.array([200.0, 100.0, 2.0, 0.25, 0.0]))
 
 
 def test_boxes_apart_are_two_sources_in_the_order_of_the_fit() -> None:
-    sources = np.zeros((2, 4))
+    sources = np.zeros((2, SOURCE))
     assert footprint.set_sources(fit_of((60.0, 4.0, 9.0), (20.0, 2.0, 5.0)), sources) == 2
-    np.testing.assert_allclose(sources, [[58, 62, 60, 10], [19, 21, 20, 13]])
+    np.testing.assert_allclose(sources, [[58, 62, 60, 20, 9], [19, 21, 20, 26, 5]])  # chi-square 2
 
 
 def test_boxes_that_touch_are_one_source_at_their_common_centroid() -> None:
-    sources = np.zeros((2, 4))
+    sources = np.zeros((2, SOURCE))
     assert footprint.set_sources(fit_of((24.0, 4.0, 30.0), (20.0, 2.0, 10.0)), sources) == 1
-    np.testing.assert_allclose(sources[0], [19, 26, 23, 0.25])
+    np.testing.assert_allclose(sources[0], [19, 26, 23, 0.5, 40])
 
 
-def test_a_footprint_has_a_shape_where_it_gains_more_than_its_bins() -> None:
-    edge = 8 + 4.0 * 4.0  # the standard deviation of 8 degrees of freedom is 4
-    assert footprint.has_shape(300.0, 300.0 - edge - 0.1, 8, 1.0)
-    assert not footprint.has_shape(300.0, 300.0 - edge + 0.1, 8, 1.0)
-    assert not footprint.has_shape(300.0, 300.0 - edge - 0.1, 8, 1.5)
-
-
-@pytest.mark.parametrize("shaped", [True, False])
-def test_the_stronger_depth_comes_first(shaped: bool) -> None:
-    sources = np.array([[10.0, 12.0, 11.1, 4.0], [30.0, 33.0, 31.4, 9.0]])
+def test_the_stronger_depth_comes_first() -> None:
+    sources = np.array([[10.0, 12.0, 11.1, 4.0, 1.0], [30.0, 33.0, 31.4, 9.0, 1.0]])
     supports = np.array([[60, 2], [80, 3]])
     values = np.array([1.0, 3.0, 2.0, 4.0, 2.0])
     depth, error, width = np.zeros(2), np.zeros(2), np.zeros(2)
     leaders = np.zeros(2, np.int64)
-    found = footprint.set_depths(
-        sources, supports, 2, shaped, 4.0, AS_ARRAY, values, depth, error, width, leaders
-    )
+    found = footprint.set_depths(sources, supports, 2, values, depth, error, width, leaders)
     assert found == 2
     assert leaders.tolist() == [1, 0]
-    # bin 60 is centred at 10 µm, bin 80 at 30 µm
-    np.testing.assert_allclose(depth, [31.0, 10.75] if shaped else [31.4, 11.1])
-    np.testing.assert_allclose(error, [6.0, 4.0])  # scaled by 4
+    np.testing.assert_allclose(depth, [31.4, 11.1])
+    np.testing.assert_allclose(error, [3.0, 2.0])
     np.testing.assert_allclose(width, [3.0, 2.0])
 
 
 def test_a_source_without_light_is_no_depth() -> None:
-    sources, supports = np.array([[10.0, 12.0, 11.0, 4.0]] * 2), np.array([[60, 2], [80, 2]])
+    sources, supports = np.array([[10.0, 12.0, 11.0, 4.0, 1.0]] * 2), np.array([[60, 2], [80, 2]])
     depth, error, width = np.zeros(2), np.zeros(2), np.zeros(2)
     leaders = np.zeros(2, np.int64)
 
     def depths_of(values: list[float]) -> int:
         return footprint.set_depths(
-            sources, supports, 2, False, 1.0, AS_ARRAY, np.array(values), depth, error, width,
-            leaders,
-        )  # fmt: skip
+            sources, supports, 2, np.array(values), depth, error, width, leaders
+        )
 
     assert depths_of([0.0, 0.0, 1.0, 0.0]) == 1
     assert leaders[0] == 1

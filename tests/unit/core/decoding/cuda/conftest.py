@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ class Driver:
 
 @pytest.fixture
 def no_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    import_module("llvmlite.binding")  # whose own library is loaded the same way
+
     def missing(name: str) -> None:
         raise OSError(name)
 
