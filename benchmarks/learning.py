@@ -18,9 +18,9 @@ from rich.console import Console
 from rich.table import Table
 from tests.geometries import NORCADA, TWIN
 
-from lauedepth.calibration.learning import InstrumentFit, LearnOptions, learn_instrument, start_from
+from lauedepth.calibration.learning import InstrumentFit, LearnOptions, learn_from_traces
 from lauedepth.core.decoding.decode import decode
-from lauedepth.core.decoding.pixels import DecodedPixels, PixelFlag
+from lauedepth.core.decoding.pixels import DecodedPixels, DecodeOptions, PixelFlag
 from lauedepth.core.instrument.experiment import Depths, Experiment, Frames, Pose
 from lauedepth.simulation import Flaws, Footprints, Timeline, flawed_traces
 from lauedepth.simulation.flaws import TIMELINE, generator
@@ -227,20 +227,17 @@ def run_case(experiment: Experiment, flaws: Flaws, counts: float, seed: int) -> 
     ideal = measured(experiment, light, Flaws(), seed)
     traces = measured(experiment, light, flaws, seed)
     found = decode(experiment, light.row, light.column, traces, backend="cpu")
-    index, start = start_from(found)
     begin = time.process_time()
-    fit = learn_instrument(
-        experiment, light.row[index], light.column[index], traces[index], start, options=options
+    fit = learn_from_traces(
+        experiment, light.row, light.column, traces, decoder="cpu", options=options
     )
+    assert fit is not None
     seconds = time.process_time() - begin
     designed = Score.of(light, found)
-    learnt = designed
-    if fit.accepted:
-        instrument = fit.applied_to(experiment)
-        learnt = Score.of(
-            light,
-            fit.with_error(decode(instrument, light.row, light.column, traces, backend="cpu")),
-        )
+    instrument = fit.applied_to(experiment) if fit.accepted else experiment
+    judged = DecodeOptions(model_error=fit.model_error)
+    found = decode(instrument, light.row, light.column, traces, backend="cpu", options=judged)
+    learnt = Score.of(light, fit.with_error(found) if fit.accepted else found)
     return Case(
         Score.of(light, decode(experiment, light.row, light.column, ideal, backend="cpu")),
         designed,

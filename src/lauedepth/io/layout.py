@@ -110,6 +110,7 @@ def _region_entries() -> tuple[Entry, ...]:
 def _instrument_entries() -> tuple[Entry, ...]:
     """Return what a result keeps of an instrument that was learnt from the point."""
     edges, frames, places = ("edges",), ("frames_used",), ("code_places",)
+    misfits = ("misfit_places",)
     group = replace(
         _group(INSTRUMENT, "NXcollection", "the instrument as learnt from the point"),
         required=False,
@@ -138,6 +139,8 @@ def _instrument_entries() -> tuple[Entry, ...]:
         ("rounds", "int32", "rounds over all pixels", (), ""),
         ("code_um", "float64", "places along the code, as pixels' mask_position", places, "micron"),
         ("depth_error_um", "float64", "what it adds to depth errors there", places, "micron"),
+        ("misfit_code_um", "float64", "places along the code", misfits, "micron"),
+        ("misfit_variance", "float64", "left over there beyond noise, per light²", misfits, ""),
         ("warnings", "text", "one a line", (), ""),
     )
     return (

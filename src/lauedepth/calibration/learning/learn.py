@@ -22,6 +22,7 @@ from lauedepth.calibration.learning.pixels import PixelFits, Start
 from lauedepth.calibration.learning.remarks import remarks_on
 from lauedepth.calibration.learning.result import InstrumentFit
 from lauedepth.core.arrays import Floats
+from lauedepth.core.decoding.pixels import ModelError
 from lauedepth.core.errors import InputError
 from lauedepth.core.instrument.experiment import Experiment
 
@@ -106,6 +107,7 @@ def learn_instrument(
     *,
     usable: npt.NDArray[np.bool_] | None = None,
     options: LearnOptions | None = None,
+    begin: InstrumentFit | None = None,
 ) -> InstrumentFit:
     """Learn bars, motion and beam from traces of which a decoder found the depths.
 
@@ -127,6 +129,8 @@ def learn_instrument(
     usable : (n_frames,) bool array, optional
         False for frames that were lost.
     options : LearnOptions, optional
+    begin : InstrumentFit, optional
+        What was learnt before, of the same experiment: the rounds begin there.
 
     Returns
     -------
@@ -148,16 +152,23 @@ def learn_instrument(
     pixels = PixelFits.of(experiment, row, column, counts, frames, start, options.energy_kev)
     # on several threads sums come out otherwise in the last digits, and so would depths
     with threadpool_limits(1, "blas"):
-        return _learn(experiment, pixels, options)
+        return _learn(experiment, pixels, options, begin)
 
 
-def _learn(experiment: Experiment, pixels: PixelFits, options: LearnOptions) -> InstrumentFit:
+def _learn(
+    experiment: Experiment,
+    pixels: PixelFits,
+    options: LearnOptions,
+    begin: InstrumentFit | None,
+) -> InstrumentFit:
     """Learn from two thirds of the pixels, judge by the others, and then learn from all."""
     learner = _with_law(Nominal.of(experiment), options, pixels)
     judges = np.arange(len(pixels)) % 3 == 2
     designed = np.zeros(learner.layout.size)
     taught, estimate, rounds = learner.learn(
-        pixels.chosen(np.flatnonzero(~judges)), designed, options.rounds
+        pixels.chosen(np.flatnonzero(~judges)),
+        designed if begin is None else begin.departures,
+        options.rounds,
     )
     held_out = pixels.chosen(np.flatnonzero(judges))
     before = learner.fitted(held_out, designed)
@@ -177,6 +188,7 @@ def _learn(experiment: Experiment, pixels: PixelFits, options: LearnOptions) -> 
         fit,
         code_um=code,
         depth_error_um=error,
+        model_error=model_error(taught if accepted else before, opaque=learner.opaque),
         misfit_before=_typical(before),
         misfit_after=_typical(after),
         gain_sigma=gain,
@@ -223,6 +235,31 @@ def _joined(taught: PixelFits, judges: PixelFits, judging: npt.NDArray[np.bool_]
     return PixelFits.joined(taught, judges).chosen(order)
 
 
+def model_error(pixels: PixelFits, *, opaque: bool) -> ModelError:
+    """Return what pixels leave over, by where on the code they are.
+
+    Half of the pixels at a place leave more, so that true second depths, which few have, are
+    not in it; nothing is left over where it is within the counting noise.
+
+    Parameters
+    ----------
+    pixels : PixelFits
+        As fitted through the instrument that decodes.
+    opaque : bool
+    """
+    order = np.argsort(pixels.code_um, kind="stable")
+    groups = np.array_split(order, max(1, order.size // limits.MISFIT_PIXELS))
+    told = pixels.freedom * pixels.modulation(opaque=opaque)
+    excess = (pixels.loss - pixels.freedom) / told
+    noise = np.sqrt(2 * pixels.freedom) / told
+    variance = [
+        max(float(np.median(excess[group]) - np.median(noise[group]) / np.sqrt(group.size)), 0.0)
+        for group in groups
+    ]
+    middle = [float(np.median(pixels.code_um[group])) for group in groups]
+    return ModelError(np.array(middle), np.array(variance))
+
+
 def _along_code(places: Floats, error: Floats) -> tuple[Floats, Floats]:
     """Return places along the code, in order, and the typical error of depths at each."""
     known = np.flatnonzero(np.isfinite(error))
@@ -264,4 +301,5 @@ def _result(learner: _Learner, estimate: Estimate, pixels: PixelFits, rounds: in
         rounds=rounds,
         code_um=np.zeros(0),
         depth_error_um=np.zeros(0),
+        model_error=ModelError(np.zeros(0), np.zeros(0)),
     )

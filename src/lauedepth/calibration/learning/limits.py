@@ -71,6 +71,9 @@ GAIN: Final = 3.0
 CODE_PLACES: Final = 24
 """Most places along the code for which the errors are told that an instrument adds to depths."""
 
+MISFIT_PIXELS: Final = 10
+"""Neighbours along the code that tell together what the instrument leaves over there."""
+
 FEWEST_PIXELS: Final = 30
 """Fewest pixels from which to learn."""
 

@@ -147,6 +147,17 @@ class PixelFits:
         """Loss per degree of freedom."""
         return self.loss / self.freedom
 
+    def modulation(self, *, opaque: bool) -> Floats:
+        """Return the light that bars take away, squared and over the mean count: (n_pixels,).
+
+        Times a variance relative to that light it is what a frame adds to chi-square.
+        """
+        light = self.theta[:, LIGHT:BACKGROUND].sum(axis=1)
+        if not opaque:
+            light = light * (1.0 - np.exp(-np.exp(self.theta[:, ABSORPTION])))
+        level = self.batch.counts.sum(axis=1) / self.batch.mask.sum(axis=1)
+        return np.asarray(light**2 / np.maximum(level, 1.0))
+
     def chosen(self, index: npt.NDArray[np.int64]) -> PixelFits:
         """Return some of the pixels."""
         batch = Batch(*(np.ascontiguousarray(part[index]) for part in self.batch))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lauedepth.core.arrays import Floats
-from lauedepth.core.decoding.pixels import DecodedPixels
+from lauedepth.core.decoding.pixels import DecodedPixels, ModelError
 from lauedepth.core.instrument.experiment import Experiment
 
 
@@ -50,6 +50,9 @@ class InstrumentFit:
         What is not known of the instrument, as a standard error of depths: at places along the
         code, as in `DecodedPixels.mask_position_um`. A shift that all depths have in common is
         not in it.
+    model_error : ModelError
+        What is left over in many pixels: through this instrument where it is accepted, else
+        through the one designed.
     warnings : tuple of str
     """
 
@@ -76,6 +79,7 @@ class InstrumentFit:
     rounds: int
     code_um: Floats
     depth_error_um: Floats
+    model_error: ModelError
     warnings: tuple[str, ...] = ()
 
     def applied_to(self, experiment: Experiment) -> Experiment:
@@ -105,6 +109,18 @@ class InstrumentFit:
         """Return results whose depth errors hold what is not known of the instrument."""
         own = np.interp(found.mask_position_um, self.code_um, self.depth_error_um)
         return replace(found, depth_error_um=np.hypot(found.depth_error_um, own))
+
+    @property
+    def departures(self) -> Floats:
+        """All of it as one vector, in the order of `instrument.Layout`."""
+        return np.concatenate(
+            [
+                self.position_um,
+                self.log_beam,
+                self.edge_offset_um,
+                [self.widening_um, np.log(self.thickness_factor)],
+            ]
+        )
 
     @property
     def beam(self) -> Floats:

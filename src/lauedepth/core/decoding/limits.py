@@ -35,6 +35,10 @@ in the decoders' tables, so that a search never leaves them."""
 MINIMUM_TRAVEL_UM: Final = 4 * SEARCH_SPACING_UM
 """Minimum motion of a ray along the code over all frames: about a bar."""
 
+LEAST_EDGES: Final = 2
+"""Fewest edges of bars that a ray must cross. One alone may be any step of the intensity, and
+where it lies depends on how much light the bars let through, which it does not tell."""
+
 SEARCH_WIDTHS: Final = (1, 3, 5, 7, 9, 13, 19, 31)
 """Extents of the source tried in the search, in search steps (odd numbers)."""
 

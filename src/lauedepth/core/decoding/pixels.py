@@ -26,7 +26,7 @@ class PixelStatus(IntEnum):
     INVALID = 5
     """Not a measurement: NaN, saturated, stuck, or too few usable frames."""
     OUTSIDE = 6
-    """The ray does not cross the code at the depths asked for, or hardly moves along it."""
+    """The ray does not cross the code at the depths asked for, or fewer than two edges of it."""
 
 
 class PixelFlag(IntFlag):
@@ -120,6 +120,26 @@ class PublishedNumbers:
 
 
 @dataclass(frozen=True)
+class ModelError:
+    """How far expected counts are off, as measured on pixels that one instrument lit.
+
+    What many pixels leave over is the instrument's, and a second depth of one of them has to
+    explain more.
+
+    Attributes
+    ----------
+    code_um : (n,) array
+        Places along the code in order, as in `DecodedPixels.mask_position_um`.
+    variance : (n,) array
+        Mean square of what is left over beyond counting noise, per square of the light that
+        the bars modulate, at pixels there.
+    """
+
+    code_um: npt.NDArray[np.float64]
+    variance: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class DecodeOptions:
     """How to decode.
 
@@ -133,12 +153,15 @@ class DecodeOptions:
         What the published method's search averages.
     published : PublishedNumbers
         Numbers of the published method.
+    model_error : ModelError or None
+        What the instrument leaves over in many pixels, where that was measured.
     """
 
     method: Method = "footprint"
     energy: EnergySearch | None = None
     difference: Literal["squared", "absolute"] = "squared"
     published: PublishedNumbers = field(default_factory=PublishedNumbers)
+    model_error: ModelError | None = None
 
 
 @dataclass(frozen=True)

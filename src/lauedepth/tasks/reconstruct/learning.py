@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +10,6 @@ import numpy.typing as npt
 
 from lauedepth.config import ExperimentConfig
 from lauedepth.core.arrays import Flags
-from lauedepth.core.decoding.decode import decode
 from lauedepth.core.decoding.decoder import Decoder
 from lauedepth.core.notices import Notice, note, warning
 from lauedepth.io import Point
@@ -22,9 +20,6 @@ if TYPE_CHECKING:  # loads numba
 
 CANDIDATES: Final = 4_000
 """Pixels whose traces are read to choose from."""
-
-FEWEST_PIXELS: Final = 30
-"""Fewer pixels with a depth teach nothing."""
 
 PIXELS: Final = 800
 """Bright pixels that teach and judge."""
@@ -55,28 +50,20 @@ def learn_from_point(
         return None
     from lauedepth.calibration.learning import (  # noqa: PLC0415  loads numba
         LearnOptions,
-        learn_instrument,
-        start_from,
+        learn_from_traces,
     )
 
     traces = _bright(sample_traces(point, _thinned(lit), memory_bytes), point)
-    experiment = config.to_core()
     row, column = point.region.unbinned(traces.row, traces.column)
-    found = decode(experiment, row, column, traces.counts, backend=decoder, usable=point.usable)
-    index, start = start_from(found)
-    if index.size < FEWEST_PIXELS:
-        return None
-    with suppress(np.linalg.LinAlgError):
-        return learn_instrument(
-            experiment,
-            row[index],
-            column[index],
-            traces.counts[index],
-            start,
-            usable=point.usable,
-            options=LearnOptions(energy_kev=config.instrument.spectrum_kev),
-        )
-    return None
+    return learn_from_traces(
+        config.to_core(),
+        row,
+        column,
+        traces.counts,
+        decoder=decoder,
+        usable=point.usable,
+        options=LearnOptions(energy_kev=config.instrument.spectrum_kev),
+    )
 
 
 def notices_on(config: ExperimentConfig, fit: InstrumentFit | None) -> tuple[Notice, ...]:
@@ -89,7 +76,7 @@ def notices_on(config: ExperimentConfig, fit: InstrumentFit | None) -> tuple[Not
                 "instrument-not-learnt",
                 "the instrument is taken as designed: the bright pixels do not tell it",
                 "instrument.learn",
-                f"it takes {FEWEST_PIXELS} pixels with a depth, and method footprint",
+                "it takes some tens of bright pixels with a depth, and method footprint",
             ),
         )
     return (
@@ -106,6 +93,9 @@ def notices_on(config: ExperimentConfig, fit: InstrumentFit | None) -> tuple[Not
 def datasets_of(fit: InstrumentFit) -> dict[str, object]:
     """Return an instrument as the datasets that a result keeps of it."""
     values: dict[str, object] = {one.name: getattr(fit, one.name) for one in fields(fit)}
+    del values["model_error"]
+    values["misfit_code_um"] = fit.model_error.code_um
+    values["misfit_variance"] = fit.model_error.variance
     values["departed"] = " ".join(sorted(fit.departed))
     values["warnings"] = "\n".join(fit.warnings)
     return {

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from lauedepth.core.decoding.decode import Solved
 from lauedepth.core.decoding.decoder import Decoder
+from lauedepth.core.decoding.pixels import DecodeOptions
 from lauedepth.core.decoding.verdict import Tally
 from lauedepth.core.errors import LaueDepthError, OutputError
 from lauedepth.core.instrument.experiment import Experiment
@@ -82,6 +83,13 @@ class Run:
         designed = self.job.experiment
         return designed if self._learnt is None else self._learnt.applied_to(designed)
 
+    @cached_property
+    def options(self) -> DecodeOptions:
+        """How to decode, with what the pixels that told the instrument leave over."""
+        known = self.instrument
+        asked = self.job.options
+        return asked if known is None else replace(asked, model_error=known.model_error)
+
     @property
     def _learnt(self) -> InstrumentFit | None:
         fit = self.instrument
@@ -106,7 +114,7 @@ class Run:
                 block,
                 traces,
                 decoder=self.decoder,
-                options=self.job.options,
+                options=self.options,
                 usable=self.point.usable,
             )
 

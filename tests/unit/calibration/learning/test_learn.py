@@ -16,7 +16,7 @@ from lauedepth.calibration.learning import (
     start_from,
 )
 from lauedepth.core.decoding.decode import decode
-from lauedepth.core.decoding.pixels import PixelFlag
+from lauedepth.core.decoding.pixels import ModelError, PixelFlag
 from lauedepth.core.errors import InputError
 from lauedepth.core.instrument.aperture import bar_edges
 from lauedepth.core.instrument.experiment import Experiment
@@ -180,6 +180,7 @@ def test_what_is_learnt_is_put_into_an_experiment(twin: Experiment) -> None:
         rounds=1,
         code_um=np.array([0.0, 1000.0]),
         depth_error_um=np.array([0.0, 0.1]),
+        model_error=ModelError(np.zeros(0), np.zeros(0)),
     )
     learnt = fit.applied_to(strided)
     assert learnt.aperture.thickness_um == pytest.approx(1.1 * 3.7)

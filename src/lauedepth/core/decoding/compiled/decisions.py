@@ -9,7 +9,7 @@ import math
 
 from lauedepth.core.decoding import limits
 from lauedepth.core.decoding.compiled.jit import compiled
-from lauedepth.core.decoding.compiled.rays import depth_of
+from lauedepth.core.decoding.compiled.rays import OPAQUE, depth_of, ray_line
 from lauedepth.core.decoding.compiled.types import (
     AMBIGUOUS,
     BACKGROUND,
@@ -188,9 +188,57 @@ def has_rival(
 
 
 @compiled
-def is_better_pair(single: Fit, pair: Fit, lowest: float) -> bool:
-    """Return whether two boxes gain enough over one, and more than the best pair so far."""
-    enough = single.state[CHI_SQUARE] - pair.state[CHI_SQUARE] > limits.DETECTION * scale_of(pair)
+def common_misfit(
+    single: Fit,
+    absorption: float,
+    level: float,
+    pixel: Array,
+    geometry: Array,
+    origin: float,
+    model_error: Array,
+) -> float:
+    """Return what pixels with this much light from there leave over in chi-square.
+
+    Parameters
+    ----------
+    single : Fit
+        Of one box.
+    absorption : float
+        Of its bars, or `OPAQUE`.
+    level : float
+        Mean of the counts.
+    pixel, geometry, origin, model_error : arrays
+        See `problem.Problem`.
+    """
+    start, advance = ray_line(pixel, geometry, single.theta[CENTRE])
+    variance = interpolated(start + advance * origin, model_error)
+    modulated = single.theta[INTENSITY]
+    if absorption != OPAQUE:
+        modulated *= 1.0 - math.exp(-absorption)
+    return float(single.state[FREEDOM] * variance * modulated**2 / level)
+
+
+@compiled
+def interpolated(at: float, points: Array) -> float:
+    """Interpolate between rows (x, y) with x in order; the first and last reach on."""
+    last = points.shape[0] - 1
+    if at <= points[0, 0]:
+        return float(points[0, 1])
+    for index in range(last):
+        if at < points[index + 1, 0]:
+            part = (at - points[index, 0]) / (points[index + 1, 0] - points[index, 0])
+            return float(points[index, 1] + part * (points[index + 1, 1] - points[index, 1]))
+    return float(points[last, 1])
+
+
+@compiled
+def is_better_pair(single: Fit, pair: Fit, common: float, lowest: float) -> bool:
+    """Return whether two boxes gain enough over one, and more than the best pair so far.
+
+    Enough is more than counting noise gives, and than what is `common` to many pixels.
+    """
+    gain = single.state[CHI_SQUARE] - pair.state[CHI_SQUARE]
+    enough = gain > limits.DETECTION * scale_of(pair) + common
     return bool(pair.state[CHI_SQUARE] < lowest and enough and both_matter(pair))
 
 
@@ -211,6 +259,43 @@ def takes_transparent(best: Fit, transparent: Fit) -> bool:
     """Return whether bars that let light through explain more than opaque ones."""
     worse = transparent.state[CHI_SQUARE] > best.state[CHI_SQUARE]
     return bool(not worse and both_matter(transparent))
+
+
+@compiled
+def gap_of(theta: Array) -> float:
+    """Return the stretch of depth between two boxes, negative where they overlap."""
+    apart = abs(theta[CENTRE] - theta[BOX + CENTRE])
+    return float(apart - 0.5 * (theta[WIDTH] + theta[BOX + WIDTH]))
+
+
+@compiled
+def are_apart(fit: Fit) -> bool:
+    """Return whether a fit's boxes are two depths and not one footprint."""
+    return bool(fit.state[BOXES] == 2 and gap_of(fit.theta) >= limits.LEAST_GAP_UM)
+
+
+@compiled
+def asks_for_one(best: Fit) -> bool:
+    """Return whether two depths are so near that bars letting light through may feign them."""
+    near = gap_of(best.theta) < best.theta[WIDTH] + best.theta[BOX + WIDTH]
+    return bool(are_apart(best) and near)
+
+
+@compiled
+def set_halves_of_both(pair: Array, theta: Array) -> None:
+    """Start two boxes from the halves of what two others span."""
+    begin = min(pair[CENTRE] - 0.5 * pair[WIDTH], pair[BOX + CENTRE] - 0.5 * pair[BOX + WIDTH])
+    end = max(pair[CENTRE] + 0.5 * pair[WIDTH], pair[BOX + CENTRE] + 0.5 * pair[BOX + WIDTH])
+    half = 0.5 * (end - begin)
+    theta[CENTRE], theta[WIDTH] = begin + 0.5 * half, half
+    theta[BOX + CENTRE], theta[BOX + WIDTH] = end - 0.5 * half, half
+
+
+@compiled
+def takes_one(best: Fit, one: Fit) -> bool:
+    """Return whether one footprint, seen through the bars, explains about as much as two depths."""
+    near = one.state[CHI_SQUARE] < best.state[CHI_SQUARE] + limits.DISTINCT * scale_of(best)
+    return bool(near and not are_apart(one))
 
 
 @compiled

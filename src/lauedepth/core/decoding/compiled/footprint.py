@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from lauedepth.core.decoding import limits
-from lauedepth.core.decoding.compiled.decisions import scale_of
+from lauedepth.core.decoding.compiled.decisions import are_apart, scale_of
 from lauedepth.core.decoding.compiled.jit import compiled
 from lauedepth.core.decoding.compiled.types import (
     BEGIN,
@@ -43,8 +43,7 @@ def set_sources(fit: Fit, sources: Array) -> int:
         sources[number, TOTAL] = theta[BOX * number + INTENSITY]
     if boxes == 1:
         return 1
-    low = 0 if theta[CENTRE] <= theta[BOX + CENTRE] else 1
-    if sources[1 - low, BEGIN] - sources[low, END] >= limits.LEAST_GAP_UM:
+    if are_apart(fit):
         return 2
     first, second = theta[INTENSITY], theta[BOX + INTENSITY]
     sources[0, BEGIN] = min(sources[0, BEGIN], sources[1, BEGIN])

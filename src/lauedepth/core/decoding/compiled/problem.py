@@ -23,7 +23,8 @@ class Problem(NamedTuple):
     half the code's length and the thickness; `depths` (start, stop) in µm; `bins` (start,
     width) in µm; `background` is NaN where it is not known. `positions` are where the aperture
     was at each frame, counted in even steps from the first frame used (`is_even`: 0, 1, 2 ...),
-    `beam` is the incident beam's relative intensity.
+    `origin` is that of frame 0, `beam` the incident beam's relative intensity. `model_error` has
+    rows (place along the code, variance) of `ModelError`, at least one.
     """
 
     bar_knots: Array
@@ -34,6 +35,8 @@ class Problem(NamedTuple):
     positions: Array
     beam: Array
     is_even: bool
+    origin: float
+    model_error: Array
     candidates: int
     with_energy: bool
     background: float
@@ -64,6 +67,8 @@ def problem_of(experiment: Experiment, rays: RayMap, options: DecodeOptions) -> 
         positions=(experiment.frame_positions - first) / stride,
         beam=experiment.frame_intensities,
         is_even=experiment.is_even,
+        origin=-first / stride,
+        model_error=_model_error(options),
         candidates=_candidates(ends, step, len(experiment.frames)),
         with_energy=options.energy is not None,
         background=_known_background(options),
@@ -86,6 +91,13 @@ def _candidates(ends_um: Floats, step_um: Floats, frames: int) -> int:
     step, span = step_um[searched], np.abs(ends_um[1] - ends_um[0])[searched]
     group = np.maximum(1, (limits.SEARCH_SPACING_UM / step).astype(np.int64))
     return int((span / (step * group)).max(initial=0.0)) + 2
+
+
+def _model_error(options: DecodeOptions) -> Floats:
+    known = options.model_error
+    if known is None or not known.code_um.size:
+        return np.zeros((1, 2))
+    return np.stack([known.code_um, known.variance], axis=1)
 
 
 def _known_background(options: DecodeOptions) -> float:

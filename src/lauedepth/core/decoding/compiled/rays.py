@@ -14,6 +14,7 @@ import numpy as np
 from lauedepth.core.decoding.compiled.jit import compiled
 from lauedepth.core.decoding.compiled.types import Array, Line, Size
 from lauedepth.core.decoding.limits import (
+    LEAST_EDGES,
     MAXIMUM_POSITION_UM,
     MINIMUM_TRAVEL_UM,
     SEARCH_SPACING_UM,
@@ -109,6 +110,21 @@ def misses_code(
         return True
     travel = abs(ray_line(pixel, geometry, middle_of(depths))[1]) * (frames - 1)
     return bool(highest < first_um or lowest > last_um or travel < MINIMUM_TRAVEL_UM)
+
+
+@compiled
+def crosses_edges(
+    pixel: Array, geometry: Array, frames: int, depth_um: float, knots: Array
+) -> bool:
+    """Return whether the ray from a depth crosses enough edges of bars over all frames."""
+    start, advance = ray_line(pixel, geometry, depth_um)
+    last = start + advance * (frames - 1)
+    low, high = min(start, last), max(start, last)
+    crossed = 0
+    for knot in range(knots.size):
+        if low < knots[knot] < high:
+            crossed += 1
+    return crossed >= LEAST_EDGES
 
 
 @compiled

@@ -29,6 +29,7 @@ from lauedepth.core.decoding.compiled.linear import cholesky
 from lauedepth.core.decoding.compiled.problem import Problem
 from lauedepth.core.decoding.compiled.rays import (
     OPAQUE,
+    crosses_edges,
     middle_of,
     misses_code,
     search_line,
@@ -168,13 +169,15 @@ def _decode_one(
     best = fits[0]
     rivalled = _fit_candidates(view, counts, hits, space, fits, work)
     single = best.state[CHI_SQUARE]
-    absorption = explain(view, counts, level, size, best, fits[1:], space, work)
+    absorption = explain(view, counts, level, size, best, fits[1:], problem, space, work)
     boxes = int(best.state[BOXES])
     answers.background[index] = best.theta[BOX * boxes + BACKGROUND]
     flat = spread / level
     status = judge(best.state[CHI_SQUARE], boxes, single, rivalled, flat, view.measured)
     if status != DECODED:
         return status
+    if not crosses_edges(view.pixel, view.geometry, counts.size, best.theta[CENTRE], knots):
+        return OUTSIDE_CODE
     status = _solve(index, view, absorption, counts, flat, problem, best, work, answers)
     if problem.with_energy and status == DECODED and math.isnan(answers.depth_um[index, 1]):
         refit_transparent(view, counts, best, problem.background, fits[2], work)

@@ -8,8 +8,9 @@ import numpy as np
 from numba import cuda
 
 from lauedepth.core.decoding import limits
-from lauedepth.core.decoding.compiled import decisions
+from lauedepth.core.decoding.compiled import decisions, rays
 from lauedepth.core.decoding.compiled.decisions import LOG_START
+from lauedepth.core.decoding.compiled.problem import Problem
 from lauedepth.core.decoding.compiled.rays import OPAQUE
 from lauedepth.core.decoding.compiled.types import (
     BOX,
@@ -46,7 +47,10 @@ scale_of = device(decisions.scale_of)
 misfits = device(decisions.misfits)
 set_box = device(decisions.set_box)
 set_halves = device(decisions.set_halves)
+set_halves_of_both = device(decisions.set_halves_of_both)
 has_rival = device(decisions.has_rival)
+crosses_edges = device(rays.crosses_edges)
+common_misfit = device(decisions.common_misfit)
 is_better_pair = device(decisions.is_better_pair)
 asks_for_transparent = device(decisions.asks_for_transparent)
 takes_transparent = device(decisions.takes_transparent)
@@ -129,6 +133,7 @@ def add_second(
     single: Fit,
     trial: Fit,
     row: Array,
+    problem: Problem,
     space: Space,
     workspace: Workspace,
     block: Block,
@@ -138,6 +143,9 @@ def add_second(
     number_of = limits.CANDIDATES if bad else 1
     hits = _search_rest(view, absorption, single, number_of, size, space, workspace, block)
     spread = single.state[CHI_SQUARE] * level
+    common = common_misfit(
+        single, absorption, level, view.pixel, view.geometry, problem.origin, problem.model_error
+    )
     lowest = math.inf
     for number in range(hits + (1 if bad else 0)):
         if number < hits and not significant(
@@ -145,8 +153,13 @@ def add_second(
         ):
             continue
         _set_pair(view, single, trial.theta, number, hits, space, block)
+        if number < hits and not crosses_edges(
+            view.pixel, view.geometry, view.counts.size, trial.theta[BOX + CENTRE],
+            problem.bar_knots,
+        ):  # fmt: skip
+            continue
         fit_boxes(view, absorption, level, trial, 2, False, math.nan, workspace, block)
-        if is_better_pair(single, trial, lowest):
+        if is_better_pair(single, trial, common, lowest):
             lowest = trial.state[CHI_SQUARE]
             store_fit(trial, absorption, row, block)
 
@@ -169,6 +182,19 @@ def refit_absorbing(
         refit.theta[number] = LOG_START if number == absorption_at else source.theta[number]
     cuda.syncthreads()
     fit_boxes(view, OPAQUE, level, refit, boxes, True, background, workspace, block)
+
+
+@device
+def refit_as_one(
+    view: View, level: float, pair: Fit, one: Fit, workspace: Workspace, block: Block
+) -> None:
+    """Refit what two boxes span with two that touch, and bars of finite absorption."""
+    cuda.syncthreads()
+    if block.thread == 0:
+        set_halves_of_both(pair.theta, one.theta)
+        one.theta[2 * BOX + LOG_ABSORPTION] = LOG_START
+    cuda.syncthreads()
+    fit_boxes(view, OPAQUE, level, one, 2, True, math.nan, workspace, block)
 
 
 @device

@@ -3,6 +3,7 @@
 Frames come in, `transpose` or `clean` makes traces of them; `search` finds where on the code
 a trace could lie and sets dark pixels aside; `fit_candidates` fits a box there, `add_second_box`
 adds another and `refit_transparent` bars that let light through, where the trace asks for them;
+`take_as_one` looks whether two depths that are near may be one footprint;
 `judge_fits` decides which pixels are explained, and `solve` (`_solve`) finds their footprints.
 Each holds one fit at most, which keeps the code of each small. Between stages a pixel's state
 stays on the device. A block takes pixel after pixel in scratch of its own.
@@ -24,6 +25,7 @@ from lauedepth.core.decoding.compiled.types import (
     BACKGROUND,
     BOX,
     BOXES,
+    CENTRE,
     CHI_SQUARE,
     DARK,
     DECODED,
@@ -40,6 +42,7 @@ from lauedepth.core.decoding.cuda._candidates import (
     add_second,
     fit_places,
     refit_absorbing,
+    refit_as_one,
     take_transparent,
 )
 from lauedepth.core.decoding.cuda._device import device
@@ -92,9 +95,12 @@ SINGLE_BOX, BEST_FIT, ABSORPTION = range(3)
 
 too_few = device(decisions.too_few)
 significant = device(decisions.significant)
+asks_for_one = device(decisions.asks_for_one)
+takes_one = device(decisions.takes_one)
 asks_for_transparent = device(decisions.asks_for_transparent)
 asks_for_transparent_pair = device(decisions.asks_for_transparent_pair)
 judge = device(decisions.judge)
+crosses_edges = device(rays.crosses_edges)
 misses_code = device(rays.misses_code)
 
 
@@ -233,11 +239,13 @@ def add_second_box(batch: Batch, problem: Problem, scratch: Scratch, transparent
         size = prepare_search(view, problem.depths, space, block)
         if absorption != OPAQUE:
             build_integral(view, absorption, view.integral, block)
-        add_second(view, absorption, level, size, best, trial, rows[BEST], space, workspace, block)
+        add_second(
+            view, absorption, level, size, best, trial, rows[BEST], problem, space, workspace, block
+        )
 
 
 @cuda.jit(cache=True)
-def judge_fits(batch: Batch) -> None:
+def judge_fits(batch: Batch, problem: Problem) -> None:
     """Judge the fits chosen, a pixel per thread; those that may be solved stay pending."""
     first = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
     for index in range(first, batch.counts.shape[0], cuda.gridDim.x * cuda.blockDim.x):
@@ -251,7 +259,13 @@ def judge_fits(batch: Batch) -> None:
             batch.hits[index, RIVALLED] > 0, stats[SPREAD] / stats[LEVEL], int(stats[MEASURED]),
         )  # fmt: skip
         batch.numbers[index, BACKGROUND_AT] = best[THETA_AT + BOX * boxes + BACKGROUND]
-        batch.codes[index, STATUS_AT] = PENDING if status == DECODED else status
+        if status == DECODED:
+            enough = crosses_edges(
+                batch.pixels[index], problem.geometry, batch.counts.shape[1],
+                best[THETA_AT + CENTRE], problem.bar_knots,
+            )  # fmt: skip
+            status = PENDING if enough else OUTSIDE_CODE
+        batch.codes[index, STATUS_AT] = status
 
 
 @cuda.jit(cache=True)
@@ -294,10 +308,32 @@ def refit_transparent(batch: Batch, problem: Problem, scratch: Scratch, purpose:
             batch.numbers[index, BAR_ABSORPTION_ERROR_AT] = math.sqrt(refit.variance[at])
 
 
+@cuda.jit(cache=True)
+def take_as_one(batch: Batch, problem: Problem, scratch: Scratch) -> None:
+    """Take two depths that are near for one footprint, if light through the bars explains both."""
+    block = new_block()
+    slot = cuda.blockIdx.x
+    best, one = open_fit(scratch, slot, 0), open_fit(scratch, slot, 1)
+    workspace = new_workspace(scratch.expected[slot, :2])
+    for index in range(slot, batch.counts.shape[0], cuda.gridDim.x):
+        cuda.syncthreads()
+        if batch.codes[index, STATUS_AT] != PENDING:
+            continue
+        row = batch.fits[index, BEST]
+        load_fit(row, best, block)
+        if not asks_for_one(best):
+            continue
+        view = open_view(batch, index, int(batch.stats[index, MEASURED]), problem, scratch, slot)
+        cast_shadow(view, problem, block)
+        refit_as_one(view, batch.stats[index, LEVEL], best, one, workspace, block)
+        if takes_one(best, one):
+            store_fit(one, math.exp(one.theta[2 * BOX + LOG_ABSORPTION]), row, block)
+
+
 def are_compiled() -> bool:
     """Return whether every kernel is ready, or in Numba's cache on disk."""
     kernels = (
-        transpose, clean, search, fit_candidates, add_second_box, refit_transparent, judge_fits,
-        solve,
+        transpose, clean, search, fit_candidates, add_second_box, refit_transparent, take_as_one,
+        judge_fits, solve,
     )  # fmt: skip
     return all(is_ready(kernel) for kernel in kernels)

@@ -141,7 +141,8 @@ class BatchStream:
             ("transparent", lambda: refit(*common, kernels.SINGLE_BOX)),
             ("transparent pairs", lambda: refit(*common, kernels.BEST_FIT)),
             ("transparent second box", lambda: kernels.add_second_box[how](*common, True)),
-            ("judge", lambda: kernels.judge_fits[how](batch)),
+            ("as one", lambda: kernels.take_as_one[how](*common)),
+            ("judge", lambda: kernels.judge_fits[how](batch, self._problem)),
             ("solve", lambda: solve[how](*common, self._solve, bins)),
             ("solve wide", lambda: solve[wide](*common, self._wide, bins)),
         ]

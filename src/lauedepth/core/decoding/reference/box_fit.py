@@ -68,10 +68,6 @@ class Source:
     intensity: float
 
 
-def _middle(source: Source) -> float:
-    return source.begin_um + source.end_um
-
-
 @dataclass(frozen=True)
 class BoxFit:
     """One or two boxes on a constant background, fitted to a trace.
@@ -113,14 +109,19 @@ class BoxFit:
     log_narrowing: float
 
     @property
+    def gap_um(self) -> float:
+        """The stretch of depth between two boxes, negative where they overlap."""
+        low, high = sorted(self.boxes, key=lambda box: box.centre_um)
+        return high.begin_um - low.end_um
+
+    @property
     def sources(self) -> tuple[Source, ...]:
         """The stretches of depth that light comes from; boxes that touch are one."""
         spans = [
             Source(box.begin_um, box.end_um, box.centre_um, float(error), box.intensity)
             for box, error in zip(self.boxes, self.centre_error_um, strict=True)
         ]
-        low, high = min(spans, key=_middle), max(spans, key=_middle)
-        if len(spans) == 1 or high.begin_um - low.end_um >= LEAST_GAP_UM:
+        if len(spans) == 1 or self.gap_um >= LEAST_GAP_UM:
             return tuple(spans)
         total = sum(box.intensity for box in self.boxes)
         centroid = sum(box.intensity * box.centre_um for box in self.boxes) / total

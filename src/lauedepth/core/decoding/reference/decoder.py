@@ -36,6 +36,7 @@ class ReferenceDecoder(Decoder):
                 traces.counts[index].astype(np.float64),
                 traces.usable(index),
                 options.energy,
+                options.model_error,
             )
             _record(answers, index, answer)
         return answers

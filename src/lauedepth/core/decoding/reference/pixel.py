@@ -12,7 +12,7 @@ from lauedepth.core.decoding import limits
 from lauedepth.core.decoding.answers import footprint_bins
 from lauedepth.core.decoding.bins import Bins, Support
 from lauedepth.core.decoding.code_search import Candidate, search
-from lauedepth.core.decoding.pixels import EnergySearch, PixelStatus
+from lauedepth.core.decoding.pixels import EnergySearch, ModelError, PixelStatus
 from lauedepth.core.decoding.reference.box_fit import Box, BoxFit, fit_boxes
 from lauedepth.core.decoding.reference.footprint_bins import (
     basis_of,
@@ -91,6 +91,7 @@ class _Grid:
     frames: FrameLine
     depths: Depths
     bins: Bins
+    model_error: ModelError | None
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,7 @@ def decode_pixel(
     counts: Floats,
     usable: npt.NDArray[np.bool_],
     energy: EnergySearch | None = None,
+    model_error: ModelError | None = None,
 ) -> PixelAnswer:
     """Decode one trace.
 
@@ -139,13 +141,15 @@ def decode_pixel(
         Where the counts are measurements.
     energy : EnergySearch, optional
         Find the bars' absorption too.
+    model_error : ModelError, optional
+        What many pixels leave over.
     """
     if usable.sum() < max(limits.LEAST_FRAMES, limits.LEAST_USABLE * usable.size):
         return PixelAnswer(PixelStatus.INVALID)
     trace = _Trace.of(counts, usable, frames.beam)
     if trace.level <= 0:
         return PixelAnswer(PixelStatus.DARK)
-    grid = _Grid(table, rays, frames, depths, footprint_bins(depths))
+    grid = _Grid(table, rays, frames, depths, footprint_bins(depths), model_error)
     if _misses_code(grid):
         return PixelAnswer(PixelStatus.OUTSIDE)
     candidates = _search(grid, trace, trace.measured, limits.CANDIDATES)
@@ -176,6 +180,13 @@ def _misses_code(grid: _Grid) -> bool:
     travel = abs(float(grid.rays.advance_um(middle))) * abs(grid.frames.last - grid.frames.first)
     beside = ends.max() < grid.table.knots_um[0] or ends.min() > grid.table.knots_um[-1]
     return bool(beside or travel < limits.MINIMUM_TRAVEL_UM)
+
+
+def _crosses_edges(grid: _Grid, depth_um: float) -> bool:
+    """Return whether the ray from a depth crosses enough edges of bars over all frames."""
+    ends = grid.rays.position_um(depth_um, np.array([grid.frames.first, grid.frames.last]))
+    low, high = np.searchsorted(grid.table.knots_um, np.sort(ends))
+    return bool(high - low >= limits.LEAST_EDGES)
 
 
 def _search(grid: _Grid, trace: _Trace, values: Floats, number: int) -> list[Candidate]:
@@ -216,11 +227,13 @@ def _judge(
     energy: EnergySearch | None,
 ) -> PixelAnswer:
     """Choose among the explanations of a trace and solve its footprint."""
-    view, best = _explain(grid, trace, opaque, fits[0])
+    view, best = _as_one(trace, opaque, *_explain(grid, trace, opaque, fits[0]))
     if _unexplained(trace, best.chi_square):
         return PixelAnswer(PixelStatus.NO_MATCH, background=best.background)
     if best is fits[0] and _rivalled(fits, _scale(best)):
         return PixelAnswer(PixelStatus.AMBIGUOUS, background=best.background)
+    if not _crosses_edges(grid, best.boxes[0].centre_um):
+        return PixelAnswer(PixelStatus.OUTSIDE, background=best.background)
     answer = _solve(grid, trace, view, best)
     if energy is None or len(answer.found) != 1:
         return answer
@@ -248,6 +261,23 @@ def _explain(
     if len(clear.boxes) == 1:
         clear = _second_depth(grid, trace, view, clear) or clear
     return view, clear
+
+
+def _as_one(
+    trace: _Trace, opaque: PixelView, view: PixelView, best: BoxFit
+) -> tuple[PixelView, BoxFit]:
+    """Take two depths that are near for one footprint, if light through the bars explains both."""
+    if len(best.sources) < 2 or best.gap_um >= sum(box.width_um for box in best.boxes):
+        return view, best
+    begin = min(box.begin_um for box in best.boxes)
+    end = max(box.end_um for box in best.boxes)
+    half = (end - begin) / 2
+    halves = (Box(begin + half / 2, half), Box(end - half / 2, half))
+    one = fit_boxes(opaque, trace.measured, halves, absorption=limits.ABSORPTION_START)
+    near = one.chi_square < best.chi_square + limits.DISTINCT * _scale(best)
+    if not near or len(one.sources) > 1:
+        return view, best
+    return opaque.through(one.absorption or limits.ABSORPTION_START), one
 
 
 def _clear(
@@ -298,11 +328,12 @@ def _second_depth(grid: _Grid, trace: _Trace, view: PixelView, single: BoxFit) -
     candidates = _search(grid, trace, left, limits.CANDIDATES if misfits else 1)
     spread = single.chi_square * trace.level
     first = single.boxes[0]
-    starts = [
-        (first, _box(grid, candidate))
+    seconds = [
+        _box(grid, candidate)
         for candidate in candidates
         if _significant(candidate.score, spread, trace.level, single.freedom)
     ]
+    starts = [(first, second) for second in seconds if _crosses_edges(grid, second.centre_um)]
     if misfits:
         quarter = first.width_um / 4
         starts.append(
@@ -312,7 +343,8 @@ def _second_depth(grid: _Grid, trace: _Trace, view: PixelView, single: BoxFit) -
             )
         )
     pairs = (fit_boxes(view, trace.measured, start) for start in starts)
-    good = [pair for pair in pairs if _both_matter(pair) and _gains(single, pair)]
+    common = _common_misfit(grid, single, trace.level)
+    good = [pair for pair in pairs if _both_matter(pair) and _gains(single, pair, common)]
     return min(good, key=lambda pair: pair.chi_square, default=None)
 
 
@@ -322,9 +354,20 @@ def _both_matter(fit: BoxFit) -> bool:
     return min(intensities) > limits.SECOND_INTENSITY * max(intensities)
 
 
-def _gains(single: BoxFit, pair: BoxFit) -> bool:
+def _common_misfit(grid: _Grid, single: BoxFit, level: float) -> float:
+    """Return what pixels with this much light from there leave over in chi-square."""
+    known, box = grid.model_error, single.boxes[0]
+    if known is None or not known.code_um.size:
+        return 0.0
+    place = grid.rays.position_um(box.centre_um, 0.0)
+    variance = float(np.interp(place, known.code_um, known.variance))
+    through = 0.0 if single.absorption is None else np.exp(-single.absorption)
+    return float(single.freedom * variance * (box.intensity * (1.0 - through)) ** 2 / level)
+
+
+def _gains(single: BoxFit, pair: BoxFit, common: float) -> bool:
     gain = single.chi_square - pair.chi_square
-    return gain > limits.DETECTION * _scale(pair)
+    return gain > limits.DETECTION * _scale(pair) + common
 
 
 def _solve(grid: _Grid, trace: _Trace, view: PixelView, fit: BoxFit) -> PixelAnswer:

@@ -138,11 +138,12 @@ def test_a_rival_is_near_in_chi_square_and_far_in_depth(
 def test_a_pair_must_gain_and_exceed_the_best_one_so_far() -> None:
     single = fit_of(300.0)
     good = fit_of(300.0 - limits.DETECTION - 73.0, boxes=2)  # at less than one per freedom
-    assert decisions.is_better_pair(single, good, math.inf)
-    assert not decisions.is_better_pair(single, good, 100.0)
-    assert not decisions.is_better_pair(single, fit_of(290.0, boxes=2), math.inf)
+    assert decisions.is_better_pair(single, good, 0.0, math.inf)
+    assert not decisions.is_better_pair(single, good, 0.0, 100.0)
+    assert not decisions.is_better_pair(single, fit_of(290.0, boxes=2), 0.0, math.inf)
+    assert not decisions.is_better_pair(single, good, 80.0, math.inf)
     weak = fit_of(199.0, boxes=2, intensities=(1.0, 100.0))
-    assert not decisions.is_better_pair(single, weak, math.inf)
+    assert not decisions.is_better_pair(single, weak, 0.0, math.inf)
 
 
 def test_transparent_bars_are_tried_for_pairs_and_misfits_and_taken_where_better() -> None:

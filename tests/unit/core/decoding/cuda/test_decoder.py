@@ -107,6 +107,7 @@ def test_kernels_count_as_compiled_when_all_are_in_the_cache(
         "fit_candidates",
         "add_second_box",
         "refit_transparent",
+        "take_as_one",
         "judge_fits",
         "solve",
     )
