@@ -11,6 +11,7 @@ from lauedepth.calibration.learning import limits
 from lauedepth.calibration.learning._fit import Equations
 from lauedepth.calibration.learning.instrument import Layout
 from lauedepth.core.arrays import Floats
+from lauedepth.core.instrument.known import KnownAperture
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,13 @@ class Information:
     def target(self) -> Floats:
         """Right-hand side of the equations for the departures themselves."""
         return np.asarray(self.matrix @ self.departures + self.push)
+
+    def with_known(self, known: KnownAperture, layout: Layout) -> Information:
+        """Return it together with what other points told of the aperture."""
+        matrix, push = self.matrix.copy(), self.push.copy()
+        matrix[layout.aperture, layout.aperture] += known.matrix
+        push[layout.aperture] += known.target - known.matrix @ self.departures[layout.aperture]
+        return Information(matrix, push, self.departures)
 
 
 def information_of(
@@ -126,6 +134,9 @@ class Scales:
     Attributes
     ----------
     position, beam, edge, widening, window : float
+    step : float
+        Relative error of the step, which all positions follow. Taken for independent errors of
+        so many positions, a wrong step would rather be a stretched code, and depths a slope.
     """
 
     position: float = limits.POSITION_SCALE_UM
@@ -133,6 +144,7 @@ class Scales:
     edge: float = limits.EDGE_SCALE_UM
     widening: float = limits.WIDENING_SCALE_UM
     window: float = limits.THICKNESS_SCALE
+    step: float = limits.STEP_SCALE
 
     def spread_over(self, layout: Layout) -> Floats:
         """Return the standard deviation of every unknown."""
@@ -140,6 +152,15 @@ class Scales:
         for part in PARTS:
             scales[getattr(layout, part)] = getattr(self, part)
         return scales
+
+    def precision(self, layout: Layout) -> Floats:
+        """Return the inverse covariance of all unknowns before anything is known: (n, n)."""
+        matrix = np.diag(self.spread_over(layout) ** -2.0)
+        follow = layout.stretch * self.step / self.position
+        matrix[layout.position, layout.position] -= (
+            np.outer(follow, follow) / (1.0 + follow @ follow) / self.position**2
+        )
+        return matrix
 
 
 PARTS = ("position", "beam", "edge", "widening", "window")
@@ -159,6 +180,8 @@ class Estimate:
         By the evidence.
     departed : frozenset of str
         Parts that stand out.
+    information : Information
+        What the traces alone say.
     """
 
     departures: Floats
@@ -166,9 +189,15 @@ class Estimate:
     covariance: Floats
     scales: Scales
     departed: frozenset[str]
+    information: Information
 
 
-def solve(information: Information, layout: Layout, known: Scales | None = None) -> Estimate:
+def solve(
+    told: Information,
+    layout: Layout,
+    start: Scales | None = None,
+    known: KnownAperture | None = None,
+) -> Estimate:
     """Solve for an instrument, its parts' scales by the evidence.
 
     Parts whose spread does not stand out of its errors are held at their design; the scales
@@ -176,12 +205,16 @@ def solve(information: Information, layout: Layout, known: Scales | None = None)
 
     Parameters
     ----------
-    information : Information
+    told : Information
+        By the traces.
     layout : Layout
-    known : Scales, optional
+    start : Scales, optional
         How far parts may depart before anything is known.
+    known : KnownAperture, optional
+        What other points told.
     """
-    start = known or Scales()
+    start = start or Scales()
+    information = told if known is None else told.with_known(known, layout)
     departures, covariance = _posterior(information, layout, start)
     error = np.sqrt(np.diag(covariance))
     departed = frozenset(
@@ -190,14 +223,15 @@ def solve(information: Information, layout: Layout, known: Scales | None = None)
         if _stands_out(
             departures,
             covariance,
-            start.spread_over(layout),
+            start.precision(layout),
             getattr(layout, part),
             _floor_of(part),
         )
     )
-    scales = replace(
-        start, **{part: limits.NOTHING * getattr(start, part) for part in set(PARTS) - departed}
-    )
+    as_designed = set(PARTS) - departed
+    if "position" in as_designed:
+        as_designed.add("step")
+    scales = replace(start, **{part: limits.NOTHING * getattr(start, part) for part in as_designed})
     for _ in range(limits.EVIDENCE_ROUNDS if departed else 1):
         departures, covariance = _posterior(information, layout, scales)
         scales = replace(
@@ -210,13 +244,13 @@ def solve(information: Information, layout: Layout, known: Scales | None = None)
     seen = np.sqrt(np.diag(covariance))
     for part in departed:
         error[getattr(layout, part)] = seen[getattr(layout, part)]
-    return Estimate(departures, error, covariance, scales, departed)
+    return Estimate(departures, error, covariance, scales, departed, told)
 
 
 def _posterior(information: Information, layout: Layout, scales: Scales) -> tuple[Floats, Floats]:
     """Return the mean and covariance of the departures."""
-    matrix = information.matrix + np.diag(scales.spread_over(layout) ** -2.0)
-    for mode in _untold(layout):
+    matrix = information.matrix + scales.precision(layout)
+    for mode in unknown_means(layout, (layout.position, layout.beam, layout.edge)):
         matrix += np.outer(mode, mode) / limits.HELD**2
     factor, failed = lapack.dpotrf(matrix, lower=1)
     if failed:
@@ -227,28 +261,34 @@ def _posterior(information: Information, layout: Layout, scales: Scales) -> tupl
     return np.asarray(mean), np.asarray(lower + np.tril(lower, -1).T)
 
 
-def _untold(layout: Layout) -> list[Floats]:
-    """Return what pixels cannot tell, as directions: means, and the edges' own widening."""
+def unknown_means(layout: Layout, parts: tuple[slice, ...]) -> list[Floats]:
+    """Return what pixels cannot tell of parts: means, and the edges' own widening, as directions.
+
+    Returns
+    -------
+    list of (n,) arrays
+    """
     modes = []
-    for part in (layout.position, layout.beam, layout.edge):
+    for part in parts:
         mode = np.zeros(layout.size)
         mode[part] = 1.0 / (part.stop - part.start)
         modes.append(mode)
-    mode = np.zeros(layout.size)
-    mode[layout.edge] = layout.outward / layout.edges
-    return [*modes, mode]
+    if layout.edge in parts:
+        mode = np.zeros(layout.size)
+        mode[layout.edge] = layout.outward / layout.edges
+        modes.append(mode)
+    return modes
 
 
 def _stands_out(
-    departures: Floats, covariance: Floats, spread: Floats, part: slice, floor: float
+    departures: Floats, covariance: Floats, precision: Floats, part: slice, floor: float
 ) -> bool:
     """Return whether a part's departures exceed what an instrument as designed would show.
 
     Such a one's estimates scatter with V N V, V the covariance and N the information.
     """
-    prior = spread**-2.0
     across = covariance[part]
-    scatter = covariance[part, part] - (across * prior) @ across.T
+    scatter = covariance[part, part] - across @ precision @ across.T
     scatter[np.diag_indices_from(scatter)] += floor**2
     square = float(departures[part] @ departures[part])
     excess = square - float(np.trace(scatter))
@@ -268,4 +308,8 @@ def _evident_scale(
     found = departures[where]
     spread = float(getattr(scales, part))
     told = found.size - float(np.trace(covariance[where, where])) / spread**2
+    if part == "position":  # what follows a wrong step has a scale of its own
+        stretch = layout.stretch / np.linalg.norm(layout.stretch)
+        found = found - stretch * (stretch @ found)
+        told -= 1.0
     return float(np.sqrt(max(found @ found / max(told, 1.0), (1e-3 * spread) ** 2)))

@@ -21,10 +21,13 @@ class Layout:
     ----------
     frames, edges : int
         How many there are.
+    step_um : float
+        How far the aperture goes from frame to frame.
     """
 
     frames: int
     edges: int
+    step_um: float = 1.0
 
     @property
     def position(self) -> slice:
@@ -52,9 +55,20 @@ class Layout:
         return slice(self.size - 1, self.size)
 
     @property
+    def aperture(self) -> slice:
+        """All that belongs to the aperture, and not to a point: edges, widening, window."""
+        return slice(self.edge.start, self.size)
+
+    @property
     def size(self) -> int:
         """Number of unknowns."""
         return 2 * self.frames + self.edges + 2
+
+    @property
+    def stretch(self) -> Floats:
+        """How far each position moves for a unit of relative error of the step: (n_frames,)."""
+        place = np.arange(self.frames, dtype=np.float64)
+        return np.asarray(self.step_um * (place - place.mean()))
 
     @property
     def outward(self) -> Floats:
@@ -107,7 +121,8 @@ class Nominal:
     @property
     def layout(self) -> Layout:
         """Where each part stands in the vector of unknowns."""
-        return Layout(self.frames.size, self.edges_um.size)
+        advance = float(np.ptp(self.frames)) / max(self.frames.size - 1, 1)
+        return Layout(self.frames.size, self.edges_um.size, advance * self.step_um)
 
     def with_departures(self, departures: Floats, *, opaque: bool) -> Shared:
         """Return the instrument that departs by a vector of unknowns from its design."""

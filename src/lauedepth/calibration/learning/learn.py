@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from lauedepth.calibration.learning import limits
 from lauedepth.calibration.learning._fit import Equations
+from lauedepth.calibration.learning.carrying import added, expected_aperture, told_of_aperture
 from lauedepth.calibration.learning.equations import (
     Estimate,
     Scales,
@@ -25,6 +26,7 @@ from lauedepth.core.arrays import Floats
 from lauedepth.core.decoding.pixels import ModelError
 from lauedepth.core.errors import InputError
 from lauedepth.core.instrument.experiment import Experiment
+from lauedepth.core.instrument.known import KnownAperture, design_of
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,14 @@ class LearnOptions:
         Most rounds over all pixels.
     scales : Scales
         How far each part may depart.
+    name : str
+        The point's, for what is known of the aperture.
     """
 
     energy_kev: tuple[float, float] = (7.0, 25.0)
     rounds: int = limits.ROUNDS
     scales: Scales = field(default_factory=Scales)
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,10 +58,20 @@ class _Learner:
     nominal: Nominal
     options: LearnOptions
     opaque: bool
+    known: KnownAperture | None
 
     @property
     def layout(self) -> Layout:
         return self.nominal.layout
+
+    @property
+    def start(self) -> Floats:
+        """The instrument as designed, or with the aperture that other points told."""
+        departures = np.zeros(self.layout.size)
+        if self.known is not None:
+            scales = self.options.scales
+            departures[self.layout.aperture], _ = expected_aperture(self.known, self.layout, scales)
+        return departures
 
     def fitted(self, pixels: PixelFits, departures: Floats) -> PixelFits:
         """Return the pixels fitted through an instrument that departs so from its design."""
@@ -68,7 +83,7 @@ class _Learner:
         """Return the instrument that explains fitted pixels best."""
         equations, rows, _ = self._equations(pixels, departures)
         information = information_of(equations, rows, self.layout, departures)
-        return solve(information, self.layout, self.options.scales)
+        return solve(information, self.layout, self.options.scales, self.known)
 
     def depth_errors(self, pixels: PixelFits, estimate: Estimate) -> Floats:
         """Return what is not known of the instrument as errors of depths: (n_pixels,) in µm."""
@@ -108,6 +123,7 @@ def learn_instrument(
     usable: npt.NDArray[np.bool_] | None = None,
     options: LearnOptions | None = None,
     begin: InstrumentFit | None = None,
+    known: KnownAperture | None = None,
 ) -> InstrumentFit:
     """Learn bars, motion and beam from traces of which a decoder found the depths.
 
@@ -131,6 +147,8 @@ def learn_instrument(
     options : LearnOptions, optional
     begin : InstrumentFit, optional
         What was learnt before, of the same experiment: the rounds begin there.
+    known : KnownAperture, optional
+        What other points told of the aperture.
 
     Returns
     -------
@@ -152,7 +170,7 @@ def learn_instrument(
     pixels = PixelFits.of(experiment, row, column, counts, frames, start, options.energy_kev)
     # on several threads sums come out otherwise in the last digits, and so would depths
     with threadpool_limits(1, "blas"):
-        return _learn(experiment, pixels, options, begin)
+        return _learn(experiment, pixels, options, begin, known)
 
 
 def _learn(
@@ -160,15 +178,16 @@ def _learn(
     pixels: PixelFits,
     options: LearnOptions,
     begin: InstrumentFit | None,
+    known: KnownAperture | None,
 ) -> InstrumentFit:
     """Learn from two thirds of the pixels, judge by the others, and then learn from all."""
-    learner = _with_law(Nominal.of(experiment), options, pixels)
+    learner = _with_law(Nominal.of(experiment), options, pixels, known)
     judges = np.arange(len(pixels)) % 3 == 2
     designed = np.zeros(learner.layout.size)
     taught, estimate, rounds = learner.learn(
         pixels.chosen(np.flatnonzero(~judges)),
-        designed if begin is None else begin.departures,
-        options.rounds,
+        learner.start if begin is None else begin.departures,
+        options.rounds if known is None else limits.KNOWN_ROUNDS,
     )
     held_out = pixels.chosen(np.flatnonzero(judges))
     before = learner.fitted(held_out, designed)
@@ -179,7 +198,15 @@ def _learn(
         everything = _joined(taught, after, judges)
         taught, estimate, more = learner.learn(everything, estimate.departures, 2)
         rounds += more
-    fit = _result(learner, estimate, taught, rounds)
+    told = told_of_aperture(
+        estimate.information,
+        learner.layout,
+        estimate.scales,
+        options.name,
+        design_of(experiment.aperture),
+        opaque=learner.opaque,
+    )
+    fit = _result(learner, estimate, taught, rounds, added(known, told))
     places = pixels.code_um
     code, error = _along_code(
         places if accepted else places[~judges], learner.depth_errors(taught, estimate)
@@ -198,10 +225,14 @@ def _learn(
     return replace(fit, warnings=remarks_on(fit, experiment, taught))
 
 
-def _with_law(nominal: Nominal, options: LearnOptions, pixels: PixelFits) -> _Learner:
+def _with_law(
+    nominal: Nominal, options: LearnOptions, pixels: PixelFits, known: KnownAperture | None
+) -> _Learner:
     """Choose how bars act on light: they absorb, or stop it, whichever explains more."""
+    if known is not None:
+        return _Learner(nominal, options, known.opaque, known)
     sample = pixels.chosen(np.arange(0, len(pixels), max(1, len(pixels) // 150)))
-    laws = [_Learner(nominal, options, opaque) for opaque in (False, True)]
+    laws = [_Learner(nominal, options, opaque, None) for opaque in (False, True)]
     designed = np.zeros(nominal.layout.size)
     return min(laws, key=lambda law: float(np.median(law.fitted(sample, designed).misfit)))
 
@@ -271,7 +302,13 @@ def _along_code(places: Floats, error: Floats) -> tuple[Floats, Floats]:
     )
 
 
-def _result(learner: _Learner, estimate: Estimate, pixels: PixelFits, rounds: int) -> InstrumentFit:
+def _result(
+    learner: _Learner,
+    estimate: Estimate,
+    pixels: PixelFits,
+    rounds: int,
+    aperture: KnownAperture,
+) -> InstrumentFit:
     layout = learner.layout
     found, error = estimate.departures, estimate.error
     shared = learner.nominal.with_departures(found, opaque=learner.opaque)
@@ -302,4 +339,5 @@ def _result(learner: _Learner, estimate: Estimate, pixels: PixelFits, rounds: in
         code_um=np.zeros(0),
         depth_error_um=np.zeros(0),
         model_error=ModelError(np.zeros(0), np.zeros(0)),
+        aperture=aperture,
     )

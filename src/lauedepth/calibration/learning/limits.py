@@ -40,6 +40,7 @@ BEAM_SCALE: Final = 0.3
 EDGE_SCALE_UM: Final = 0.3
 WIDENING_SCALE_UM: Final = 1.0
 THICKNESS_SCALE: Final = 0.2
+STEP_SCALE: Final = 0.01
 """How far each part of an instrument departs before anything is known (standard deviations)."""
 
 SIGNIFICANT: Final = 2.0
@@ -64,6 +65,15 @@ WORST: Final = 2.0
 
 SPREAD_OF_MISFITS: Final = 5.0
 """The same in robust standard deviations of the pixels' misfits: both must be exceeded."""
+
+KNOWN_ROUNDS: Final = 2
+"""Most rounds where the aperture is known from other points."""
+
+CONTRADICTED: Final = 1.1
+"""Misfit of pixels held out from which on a known aperture is doubted, and learnt anew."""
+
+LESS_MISFIT: Final = 0.95
+"""What part of that misfit an aperture learnt anew may leave at most, to be taken instead."""
 
 GAIN: Final = 3.0
 """Least gain on pixels held out, in its standard errors, for an instrument to be accepted."""

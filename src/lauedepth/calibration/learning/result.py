@@ -9,6 +9,7 @@ import numpy as np
 from lauedepth.core.arrays import Floats
 from lauedepth.core.decoding.pixels import DecodedPixels, ModelError
 from lauedepth.core.instrument.experiment import Experiment
+from lauedepth.core.instrument.known import KnownAperture
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,10 @@ class InstrumentFit:
     model_error : ModelError
         What is left over in many pixels: through this instrument where it is accepted, else
         through the one designed.
+    aperture : KnownAperture
+        What is known of the aperture, by this point and by those before it.
+    contradicted : bool
+        An aperture was known, and this point's pixels contradict it: it was learnt anew.
     warnings : tuple of str
     """
 
@@ -80,6 +85,8 @@ class InstrumentFit:
     code_um: Floats
     depth_error_um: Floats
     model_error: ModelError
+    aperture: KnownAperture
+    contradicted: bool = False
     warnings: tuple[str, ...] = ()
 
     def applied_to(self, experiment: Experiment) -> Experiment:

@@ -20,6 +20,7 @@ from lauedepth.core.decoding.pixels import ModelError, PixelFlag
 from lauedepth.core.errors import InputError
 from lauedepth.core.instrument.aperture import bar_edges
 from lauedepth.core.instrument.experiment import Experiment
+from lauedepth.core.instrument.known import KnownAperture
 from lauedepth.simulation import BuiltAperture, Flaws, Footprints, Timeline, flawed_traces
 
 PIXELS = 240
@@ -181,6 +182,7 @@ def test_what_is_learnt_is_put_into_an_experiment(twin: Experiment) -> None:
         code_um=np.array([0.0, 1000.0]),
         depth_error_um=np.array([0.0, 0.1]),
         model_error=ModelError(np.zeros(0), np.zeros(0)),
+        aperture=KnownAperture("", False, (), np.zeros((0, 0)), np.zeros(0)),
     )
     learnt = fit.applied_to(strided)
     assert learnt.aperture.thickness_um == pytest.approx(1.1 * 3.7)
