@@ -19,6 +19,7 @@ from lauedepth.cli.commands import (
     check,
     files,
     inspect,
+    learn,
     live,
     plot,
     reconstruct,
@@ -63,7 +64,7 @@ def program(
     del version, debug
 
 
-COMMANDS = (simulate, check, calibrate, reconstruct, inspect, plot, files, live)
+COMMANDS = (simulate, check, calibrate, learn, reconstruct, inspect, plot, files, live)
 
 for command_module in COMMANDS:
     command_module.register(app)

@@ -128,6 +128,7 @@ class ExperimentConfig(Section):
                 "detector": detector,
                 "aperture": self.aperture.read(folder),
                 "selection": self.selection.read(folder, detector.to_core()),
+                "instrument": self.instrument.located(folder),
             }
         )
 

@@ -141,6 +141,8 @@ def _instrument_entries() -> tuple[Entry, ...]:
         ("depth_error_um", "float64", "what it adds to depth errors there", places, "micron"),
         ("misfit_code_um", "float64", "places along the code", misfits, "micron"),
         ("misfit_variance", "float64", "left over there beyond noise, per light²", misfits, ""),
+        ("points", "text", "points that told of the aperture, one a line", (), ""),
+        ("contradicted", "int32", "1 where this point contradicted those before it", (), ""),
         ("warnings", "text", "one a line", (), ""),
     )
     return (

@@ -232,7 +232,7 @@ def solve(
     if "position" in as_designed:
         as_designed.add("step")
     scales = replace(start, **{part: limits.NOTHING * getattr(start, part) for part in as_designed})
-    for _ in range(limits.EVIDENCE_ROUNDS if departed else 1):
+    for _ in range(limits.EVIDENCE_ROUNDS if departed and known is None else 1):
         departures, covariance = _posterior(information, layout, scales)
         scales = replace(
             scales,

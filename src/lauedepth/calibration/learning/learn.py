@@ -196,7 +196,8 @@ def _learn(
     accepted = bool(estimate.departed) and gain > limits.GAIN
     if accepted:
         everything = _joined(taught, after, judges)
-        taught, estimate, more = learner.learn(everything, estimate.departures, 2)
+        last_rounds = limits.LAST_ROUNDS if known is None else 1
+        taught, estimate, more = learner.learn(everything, estimate.departures, last_rounds)
         rounds += more
     told = told_of_aperture(
         estimate.information,

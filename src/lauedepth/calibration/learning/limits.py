@@ -66,6 +66,9 @@ WORST: Final = 2.0
 SPREAD_OF_MISFITS: Final = 5.0
 """The same in robust standard deviations of the pixels' misfits: both must be exceeded."""
 
+LAST_ROUNDS: Final = 2
+"""Most rounds over all pixels when those that were held out have judged."""
+
 KNOWN_ROUNDS: Final = 2
 """Most rounds where the aperture is known from other points."""
 

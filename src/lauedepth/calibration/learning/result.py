@@ -118,6 +118,21 @@ class InstrumentFit:
         return replace(found, depth_error_um=np.hypot(found.depth_error_um, own))
 
     @property
+    def shown(self) -> dict[str, Floats | float]:
+        """What is known of the aperture, in numbers for people to read."""
+        names = (
+            "edges_um",
+            "edge_offset_um",
+            "edge_error_um",
+            "widening_um",
+            "widening_error_um",
+            "thickness_factor",
+            "thickness_error",
+            "edges_seen",
+        )
+        return {name: getattr(self, name) for name in names}
+
+    @property
     def departures(self) -> Floats:
         """All of it as one vector, in the order of `instrument.Layout`."""
         return np.concatenate(

@@ -10,7 +10,6 @@ from typing import Final
 import numpy as np
 
 from lauedepth.config import ExperimentConfig
-from lauedepth.config.readings import DetectorReadings
 from lauedepth.core.errors import InputError
 from lauedepth.core.version import __version__
 from lauedepth.io import Point, read_result
@@ -45,16 +44,17 @@ def run_identity(
             [(name, stat.st_size, stat.st_mtime_ns) for name, stat in files],
         ],
         configuration=config.model_dump(mode="json"),
-        corrections=_digests(config.detector),
+        corrections=_digests(config),
         mask=None if mask is None else sha256(np.packbits(mask).tobytes()).hexdigest(),
         backend=backend,
         version=__version__,
     )
 
 
-def _digests(detector: DetectorReadings) -> list[str]:
-    """Digest the images that correct readings: another one under the same name is another run."""
-    names = (detector.mask, detector.dark, detector.flat)
+def _digests(config: ExperimentConfig) -> list[str]:
+    """Digest the files that an experiment names: another one of the same name is another run."""
+    detector = config.detector
+    names = (detector.mask, detector.dark, detector.flat, config.instrument.file)
     return ["" if name is None else sha256(Path(name).read_bytes()).hexdigest() for name in names]
 
 

@@ -11,8 +11,10 @@ import numpy.typing as npt
 from lauedepth.config import ExperimentConfig
 from lauedepth.core.arrays import Flags
 from lauedepth.core.decoding.decoder import Decoder
+from lauedepth.core.instrument.known import KnownAperture
 from lauedepth.core.notices import Notice, note, warning
 from lauedepth.io import Point
+from lauedepth.io.instrument import read_instrument
 from lauedepth.tasks.reconstruct.sampling import SampledTraces, sample_traces
 
 if TYPE_CHECKING:  # loads numba
@@ -24,9 +26,17 @@ CANDIDATES: Final = 4_000
 PIXELS: Final = 800
 """Bright pixels that teach and judge."""
 
+PIXELS_IF_KNOWN: Final = 400
+"""The same where the aperture is known, and only motion and beam are learnt anew."""
+
 
 def learn_from_point(
-    point: Point, config: ExperimentConfig, lit: Flags, decoder: Decoder, memory_bytes: int
+    point: Point,
+    config: ExperimentConfig,
+    lit: Flags,
+    decoder: Decoder,
+    memory_bytes: int,
+    known: KnownAperture | None = None,
 ) -> InstrumentFit | None:
     """Learn the instrument of a point from its bright pixels, where the experiment asks for it.
 
@@ -40,6 +50,8 @@ def learn_from_point(
     decoder : Decoder
     memory_bytes : int
         Maximum size of the rows that are read at once.
+    known : KnownAperture, optional
+        What other points told of the aperture; otherwise the experiment's file says it.
 
     Returns
     -------
@@ -53,7 +65,10 @@ def learn_from_point(
         learn_from_traces,
     )
 
-    traces = _bright(sample_traces(point, _thinned(lit), memory_bytes), point)
+    if known is None and config.instrument.file is not None:
+        known = read_instrument(config.instrument.file)
+    number = PIXELS if known is None else PIXELS_IF_KNOWN
+    traces = _bright(sample_traces(point, _thinned(lit), memory_bytes), point, number)
     row, column = point.region.unbinned(traces.row, traces.column)
     return learn_from_traces(
         config.to_core(),
@@ -62,7 +77,10 @@ def learn_from_point(
         traces.counts,
         decoder=decoder,
         usable=point.usable,
-        options=LearnOptions(energy_kev=config.instrument.spectrum_kev),
+        options=LearnOptions(
+            energy_kev=config.instrument.spectrum_kev, name=str(point.path.resolve())
+        ),
+        known=known,
     )
 
 
@@ -81,6 +99,7 @@ def notices_on(config: ExperimentConfig, fit: InstrumentFit | None) -> tuple[Not
         )
     return (
         *([_learnt(fit)] if fit.accepted else []),
+        *([_contradicted(config)] if fit.contradicted else []),
         *(
             warning("instrument", line, "instrument")
             if fit.accepted
@@ -93,7 +112,8 @@ def notices_on(config: ExperimentConfig, fit: InstrumentFit | None) -> tuple[Not
 def datasets_of(fit: InstrumentFit) -> dict[str, object]:
     """Return an instrument as the datasets that a result keeps of it."""
     values: dict[str, object] = {one.name: getattr(fit, one.name) for one in fields(fit)}
-    del values["model_error"]
+    del values["model_error"], values["aperture"]
+    values["points"] = "\n".join(fit.aperture.points)
     values["misfit_code_um"] = fit.model_error.code_um
     values["misfit_variance"] = fit.model_error.variance
     values["departed"] = " ".join(sorted(fit.departed))
@@ -114,6 +134,15 @@ def _learnt(fit: InstrumentFit) -> Notice:
     )
 
 
+def _contradicted(config: ExperimentConfig) -> Notice:
+    return warning(
+        "instrument-contradicted",
+        "this point contradicts what other points told of the aperture, which was learnt anew",
+        config.instrument.file or "instrument",
+        "was the aperture exchanged or cleaned? then learn it again with `lauedepth learn`",
+    )
+
+
 def _thinned(lit: Flags) -> Flags:
     """Return some of the pixels, spread evenly."""
     places = np.flatnonzero(lit)
@@ -122,11 +151,11 @@ def _thinned(lit: Flags) -> Flags:
     return chosen.reshape(lit.shape)
 
 
-def _bright(traces: SampledTraces, point: Point) -> SampledTraces:
+def _bright(traces: SampledTraces, point: Point, number: int) -> SampledTraces:
     """Return the brightest traces, spread over the image."""
     from lauedepth.calibration import spread_choice  # noqa: PLC0415  (loads SciPy)
 
     counts: npt.NDArray[np.float64] = traces.counts[:, point.usable].astype(np.float64)
     worth = np.nan_to_num(counts.mean(axis=1))
-    chosen = spread_choice(traces.row, traces.column, worth, PIXELS, point.region.shape)
+    chosen = spread_choice(traces.row, traces.column, worth, number, point.region.shape)
     return traces.pick(np.sort(chosen))
