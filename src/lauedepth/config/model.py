@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Self
 
-import numpy as np
 from pydantic import Field, PrivateAttr, model_validator
 
 from lauedepth.config import limits
 from lauedepth.config.aperture import PREFER_SAME, Aperture
 from lauedepth.config.decoding import Decode
 from lauedepth.config.instrument import Instrument
+from lauedepth.config.positions import positions_problem
 from lauedepth.config.section import Section
 from lauedepth.config.sections import (
     CalibrationBounds,
@@ -77,27 +77,30 @@ class ExperimentConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _known_once(self) -> Self:
+        stated = (
+            ("beam_intensity", self.beam_intensity, "data.monitor", self.data.monitor),
+            (
+                "motion.positions_um",
+                self.motion.positions_um,
+                "data.positions",
+                self.data.positions,
+            ),
+        )
+        for name, values, key, dataset in stated:
+            if values is not None and dataset:
+                raise ValueError(f"{name} and {key} are both given: keep one of them")
+        return self
+
+    @model_validator(mode="after")
     def _positions_follow_the_step(self) -> Self:
         """Refuse positions that do not go with step_um, by which decoders search."""
         data, positions = self.data, self.motion.positions_um
-        used = range(data.first_frame, data.stop_frame, data.stride)
-        if positions is None or len(used) < 2:
-            return self
-        places = [positions[number] for number in used]
-        even = np.polyfit(used, places, 1)
-        low, high = limits.POSITION_ADVANCE
-        if not low <= even[0] / self.motion.step_um <= high:
-            raise ValueError(
-                f"motion.positions_um advance by {even[0]:.3g} µm from frame to frame, "
-                f"motion.step_um says {self.motion.step_um:g} µm: give both in micrometres and "
-                "with the same sign"
-            )
-        if np.abs(places - np.polyval(even, used)).max() > limits.POSITION_DEPARTURE_UM:
-            raise ValueError(
-                "motion.positions_um depart from even steps by more than "
-                f"{limits.POSITION_DEPARTURE_UM:g} µm: give one position, in micrometres, for "
-                "each frame in the order of the frames"
-            )
+        if positions is not None:
+            used = range(data.first_frame, data.stop_frame, data.stride)
+            problem = positions_problem(positions, used, self.motion.step_um)
+            if problem is not None:
+                raise ValueError(f"motion.positions_um {problem}")
         return self
 
     def __eq__(self, other: object) -> bool:

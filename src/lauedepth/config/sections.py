@@ -70,8 +70,14 @@ class Data(Section):
     others, in order."""
     ignored_frames: tuple[FrameSpan, ...] = ()
     """Frames that are stored, but hold no measurement: numbers or [start, stop)."""
-    monitor: str | None = None
-    """Path of the incident beam's monitor inside the file; kept, not used yet."""
+    monitor: str | Literal[False] | None = None
+    """Path of a dataset with the incident beam's intensity at each frame, any unit; by default
+    entry1/monitor/I0 where a file has it. false: the beam is taken as even, or learnt."""
+    positions: str | None = None
+    """Path of a dataset with the aperture's position at each frame, along the scan."""
+    position_scale_um: Annotated[float, Field(ge=-1e6, le=1e6)] = 1.0
+    """Micrometres per unit of these positions: 1000 for mm; negative if they count against
+    motion.step_um."""
     offset_px: tuple[int, int] | None = None
     """The published layout's `file.offset`; kept, not used."""
 

@@ -11,7 +11,7 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from lauedepth.core.arrays import Flags
+from lauedepth.core.arrays import Flags, Floats
 from lauedepth.core.errors import InputError
 from lauedepth.core.instrument.experiment import Frames, Region
 from lauedepth.core.notices import Notice, warning
@@ -121,6 +121,16 @@ class Point:
         if not self.usable.all():
             self._notice_lost()
         return (*self._notices, *self._partly_measured)
+
+    def values(self, key: str) -> Floats:
+        """Return a number that the file holds for each frame, NaN for lost ones: (frames,).
+
+        Raises
+        ------
+        InputError
+            The dataset is not there, or not of that kind.
+        """
+        return self._source.values(key)
 
     def add_notice(self, notice: Notice) -> None:
         """Keep what was noticed, once."""

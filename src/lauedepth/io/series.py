@@ -12,7 +12,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from lauedepth.core.arrays import Floats
 from lauedepth.core.errors import InputError
+from lauedepth.io.frame_values import value_of_image
 from lauedepth.io.hdf5 import SUFFIXES, Array
 from lauedepth.io.image_data import CHUNK_CACHE, MOST_FRAMES, ImageReader, image_dataset
 from lauedepth.io.opening import open_file
@@ -69,6 +71,14 @@ class SeriesSource:
                     )
                 self._refuse_other_region(file, path)
                 image.read((rows, slice(0, self.shape[2])), out[index])
+
+    def values(self, key: str) -> Floats:
+        """Return a number for each frame; see `FrameSource`."""
+        values = np.full(self.shape[0], np.nan)
+        for number in sorted(self._files):
+            with open_file(self._files[number]) as file:
+                values[number - self._first] = value_of_image(file, key)
+        return values
 
     def close(self) -> None:
         """Nothing stays open."""

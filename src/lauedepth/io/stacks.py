@@ -10,7 +10,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from lauedepth.core.arrays import Floats
 from lauedepth.core.errors import InputError
+from lauedepth.io.frame_values import values_of_stack
 from lauedepth.io.hdf5 import Array
 from lauedepth.io.image_data import CHUNK_CACHE, PART, ImageReader, image_dataset
 from lauedepth.io.opening import open_file
@@ -31,6 +33,10 @@ class FrameSource(Protocol):
 
     def read(self, numbers: npt.NDArray[np.int64], rows: slice, out: Array) -> None:
         """Fill ``out`` (frames, rows, columns) with frames of one stride; lost ones are zeros."""
+        ...
+
+    def values(self, key: str) -> Floats:
+        """Return a number for each frame, NaN for lost ones: (frames,)."""
         ...
 
     def close(self) -> None:
@@ -84,6 +90,10 @@ class StackSource:
                     (slice(first, last + 1, step), rows, slice(0, self.shape[2])), out[low:high]
                 )
 
+    def values(self, key: str) -> Floats:
+        """Return a number for each frame; see `FrameSource`."""
+        return np.where(self.present, values_of_stack(self._file, key, self.shape[0]), np.nan)
+
     def close(self) -> None:
         """Close the file."""
         self._file.close()
@@ -116,6 +126,10 @@ class MappedSource:
             for run in even_runs(slots[places], places.size):
                 self._source.read(run, rows, out[begin : begin + run.size])
                 begin += run.size
+
+    def values(self, key: str) -> Floats:
+        """Return a number for each frame; see `FrameSource`."""
+        return np.where(self._slots < 0, np.nan, self._source.values(key)[self._slots])
 
     def close(self) -> None:
         """Let go of the files."""

@@ -1,4 +1,4 @@
-"""Ranges of frames that reach beyond a point's end, which the published program cuts."""
+"""An experiment as it holds for one point: its range of frames, its beam, its positions."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from pathlib import Path
 from lauedepth.config import ExperimentConfig
 from lauedepth.core.errors import InputError
 from lauedepth.core.notices import warning
+from lauedepth.tasks.reconstruct.measured import with_measured
 from lauedepth.tasks.reconstruct.opening import open_for
 
 
 def fit_to_point(config: ExperimentConfig, path: Path | str) -> ExperimentConfig:
-    """Return an experiment whose frames end where a point ends, if it may end early.
+    """Return an experiment with what a point's own file says of its frames.
+
+    Frames end where the point ends, if it may end early; see `with_measured` for the rest.
 
     Parameters
     ----------
@@ -22,13 +25,18 @@ def fit_to_point(config: ExperimentConfig, path: Path | str) -> ExperimentConfig
     Returns
     -------
     ExperimentConfig
-        With a warning where its range of frames was cut.
+        With notices on what was changed.
 
     Raises
     ------
     InputError
         The point cannot be read, or holds fewer than two of the frames.
     """
+    return with_measured(_cut(config, path), path)
+
+
+def _cut(config: ExperimentConfig, path: Path | str) -> ExperimentConfig:
+    """Return an experiment whose frames end where a point ends, if it may end early."""
     data = config.data
     if not data.may_end_early:
         return config
