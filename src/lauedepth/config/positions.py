@@ -33,7 +33,7 @@ def positions_problem(
     if not low <= even[0] / step_um <= high:
         return (
             f"advance by {even[0]:.3g} µm from frame to frame, motion.step_um says {step_um:g} µm: "
-            "give both in micrometres and with the same sign"
+            f"{_likely_cause(even[0] / step_um)}"
         )
     if np.abs(places - np.polyval(even, number)).max() > limits.POSITION_DEPARTURE_UM:
         return (
@@ -41,3 +41,17 @@ def positions_problem(
             "position, in micrometres, for each frame in the order of the frames"
         )
     return None
+
+
+def _likely_cause(ratio: float) -> str:
+    """Return what is wrong with positions that advance by this many steps a frame."""
+    low, high = limits.POSITION_ADVANCE
+    sense = ", and count against the scan" if ratio < 0 else ""
+    for factor, unit in ((1e-3, "mm"), (1e-6, "m"), (1e3, "nm")):
+        if low <= abs(ratio) / factor <= high:
+            return f"they are in {unit}, it seems{sense}: give both in micrometres"
+    if low <= -ratio <= high:
+        return "they count against the scan: give both with the same sign"
+    if abs(ratio) < 1e-9:
+        return "they stay where they are: is it the right dataset?"
+    return "give both in micrometres and with the same sign"

@@ -73,6 +73,8 @@ class Data(Section):
     monitor: str | Literal[False] | None = None
     """Path of a dataset with the incident beam's intensity at each frame, any unit; by default
     entry1/monitor/I0 where a file has it. false: the beam is taken as even, or learnt."""
+    monitor_offset: Annotated[float, Field(ge=-1e12, le=1e12)] = 0.0
+    """What the monitor reads without beam, in its own unit."""
     positions: str | None = None
     """Path of a dataset with the aperture's position at each frame, along the scan."""
     position_scale_um: Annotated[float, Field(ge=-1e6, le=1e6)] = 1.0

@@ -15,12 +15,19 @@ from lauedepth.io.tree import find
 def values_of_stack(file: h5py.File, key: str, frames: int) -> Floats:
     """Read a dataset that has one number for each image of a stack: (n_frames,).
 
+    An EPICS array is often stored at its full length, of which the scan filled the begin: zeros or
+    NaN behind one number for each image are left out.
+
     Raises
     ------
     InputError
         There is none, or it has another length.
     """
     values = _numbers(file, key)
+    if values.size > frames and max(values.shape) == values.size:
+        unfilled = values.ravel()[frames:]
+        if np.all((unfilled == 0) | np.isnan(unfilled)):
+            values = values.ravel()[:frames]
     if values.size != frames:
         raise InputError(
             f"{key} has {values.size} values for {frames} images", file.filename, _REMEDY

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from lauedepth.config import ExperimentConfig
 from lauedepth.config.positions import positions_problem
+from lauedepth.core.arrays import Flags, Floats
 from lauedepth.core.errors import InputError
 from lauedepth.core.notices import Notice, note, warning
 from lauedepth.io import Point
@@ -20,6 +22,12 @@ USUAL_MONITOR: Final = "entry1/monitor/I0"
 
 DARK: Final = 0.02
 """Below this part of its median a monitor saw no beam."""
+
+NOISY: Final = 0.02
+"""Scatter of a monitor from frame to frame that is worth a warning, relative."""
+
+FEWEST_FOR_NOISE: Final = 20
+"""Frames that it takes to tell it."""
 
 MOST_DARK: Final = 0.2
 """A monitor that saw no beam in more than this part of the frames is not believed."""
@@ -58,7 +66,7 @@ def _with_beam(config: ExperimentConfig, point: Point) -> ExperimentConfig:
     """Take the incident beam from the monitor; one that is not there is missed if it was named."""
     key = config.data.monitor or USUAL_MONITOR
     try:
-        values = point.values(key)
+        values = point.values(key) - config.data.monitor_offset
     except InputError as error:
         return config.with_notices([_unused(error.what, point)] if config.data.monitor else [])
     used = config.to_core().frames.indices
@@ -85,7 +93,13 @@ def _with_beam(config: ExperimentConfig, point: Point) -> ExperimentConfig:
     )
     return config.model_copy(
         update={"beam_intensity": tuple(beam.tolist()), "data": data}
-    ).with_notices([said, *([_no_beam(key, ignored, point)] if ignored.size else [])])
+    ).with_notices(
+        [
+            said,
+            *([_no_beam(key, ignored, point)] if ignored.size else []),
+            *_noisy(config, key, beam[used][~dark[used]], point),
+        ]
+    )
 
 
 def _unused(reason: str, point: Point) -> Notice:
@@ -97,13 +111,36 @@ def _unused(reason: str, point: Point) -> Notice:
     )
 
 
-def _no_beam(key: str, frames: np.typing.NDArray[np.int64], point: Point) -> Notice:
+def _no_beam(key: str, frames: npt.NDArray[np.int64], point: Point) -> Notice:
     return warning(
         "no-beam",
         f"{key} saw no beam in frames {told(frames)}: they are left out",
         str(point.path),
         "nothing to do if the beam was lost; data.monitor: false if the monitor was",
     )
+
+
+def _noisy(config: ExperimentConfig, key: str, beam: Floats, point: Point) -> list[Notice]:
+    """Warn of a monitor that scatters from frame to frame as beams do not.
+
+    The second difference of a slow change vanishes, that of independent errors has six times
+    their variance; its median does not see fills and steps.
+    """
+    if beam.size < FEWEST_FOR_NOISE or config.instrument.learn != "off":
+        return []
+    noise = float(np.median(np.abs(np.diff(beam, 2)))) / (0.6745 * np.sqrt(6.0))
+    if noise <= NOISY:
+        return []
+    return [
+        warning(
+            "monitor-noisy",
+            f"{key} scatters by {noise:.1%} from frame to frame: if the beam does not, "
+            "this adds noise to all pixels",
+            str(point.path),
+            "correct the beam from the scan too (instrument: {learn: auto}), or leave the monitor "
+            "out (data.monitor: false)",
+        )
+    ]
 
 
 def _with_positions(config: ExperimentConfig, point: Point, key: str) -> ExperimentConfig:
@@ -122,7 +159,7 @@ def _with_positions(config: ExperimentConfig, point: Point, key: str) -> Experim
             str(point.path),
             "remove data.positions to go by the step",
         )
-    values = np.interp(number, number[known], values[known])
+    values = _filled(values, known)
     values += np.mean((step_um * number - values)[used])
     problem = positions_problem(values, used, step_um)
     if problem is not None:
@@ -131,13 +168,56 @@ def _with_positions(config: ExperimentConfig, point: Point, key: str) -> Experim
             str(point.path),
             "see data.position_scale_um, or remove data.positions",
         )
-    off = float(np.std((values - step_um * number)[used]))
-    said = note(
-        "positions-used",
-        f"the aperture's positions are taken from {key}: {off:.2g} µm (rms) from even steps",
-        str(point.path),
-        "remove data.positions to go by the step",
-    )
     motion = config.motion.model_copy(update={"positions_um": tuple(values.tolist())})
     data = data.model_copy(update={"positions": None})
-    return config.model_copy(update={"motion": motion, "data": data}).with_notices([said])
+    said = _said_of(key, values[used] / step_um, used, known, step_um, point)
+    return config.model_copy(update={"motion": motion, "data": data}).with_notices(said)
+
+
+def _filled(values: Floats, known: Flags) -> Floats:
+    """Return positions with those filled in that are not known: as between their neighbours."""
+    number = np.arange(values.size)
+    even = np.polyval(np.polyfit(number[known], values[known], 1), number)
+    return np.asarray(even + np.interp(number, number[known], (values - even)[known]))
+
+
+def _said_of(
+    key: str,
+    steps: Floats,
+    used: npt.NDArray[np.int64],
+    known: Flags,
+    step_um: float,
+    point: Point,
+) -> list[Notice]:
+    """Say which positions were taken, and of which frames they are odd or missing."""
+    where = str(point.path)
+    off = abs(step_um) * float(np.std(steps - used))
+    said = [
+        note(
+            "positions-used",
+            f"the aperture's positions are taken from {key}: {off:.2g} µm (rms) from even steps",
+            where,
+            "remove data.positions to go by the step",
+        )
+    ]
+    missing = used[~known[used]]
+    if missing.size:
+        said.append(
+            warning(
+                "positions-missing",
+                f"{key} is not known in frames {told(missing)}: taken as between its neighbours",
+                where,
+                "leave these frames out (data.ignored_frames) if depths look wrong",
+            )
+        )
+    back = used[1:][np.diff(steps) < -1.0]
+    if back.size:
+        said.append(
+            warning(
+                "positions-turn-back",
+                f"{key} goes back by more than a step at frames {told(back)}",
+                where,
+                "are the positions in the order of the frames? then nothing is wrong",
+            )
+        )
+    return said

@@ -136,7 +136,11 @@ def test_positions_take_the_motion_out(tmp_path: Path) -> None:
     ("encoder", "scale", "reason"),
     [
         (np.arange(261.0), 1000.0, "advance by 1e+03 µm"),
+        (np.arange(261.0) / 1000, 1.0, "they are in mm, it seems"),
+        (np.arange(261.0) / -1000, 1.0, "in mm, it seems, and count against the scan"),
+        (np.ones(261), 1.0, "they stay where they are"),
         (np.arange(261.0), -1.0, "with the same sign"),
+        (np.r_[np.arange(261.0), 1.0, 0.0], 1.0, "263 values for 261 images"),
         (np.where(np.arange(261) < 100, np.nan, 1.0), 1.0, "known in only 62%"),
         (np.ones(3), 1.0, "3 values for 261 images"),
         (None, 1.0, "there is no dataset"),
@@ -158,3 +162,42 @@ def test_what_is_known_is_said_once() -> None:
     document["data"]["monitor"] = MONITOR
     with pytest.raises(ValidationError, match="both given"):
         ExperimentConfig.model_validate(document)
+
+
+def test_an_array_stored_at_its_full_length_is_taken_to_the_last_frame(tmp_path: Path) -> None:
+    values = np.linspace(50.0, 40.0, 261)
+    stored = np.zeros(1000)
+    stored[:261] = values
+    _write(tmp_path / "point.h5", Flaws(), **{"monitor/I0": stored})
+    beam = fit_to_point(_asking(), tmp_path / "point.h5").beam_intensity
+    assert beam == pytest.approx(values / np.median(values))
+
+
+def test_an_offset_of_the_monitor_is_taken_off(tmp_path: Path) -> None:
+    values = np.linspace(50.0, 40.0, 261)
+    _write(tmp_path / "point.h5", Flaws(), **{"monitor/I0": values + 30.0})
+    beam = fit_to_point(_asking(monitor_offset=30.0), tmp_path / "point.h5").beam_intensity
+    assert beam == pytest.approx(values / np.median(values))
+
+
+@pytest.mark.parametrize(("scatter", "warned"), [(0.01, False), (0.04, True)])
+def test_a_monitor_that_scatters_is_warned_of(tmp_path: Path, scatter: float, warned: bool) -> None:
+    values = np.random.default_rng(1).normal(1.0, scatter, 261)
+    values *= simulated(CHANGING).timeline.current
+    _write(tmp_path / "point.h5", CHANGING, **{"monitor/I0": values})
+    config = fit_to_point(_asking(), tmp_path / "point.h5")
+    assert ("monitor-noisy" in [one.code for one in config.notices]) == warned
+
+
+def test_positions_that_are_odd_in_some_frames_are_named(tmp_path: Path) -> None:
+    place = np.arange(261.0)
+    stored = place.copy()
+    stored[[0, 100, 260]] = np.nan
+    stored[[30, 40]] = stored[[40, 30]]
+    _write(tmp_path / "point.h5", Flaws(), encoder=stored)
+    config = fit_to_point(_asking(positions="entry1/encoder"), tmp_path / "point.h5")
+    said = {one.code: one.what for one in config.notices}
+    assert "frames 0, 100, 260" in said["positions-missing"]
+    assert "frames 31, 40" in said["positions-turn-back"]
+    found = np.asarray(config.motion.positions_um)
+    assert np.delete(found - place, [30, 40]) == pytest.approx(0.0, abs=1e-2)
