@@ -212,6 +212,20 @@ class Motion(Section):
     positions_um: tuple[float, ...] | None = None
     """Where the aperture was at each frame of the file, along the scan from its place at shift_mm,
     where that is known; otherwise step_um per frame."""
+    exposure_steps: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Part of a step that the aperture moves on while a frame is exposed: 0 if it stops for each
+    frame, 1 for a fly scan without dead time."""
+    position_at: Literal["start", "middle", "end"] = "middle"
+    """Part of the exposure that shift_mm and measured positions belong to."""
+
+    @model_validator(mode="after")
+    def _moves_while_exposed(self) -> Self:
+        if self.position_at != "middle" and not self.exposure_steps:
+            raise ValueError(
+                f"position_at is {self.position_at}, but exposure_steps is 0: say which part of a "
+                "step the aperture moves on while a frame is exposed"
+            )
+        return self
 
     @model_validator(mode="after")
     def _moves(self) -> Self:

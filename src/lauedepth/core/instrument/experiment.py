@@ -7,7 +7,7 @@ incident beam, y up towards the detector, z completing it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -161,6 +161,10 @@ class Motion:
     positions_um : tuple of float or None
         Where the aperture was at each frame of the point, along the scan from its place at
         `shift_mm`, where that was measured or learnt. None: `step_um` times the frame's number.
+    exposure_steps : float
+        Part of a step that the aperture moves on while a frame is exposed (fly scan).
+    position_at : {"start", "middle", "end"}
+        Part of the exposure that a frame's position belongs to.
     """
 
     step_um: float
@@ -168,6 +172,14 @@ class Motion:
     axis: Vector = (0.70710678118, 0.70710678118, 0.0)
     rotation_rad: Vector = (0.0, 0.0, 0.0)
     positions_um: tuple[float, ...] | None = None
+    exposure_steps: float = 0.0
+    position_at: Literal["start", "middle", "end"] = "middle"
+
+    @property
+    def lead_steps(self) -> float:
+        """How far the aperture is on at the middle of an exposure, from a frame's position."""
+        part = {"start": 0.5, "middle": 0.0, "end": -0.5}[self.position_at]
+        return part * self.exposure_steps
 
 
 @dataclass(frozen=True)

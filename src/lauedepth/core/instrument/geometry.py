@@ -104,10 +104,11 @@ def scan_direction(motion: Motion) -> Floats:
 
 
 def aperture_centres(experiment: Experiment, frame: npt.ArrayLike) -> Floats:
-    """Return the aperture's centre at each frame: (n_frames, 3) array in mm."""
+    """Return the aperture's centre at the middle of each exposure: (n_frames, 3) array in mm."""
     pose, motion = experiment.pose, experiment.motion
     centre = np.array([pose.cenx_mm, pose.dist_mm, pose.cenz_mm])
-    travel = motion.shift_mm + np.asarray(frame, np.float64) * motion.step_um * 1e-3
+    steps = np.asarray(frame, np.float64) + motion.lead_steps
+    travel = motion.shift_mm + steps * motion.step_um * 1e-3
     return centre + travel[..., None] * scan_direction(motion)
 
 

@@ -146,8 +146,7 @@ def _noisy(config: ExperimentConfig, key: str, beam: Floats, point: Point) -> li
 def _with_positions(config: ExperimentConfig, point: Point, key: str) -> ExperimentConfig:
     """Take the aperture's positions from the file; their mean stays where the pose has it.
 
-    So it does not matter where an encoder counts from, nor whether it was read at the begin or the
-    end of exposures during which the aperture moves on: that shifts all of them alike.
+    So it does not matter where an encoder counts from.
     """
     data, step_um = config.data, config.motion.step_um
     values = data.position_scale_um * point.values(key)
@@ -159,7 +158,7 @@ def _with_positions(config: ExperimentConfig, point: Point, key: str) -> Experim
             str(point.path),
             "remove data.positions to go by the step",
         )
-    values = _filled(values, known)
+    values = _at_middle(_filled(values, known), config)
     values += np.mean((step_um * number - values)[used])
     problem = positions_problem(values, used, step_um)
     if problem is not None:
@@ -179,6 +178,17 @@ def _filled(values: Floats, known: Flags) -> Floats:
     number = np.arange(values.size)
     even = np.polyval(np.polyfit(number[known], values[known], 1), number)
     return np.asarray(even + np.interp(number, number[known], (values - even)[known]))
+
+
+def _at_middle(values: Floats, config: ExperimentConfig) -> Floats:
+    """Return positions moved on as the aperture did until the middle of each exposure.
+
+    What steps have in common is left: `Motion.lead_steps` has it.
+    """
+    lead = config.motion.to_core().lead_steps
+    steps = np.diff(values)
+    steps = np.append(steps, steps[-1]) if lead > 0 else np.insert(steps, 0, steps[0])
+    return np.asarray(values + lead * (steps - config.motion.step_um))
 
 
 def _said_of(

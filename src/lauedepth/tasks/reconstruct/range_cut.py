@@ -7,6 +7,7 @@ from pathlib import Path
 from lauedepth.config import ExperimentConfig
 from lauedepth.core.errors import InputError
 from lauedepth.core.notices import warning
+from lauedepth.tasks.reconstruct.fly_scan import fly_scan_notices
 from lauedepth.tasks.reconstruct.measured import with_measured
 from lauedepth.tasks.reconstruct.opening import open_for
 
@@ -32,7 +33,7 @@ def fit_to_point(config: ExperimentConfig, path: Path | str) -> ExperimentConfig
     InputError
         The point cannot be read, or holds fewer than two of the frames.
     """
-    return with_measured(_cut(config, path), path)
+    return with_measured(_cut(config, path), path).with_notices(fly_scan_notices(config))
 
 
 def _cut(config: ExperimentConfig, path: Path | str) -> ExperimentConfig:
