@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from lauedepth.core.arrays import Floats
 from lauedepth.core.errors import OutputError
 from lauedepth.core.instrument.experiment import Detector, Region
 from lauedepth.io.hdf5 import create_chunked, packed, put, write_chunk
@@ -29,6 +30,7 @@ def write_point(
     detector: Detector,
     sample_xyz: tuple[float, float, float],
     metadata: Mapping[str, object] | None = None,
+    per_frame: Mapping[str, Floats] | None = None,
     compression: int | None = None,
 ) -> None:
     """Write a point as one stack.
@@ -45,6 +47,8 @@ def write_point(
         Sample stage, µm.
     metadata : mapping, optional
         Further values by path, attributes by ``path@name`` (``"@file_time"``: of the file).
+    per_frame : mapping, optional
+        (n_frames,) arrays by path: of each frame, lost ones included.
     compression : int, optional
         Level of gzip; none by default.
 
@@ -56,7 +60,7 @@ def write_point(
     rows, columns = region.shape
     with publish_hdf5(path) as file:
         _write_around(file, POINT, region, detector, sample_xyz)
-        write_metadata(file, metadata or {})
+        write_metadata(file, {**(metadata or {}), **(per_frame or {})})
         shape, chunk = (n_frames, rows, columns), (1, rows, columns)
         data = create_chunked(file, POINT[DATA], shape, chunk, compression)
         count = 0
@@ -77,6 +81,7 @@ def write_series(
     detector: Detector,
     sample_xyz: tuple[float, float, float],
     metadata: Mapping[str, object] | None = None,
+    per_frame: Mapping[str, Floats] | None = None,
     compression: int | None = None,
     first_number: int = 1,
 ) -> None:
@@ -97,7 +102,8 @@ def write_series(
             continue
         with publish_hdf5(folder / f"{name}_{first_number + index}.h5") as file:
             _write_around(file, FRAME, region, detector, sample_xyz)
-            write_metadata(file, metadata or {})
+            own = {path: values[index] for path, values in (per_frame or {}).items()}
+            write_metadata(file, {**(metadata or {}), **own})
             data = create_chunked(file, FRAME[DATA], region.shape, region.shape, compression)
             write_chunk(data, (0, 0), packed(_image(frame, region), compression))
     _refuse_miscount(count, n_frames, folder)

@@ -12,6 +12,7 @@ from lauedepth.simulation.forward import (
     quick_traces,
 )
 from lauedepth.simulation.image import SpotImage, place_image, segment_image, sources_from_image
+from lauedepth.simulation.records import Records, monitor_of, positions_of
 from lauedepth.simulation.sample import (
     Column,
     Grain,
@@ -35,6 +36,7 @@ __all__ = [
     "Grain",
     "LightSources",
     "Polycrystal",
+    "Records",
     "Sample",
     "ScanPoint",
     "SimulatedPoint",
@@ -45,7 +47,9 @@ __all__ = [
     "flawed_traces",
     "grid_positions",
     "membrane",
+    "monitor_of",
     "place_image",
+    "positions_of",
     "quick_traces",
     "random_column",
     "segment_image",

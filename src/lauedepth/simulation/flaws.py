@@ -23,7 +23,7 @@ BEAM_NODES: Final = 7
 EXPOSURE_NODES: Final = 6
 """Points over an exposure during which the aperture moves."""
 
-TIMELINE, NOISE, DETECTOR, APERTURE = 0, 1, 2, 3
+TIMELINE, NOISE, DETECTOR, APERTURE, RECORDS = 0, 1, 2, 3, 4
 """Streams of random numbers."""
 
 

@@ -68,6 +68,7 @@ def simulate(
             config,
             name=name,
             storage=layout,
+            records=simulation.to_records(),
             progress=lambda point, done, total: progress(f"simulating {point}", done, total),
         )
     values = {"output": output, "points": written, "seed": simulation.seed}

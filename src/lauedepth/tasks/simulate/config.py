@@ -19,6 +19,7 @@ from lauedepth.simulation import (
     Exposure,
     Flaws,
     Polycrystal,
+    Records,
     Sample,
     Surface,
     grid_positions,
@@ -196,6 +197,25 @@ class FlawsSection(Section):
     """Part of a step that the aperture moves during an exposure (fly scan)."""
 
 
+class RecordsSection(Section):
+    """What is recorded beside the frames, as the beamline does; nothing by default."""
+
+    monitor: bool = False
+    """Whether each frame's incident beam is, in entry1/monitor/I0."""
+    monitor_noise: NotNegative = 0.0
+    """Error of the monitor from frame to frame, relative (standard deviation)."""
+    monitor_offset: float = 0.0
+    """What it reads without beam, relative to a full one."""
+    positions: bool = False
+    """Whether each frame's position of the aperture is, in entry1/aperture/position, µm."""
+    position_noise_um: NotNegative = 0.0
+    """Error of a position (standard deviation)."""
+    position_offset_um: float = 0.0
+    """Where the encoder has its zero."""
+    position_at: Literal["start", "middle", "end"] = "middle"
+    """Part of the exposure at which it is read; matters in a fly scan (flaws.smear)."""
+
+
 class ImageSection(Section):
     """A measured frame as the light source, instead of a crystal."""
 
@@ -232,6 +252,7 @@ class SimulationConfig(Section):
     opaque_bars: bool = False
     """Whether bars are opaque; otherwise they absorb like gold."""
     flaws: FlawsSection = FlawsSection()
+    records: RecordsSection = RecordsSection()
     image: ImageSection = ImageSection()
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of all random numbers."""
@@ -264,6 +285,10 @@ class SimulationConfig(Section):
     def to_flaws(self) -> Flaws:
         """Return the flaws."""
         return Flaws(**self.flaws.model_dump())
+
+    def to_records(self) -> Records:
+        """Return what is recorded beside the frames."""
+        return Records(**self.records.model_dump())
 
     def to_surface(self) -> Surface | None:
         """Return the surface behind which the sample absorbs, or None if it does not."""

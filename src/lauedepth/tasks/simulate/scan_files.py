@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lauedepth.config import ExperimentConfig, dump_experiment
+from lauedepth.core.arrays import Floats
 from lauedepth.core.errors import InputError, OutputError
 from lauedepth.core.instrument.experiment import Experiment, Region
 from lauedepth.core.progress import Progress, no_progress
@@ -19,9 +20,12 @@ from lauedepth.io import publish, publish_hdf5, read_image, write_point, write_s
 from lauedepth.io.hdf5 import put_attribute
 from lauedepth.simulation import (
     TRUTH,
+    Records,
     ScanPoint,
     SimulatedPoint,
+    monitor_of,
     place_image,
+    positions_of,
     segment_image,
     simulate_scan,
     sources_from_image,
@@ -37,6 +41,10 @@ from lauedepth.tasks.simulate.earlier import (
 
 Storage = Literal["stack", "series"]
 """How a point is stored: in one file, or with one file per frame."""
+
+MONITOR: Final = "entry1/monitor/I0"
+POSITIONS: Final = "entry1/aperture/position"
+"""Where monitor and encoder are written."""
 
 TRUTH_UNITS: Final = {
     "depth_um": "micron",
@@ -149,6 +157,7 @@ def write_scan(
     name: str = "point",
     storage: Storage = "stack",
     compression: int | None = None,
+    records: Records | None = None,
     progress: Progress = no_progress,
 ) -> list[Path]:
     """Write a scan: ``NAME_0001.h5`` ..., ``truth/NAME_0001.h5`` ... and ``experiment.yml``.
@@ -165,6 +174,8 @@ def write_scan(
         One file per point, or a folder ``NAME_0001`` of one-frame files.
     compression : int, optional
         Level of gzip.
+    records : Records, optional
+        What is recorded beside the frames; nothing by default.
     progress : callable, optional
         Called with (point, frames done, total frames).
 
@@ -193,7 +204,14 @@ def write_scan(
         title = f"{name}_{one.number + 1:04d}"
         write_truth(folder / TRUTH_FOLDER / f"{title}.h5", one.point.truth)
         written.append(
-            _write(one, folder / title, storage, compression=compression, progress=progress)
+            _write(
+                one,
+                folder / title,
+                storage,
+                compression=compression,
+                per_frame=_recorded(one.point, records or Records()),
+                progress=progress,
+            )
         )
     return written
 
@@ -204,6 +222,7 @@ def _write(
     storage: Storage,
     *,
     compression: int | None,
+    per_frame: dict[str, Floats],
     progress: Progress,
 ) -> Path:
     """Write a point as PATH.h5 or as files in the folder PATH; return which."""
@@ -226,9 +245,15 @@ def _write(
         detector=point.experiment.detector,
         sample_xyz=(*one.position_um, 0.0),
         metadata={"@creator": CREATOR},
+        per_frame=per_frame,
         compression=compression,
     )
     return path
+
+
+def _recorded(point: SimulatedPoint, records: Records) -> dict[str, Floats]:
+    values = {MONITOR: monitor_of(point, records), POSITIONS: positions_of(point, records)}
+    return {path: array for path, array in values.items() if array is not None}
 
 
 def write_truth(path: Path | str, truth: npt.NDArray[np.void]) -> None:

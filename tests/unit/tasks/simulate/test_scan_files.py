@@ -10,9 +10,12 @@ import pytest
 from lauedepth.config import load_experiment
 from lauedepth.core.errors import InputError, OutputError
 from lauedepth.io import open_point
-from lauedepth.simulation import TRUTH
+from lauedepth.simulation import TRUTH, Records, monitor_of, positions_of
 from lauedepth.tasks.simulate.config import SimulationConfig
 from lauedepth.tasks.simulate.scan_files import (
+    MONITOR,
+    POSITIONS,
+    Storage,
     read_truth,
     simulated_points,
     write_scan,
@@ -20,6 +23,7 @@ from lauedepth.tasks.simulate.scan_files import (
 )
 
 EXAMPLES = Path(__file__).parents[4] / "examples"
+EXPERIMENT = EXAMPLES / "experiment.yml"
 
 
 @pytest.fixture
@@ -85,3 +89,40 @@ def test_a_folder_that_cannot_be_made(experiment_file: Path, tmp_path: Path) -> 
     points = simulated_points(simulation(), config.to_core())
     with pytest.raises(OutputError, match="cannot be created"):
         write_scan(points, tmp_path / "file" / "scan", config)
+
+
+@pytest.mark.parametrize("storage", ["stack", "series"])
+def test_what_is_recorded_of_each_frame_is_read_back(
+    experiment_file: Path, tmp_path: Path, storage: Storage
+) -> None:
+    config = load_experiment(experiment_file)
+    asked = simulation(
+        flaws={"drift": -0.3, "smear": 0.5},
+        records={
+            "monitor": True,
+            "monitor_offset": 0.1,
+            "positions": True,
+            "position_at": "start",
+            "position_offset_um": 7.0,
+        },
+    )
+    points = simulated_points(asked, config.to_core())
+    folder = tmp_path / "scan"
+    (path,) = write_scan(points, folder, config, storage=storage, records=asked.to_records())
+    with open_point(path) as point:
+        monitor, place = point.values(MONITOR), point.values(POSITIONS)
+    beam = np.array([1.0, 0.9, 0.8, 0.7])
+    assert monitor / monitor[0] == pytest.approx((beam + 0.1) / 1.1)
+    step_um = config.motion.step_um
+    assert place == pytest.approx(7.0 + step_um * (np.arange(4) - 0.25))
+
+
+def test_errors_of_records_are_as_large_as_asked() -> None:
+    point = next(simulated_points(simulation(), load_experiment(EXPERIMENT).to_core())).point
+    records = Records(monitor=True, monitor_noise=0.01, positions=True, position_noise_um=0.3)
+    monitor, place = monitor_of(point, records), positions_of(point, records)
+    assert monitor is not None and place is not None
+    assert np.std(monitor / monitor.mean()) == pytest.approx(0.01, rel=0.2)
+    step_um = point.experiment.motion.step_um
+    assert np.std(place - step_um * np.arange(place.size)) == pytest.approx(0.3, rel=0.2)
+    assert monitor_of(point, Records()) is None and positions_of(point, Records()) is None
