@@ -31,6 +31,7 @@ SPOTS: Final = 80
 PARTS: Final = 12
 ENERGY_KEV: Final = (8.0, 22.0)
 BACKGROUND: Final = 20.0
+MONITOR_NOISE: Final = 0.002
 
 GEOMETRIES: Final = {
     "norcada": NORCADA,
@@ -157,6 +158,15 @@ def measured(
     return np.random.default_rng(seed + 1000).poisson(expected).astype(np.uint16)
 
 
+def monitored(experiment: Experiment, flaws: Flaws, seed: int) -> Experiment:
+    """Return the experiment with what a monitor, not quite exact, reads of the beam."""
+    rng = generator(seed, TIMELINE)
+    timeline = Timeline.of(flaws, experiment.frames.stop, experiment.motion.step_um, rng)
+    noise = np.random.default_rng(seed + 2000).normal(1.0, MONITOR_NOISE, timeline.current.size)
+    beam = timeline.current * noise
+    return replace(experiment, beam_intensity=tuple((beam / np.median(beam)).tolist()))
+
+
 @dataclass(frozen=True)
 class Score:
     """How well pixels of known light were decoded.
@@ -210,10 +220,12 @@ def _both_right(light: Light, found: DecodedPixels, pixel: int) -> bool:
 
 @dataclass(frozen=True)
 class Case:
-    """One instrument: what a perfect one would give, what it gives as designed, and as learnt."""
+    """One instrument: what a perfect one would give, and what it gives as designed, with a
+    monitor of the beam, and as learnt without one."""
 
     perfect: Score
     designed: Score
+    monitored: Score
     learnt: Score
     fit: InstrumentFit
     seconds: float
@@ -238,9 +250,11 @@ def run_case(experiment: Experiment, flaws: Flaws, counts: float, seed: int) -> 
     judged = DecodeOptions(model_error=fit.model_error)
     found = decode(instrument, light.row, light.column, traces, backend="cpu", options=judged)
     learnt = Score.of(light, fit.with_error(found) if fit.accepted else found)
+    known = monitored(experiment, flaws, seed)
     return Case(
         Score.of(light, decode(experiment, light.row, light.column, ideal, backend="cpu")),
         designed,
+        Score.of(light, decode(known, light.row, light.column, traces, backend="cpu")),
         learnt,
         fit,
         seconds,
@@ -272,6 +286,9 @@ def _summary(cases: list[Case]) -> list[str]:
         f"{100 * mean([case.designed.false_seconds for case in cases]):.1f}",
         f"{100 * mean([case.learnt.false_seconds for case in cases]):.1f}"
         f" ({100 * mean([case.perfect.false_seconds for case in cases]):.1f})",
+        f"{100 * mean([case.monitored.false_seconds for case in cases]):.1f}, "
+        f"{mean([case.monitored.median_um / case.perfect.median_um for case in cases]):.2f}, "
+        f"{mean([case.monitored.high_um / case.perfect.high_um for case in cases]):.2f}",
         f"{100 * kept:.0f}",
         f"{mean([case.designed.median_um / case.perfect.median_um for case in cases]):.2f}"
         f" → {mean([case.learnt.median_um / case.perfect.median_um for case in cases]):.2f}",
@@ -295,7 +312,8 @@ def run(console: Console) -> None:
     counts = float(os.environ.get("LEARNING_COUNTS", "500"))
     table = Table(title=f"{PIXELS} pixels, {counts:g} counts, {len(seeds)} seeds")
     for heading in (
-        "geometry", "departure", "accepted", "gain σ", "false 2nd %", "learnt (perfect)", "kept %",
+        "geometry", "departure", "accepted", "gain σ", "false 2nd %", "learnt (perfect)",
+        "monitor: 2nd %, median ×, 90 % ×", "kept %",
         "median ×", "90 % ×", "common µm", "pull (perfect)", "χ²/dof", "decoded %", "CPU s",
     ):  # fmt: skip
         table.add_column(heading)
