@@ -19,6 +19,9 @@ FrameNumber = Annotated[int, Field(ge=0, le=limits.MOST_FRAMES)]
 FrameSpan = FrameNumber | tuple[FrameNumber, FrameNumber]
 Pixel = Annotated[int, Field(ge=0, le=65_536)]
 
+LOG = "log:"
+"""Begin of a key that names a column of `Data.frame_log` instead of a dataset."""
+
 
 class StatedRegion(Section):
     """The part of the detector that an image holds whose file does not say it."""
@@ -80,6 +83,9 @@ class Data(Section):
     position_scale_um: Annotated[float, Field(ge=-1e6, le=1e6)] = 1.0
     """Micrometres per unit of these positions: 1000 for mm; negative if they count against
     motion.step_um."""
+    frame_log: str | None = None
+    """Text file beside each point with one line for each frame; {point} stands for the point's
+    name without ending. monitor and positions may name its columns: log:COLUMN."""
     offset_px: tuple[int, int] | None = None
     """The published layout's `file.offset`; kept, not used."""
 
@@ -90,6 +96,14 @@ class Data(Section):
             raise ValueError("first_frame, stop_frame and stride leave fewer than two frames")
         if used > limits.MOST_USED:
             raise ValueError(f"{used} frames are more than {limits.MOST_USED} of one point")
+        return self
+
+    @model_validator(mode="after")
+    def _has_its_log(self) -> Self:
+        for name in ("monitor", "positions"):
+            key = getattr(self, name)
+            if key and key.startswith(LOG) and self.frame_log is None:
+                raise ValueError(f"{name} is {key}, but there is no frame_log: name the log's file")
         return self
 
     @model_validator(mode="after")

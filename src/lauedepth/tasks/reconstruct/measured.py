@@ -10,11 +10,13 @@ import numpy.typing as npt
 
 from lauedepth.config import ExperimentConfig
 from lauedepth.config.positions import positions_problem
+from lauedepth.config.sections import LOG
 from lauedepth.core.arrays import Flags, Floats
 from lauedepth.core.errors import InputError
 from lauedepth.core.notices import Notice, note, warning
 from lauedepth.io import Point
 from lauedepth.io.frame_list import told
+from lauedepth.io.frame_log import read_log_column
 from lauedepth.tasks.reconstruct.opening import open_for
 
 USUAL_MONITOR: Final = "entry1/monitor/I0"
@@ -66,7 +68,7 @@ def _with_beam(config: ExperimentConfig, point: Point) -> ExperimentConfig:
     """Take the incident beam from the monitor; one that is not there is missed if it was named."""
     key = config.data.monitor or USUAL_MONITOR
     try:
-        values = point.values(key) - config.data.monitor_offset
+        values = _values(config, point, key) - config.data.monitor_offset
     except InputError as error:
         return config.with_notices([_unused(error.what, point)] if config.data.monitor else [])
     used = config.to_core().frames.indices
@@ -100,6 +102,15 @@ def _with_beam(config: ExperimentConfig, point: Point) -> ExperimentConfig:
             *_noisy(config, key, beam[used][~dark[used]], point),
         ]
     )
+
+
+def _values(config: ExperimentConfig, point: Point, key: str) -> Floats:
+    """Read a number of each frame from the point's file, or from the log beside it."""
+    log = config.data.frame_log
+    if log is None or not key.startswith(LOG):
+        return point.values(key)
+    path = point.path.parent / log.replace("{point}", point.path.stem)
+    return read_log_column(path, key.removeprefix(LOG), point.shape[0])
 
 
 def _unused(reason: str, point: Point) -> Notice:
@@ -149,7 +160,7 @@ def _with_positions(config: ExperimentConfig, point: Point, key: str) -> Experim
     So it does not matter where an encoder counts from.
     """
     data, step_um = config.data, config.motion.step_um
-    values = data.position_scale_um * point.values(key)
+    values = data.position_scale_um * _values(config, point, key)
     number, known = np.arange(values.size), np.isfinite(values)
     used = config.to_core().frames.indices
     if np.mean(known[used]) < 1.0 - MOST_DARK:

@@ -27,6 +27,7 @@ MONITOR = "entry1/monitor/I0"
 def _asking(**data: object) -> ExperimentConfig:
     document = experiment().model_dump(mode="json")
     document["data"] |= data
+    document["instrument"] = {"learn": "off"}
     return ExperimentConfig.model_validate(document)
 
 
@@ -112,6 +113,21 @@ def test_a_monitor_that_cannot_be_used_is_warned_of(
 def test_no_monitor_is_no_news(tmp_path: Path) -> None:
     _write(tmp_path / "point.h5", Flaws())
     assert fit_to_point(_asking(), tmp_path / "point.h5") == _asking()
+
+
+def test_columns_of_a_log_beside_the_point_are_taken(tmp_path: Path) -> None:
+    _write(tmp_path / "point.h5", Flaws())
+    beam, place = np.linspace(50.0, 40.0, 261), np.arange(261.0)
+    lines = [f"{k:.0f}, {a:.9g}, {b:.9g}" for k, a, b in zip(place, beam, place / 1e3, strict=True)]
+    text = "\n".join(["# scan 7", "# frame, I0, encoder mm", *lines])
+    (tmp_path / "point.log").write_text(text)
+    keys = {"monitor": "log:I0", "positions": "log:encoder mm", "position_scale_um": 1000}
+    asked = _asking(frame_log="{point}.log", **keys)
+    found = fit_to_point(asked, tmp_path / "point.h5")
+    assert found.beam_intensity == pytest.approx(beam / np.median(beam))
+    assert found.motion.positions_um == pytest.approx(place, abs=1e-6)
+    with pytest.raises(ValidationError, match="no frame_log"):
+        _asking(positions="log:encoder")
 
 
 def test_positions_take_the_motion_out(tmp_path: Path) -> None:
