@@ -59,7 +59,8 @@ def positions_of(point: SimulatedPoint, records: Records) -> Floats | None:
     if not records.positions:
         return None
     part = {"start": -0.5, "middle": 0.0, "end": 0.5}[records.position_at]
-    place = point.timeline.position + part * point.flaws.smear
+    motion = point.experiment.motion
+    place = point.timeline.position + motion.lead_steps + part * point.flaws.smear
     rng = generator(point.seed, RECORDS, point.number, 1)
     noise = records.position_noise_um * rng.normal(size=place.size)
-    return point.experiment.motion.step_um * place + noise + records.position_offset_um
+    return motion.step_um * place + noise + records.position_offset_um

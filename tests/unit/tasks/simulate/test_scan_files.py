@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -126,3 +127,12 @@ def test_errors_of_records_are_as_large_as_asked() -> None:
     step_um = point.experiment.motion.step_um
     assert np.std(place - step_um * np.arange(place.size)) == pytest.approx(0.3, rel=0.2)
     assert monitor_of(point, Records()) is None and positions_of(point, Records()) is None
+
+
+def test_an_encoder_read_where_the_experiment_says_reads_its_even_steps() -> None:
+    core = load_experiment(EXPERIMENT).to_core()
+    motion = replace(core.motion, exposure_steps=0.6, position_at="start")
+    asked = simulation(flaws={"smear": 0.6})
+    point = next(simulated_points(asked, replace(core, motion=motion))).point
+    place = positions_of(point, Records(positions=True, position_at="start"))
+    assert place == pytest.approx(motion.step_um * np.arange(point.shape[0]))
