@@ -33,7 +33,9 @@ def fit_to_point(config: ExperimentConfig, path: Path | str) -> ExperimentConfig
     InputError
         The point cannot be read, or holds fewer than two of the frames.
     """
-    return with_measured(_cut(config, path), path).with_notices(fly_scan_notices(config))
+    fitted = with_measured(_cut(config, path), path)
+    flown = fly_scan_notices(config)
+    return fitted.with_notices(flown) if flown else fitted
 
 
 def _cut(config: ExperimentConfig, path: Path | str) -> ExperimentConfig:
