@@ -61,6 +61,8 @@ def _table(path: Path) -> tuple[list[str], list[list[str]]]:
 
 def _text(path: Path) -> str:
     try:
+        if path.exists() and not path.is_file():
+            raise InputError("is no file", str(path), "check data.frame_log")
         if path.stat().st_size > MOST_BYTES:
             raise InputError("is too long for the log of one point", str(path), "check its name")
         return path.read_text(encoding="utf-8-sig", errors="replace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -47,3 +48,9 @@ def test_what_is_no_such_log_is_refused(tmp_path: Path, text: str, reason: str) 
 def test_a_log_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         read_log_column(tmp_path / "none.log", "x", 2)
+
+
+def test_a_pipe_is_no_log_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "log")
+    with pytest.raises(InputError, match="is no file"):
+        read_log_column(tmp_path / "log", "x", 2)
