@@ -24,7 +24,7 @@ def plot(
         Path, typer.Option("--output", "-o", metavar="FILE", help="The figure: PNG, PDF or SVG.")
     ],
     kind: Annotated[
-        Literal["overview", "sum", "depth-map", "profile", "slices"],
+        Literal["overview", "sum", "depth-map", "profile", "slices", "instrument"],
         typer.Option(help="What to plot."),
     ] = "overview",
     depth: Annotated[
@@ -32,12 +32,19 @@ def plot(
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Plot a result: sum over depth, depth of each pixel, depth profile, or slices."""
+    """Plot a result: sum over depth, depth of each pixel, profile, slices, or its instrument."""
+    from lauedepth.figures.instrument import plot_instrument  # noqa: PLC0415
     from lauedepth.figures.results import plot_result  # noqa: PLC0415
     from lauedepth.figures.style import save_figure  # noqa: PLC0415
     from lauedepth.io import read_result  # noqa: PLC0415
+    from lauedepth.io.instrument import read_learnt  # noqa: PLC0415
 
     options.refuse_format(output)
     reporter = reporter_for(as_json)
-    save_figure(plot_result(read_result(result), kind, depth or ()), output)
+    opened = read_result(result)
+    if kind == "instrument":
+        figure = plot_instrument(read_learnt(result), result.name)
+    else:
+        figure = plot_result(opened, kind, depth or ())
+    save_figure(figure, output)
     reporter.show("result", {"result": result, "figure": output}, escape(str(output)))
