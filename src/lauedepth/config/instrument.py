@@ -18,7 +18,7 @@ EnergyKev = Annotated[float, Field(gt=0), AfterValidator(limits.ENERGY.check)]
 class Instrument(Section):
     """Bars, motion and beam as they are, learnt from the point's own pixels."""
 
-    learn: Literal["auto", "off"] = "off"
+    learn: Literal["auto", "off"] = "auto"
     """auto: learn, and use it where pixels that were held out fit significantly better."""
     file: Annotated[str, Field(pattern=r"\.(h5|hdf5|hdf|nxs)$")] | None = None
     """What other points told of the aperture (`lauedepth learn`); then each point learns motion

@@ -37,4 +37,8 @@ def _holds_truth(value: Any) -> bool:
 def _takes_truth(annotation: Any) -> bool:
     if annotation is Any:
         return True
-    return annotation is bool or isinstance(annotation, bool) or any(_takes_truth(part) for part in get_args(annotation))
+    return (
+        annotation is bool
+        or isinstance(annotation, bool)
+        or any(_takes_truth(part) for part in get_args(annotation))
+    )

@@ -1,4 +1,4 @@
-"""Figures of an instrument that was learnt: bars, motion, beam, and what they explain."""
+"""The instrument as it was learnt from a point."""
 
 from __future__ import annotations
 
@@ -8,98 +8,144 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from lauedepth.core.arrays import Floats
+from lauedepth.core.errors import InputError
 from lauedepth.figures.style import BLUE, GREY, ORANGE, new_figure
+from lauedepth.io import ResultFile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-UNSEEN: Final = 0.15
-"""An edge with a larger error than this, in µm, was not seen: half of what edges may depart."""
-
 MOST_SHOWN: Final = 98
-"""Percentile of the pixels' misfits at which their histogram ends; its last bin has the others."""
+"""Percentile of the misfits at which their histogram ends; its last bin has the others."""
+
+SEEN_UM: Final = 0.15
+"""Edges that are known better than this are drawn as seen."""
 
 
-def plot_instrument(learnt: Mapping[str, Floats], title: str = "") -> Figure:
-    """Draw an instrument as learnt from a point.
+def plot_instrument(result: ResultFile) -> Figure:
+    """Plot the instrument that a result was decoded with, or would not be.
 
-    Above: how far each edge lies from its design, and how well pixels that were held out fit
-    before and after. Below: the aperture's position and the beam over the frames. Bars and
-    bands are standard errors.
+    The bars' edges along the code, the aperture's position and the beam at each frame, each
+    with standard errors; how well pixels fit that were held out, before and after; and what is
+    not known of the instrument as an error of depths.
 
     Parameters
     ----------
-    learnt : mapping of str to array
-        As `read_learnt` gives it.
-    title : str
+    result : ResultFile
 
     Returns
     -------
     Figure
+
+    Raises
+    ------
+    InputError
+        No instrument was learnt.
     """
-    figure = new_figure(12.0, 7.4)
-    axes = figure.subplots(2, 2)
-    _draw_edges(axes[0, 0], learnt)
-    _draw_misfits(axes[0, 1], learnt)
-    frames = "frame used, in order"
-    position, error = learnt["position_um"], learnt["position_error_um"]
-    _draw_band(axes[1, 0], position, position - error, position + error)
-    axes[1, 0].set(
-        title="Motion: where the aperture was", xlabel=frames, ylabel="from its place (µm)"
+    learnt = result.instrument()
+    if learnt is None:
+        raise InputError(
+            "no instrument was learnt",
+            str(result.path),
+            "reconstruct with instrument: {learn: auto}",
+        )
+    figure = new_figure(15.0, 7.0)
+    axes = figure.subplot_mosaic(
+        [["edges", "edges", "errors"], ["position", "beam", "misfits"]],
     )
-    beam, error = learnt["log_beam"], learnt["log_beam_error"]
-    _draw_band(axes[1, 1], np.exp(beam), np.exp(beam - error), np.exp(beam + error))
-    axes[1, 1].set(title="Incident beam", xlabel=frames, ylabel="relative intensity")
-    for axis in axes.ravel():
-        axis.spines[["top", "right"]].set_visible(False)
-    used = "decoded with it" if learnt["accepted"] else "not accepted: decoded as designed"
-    figure.suptitle(f"{title}  ({used})".strip(), fontsize="medium", color=GREY)
+    _draw_edges(axes["edges"], learnt)
+    _draw_frames(
+        axes["position"],
+        learnt["position_um"],
+        learnt["position_error_um"],
+        "Aperture from its place",
+        "along the scan (µm)",
+    )
+    share = 100.0 * np.expm1(learnt["log_beam"])
+    _draw_frames(
+        axes["beam"], share, 100.0 * learnt["log_beam_error"], "Incident beam", "from its mean (%)"
+    )
+    _draw_depth_errors(axes["errors"], learnt)
+    _draw_misfits(axes["misfits"], learnt)
+    figure.suptitle(f"{result.path.name}: {_told(learnt)}", fontsize="medium", color=GREY)
     return figure
 
 
+def _told(learnt: Mapping[str, Floats]) -> str:
+    used = "decoded with it" if learnt["accepted"] else "decoded as designed"
+    return (
+        f"{int(learnt['pixels_used'])} pixels, chi-square per degree of freedom of "
+        f"{int(learnt['pixels_held_out'])} others {float(learnt['misfit_before']):.2f} → "
+        f"{float(learnt['misfit_after']):.2f}, {used}"
+    )
+
+
 def _draw_edges(axis: Axes, learnt: Mapping[str, Floats]) -> None:
-    place, offset, error = (
-        learnt[name] for name in ("edges_um", "edge_offset_um", "edge_error_um")
+    place, offset, error = learnt["edges_um"], learnt["edge_offset_um"], learnt["edge_error_um"]
+    seen = error < SEEN_UM
+    begins = np.arange(place.size) % 2 == 0
+    groups = (
+        (~seen, GREY, "not seen"),
+        (seen & begins, BLUE, "where bars begin"),
+        (seen & ~begins, ORANGE, "where bars end"),
     )
-    seen = error < UNSEEN
-    for some, colour, label in ((seen, BLUE, "seen"), (~seen, GREY, "not seen")):
-        if some.any():
-            x, y, bar = place[some] / 1e3, offset[some], error[some]
-            axis.errorbar(x, y, bar, fmt=".", ms=4, lw=0.8, color=colour, label=label)
-    axis.axhline(0.0, color=GREY, lw=0.8, ls="--")
-    widening, thickness = float(learnt["widening_um"]), float(learnt["thickness_factor"])
-    axis.set(
-        title=f"Edges of the bars: {widening:+.2f} µm wider, {thickness:.2f} times as thick",
-        xlabel="along the code (mm)",
-        ylabel="from the design (µm)",
+    for which, colour, label in groups:
+        if which.any():
+            axis.errorbar(
+                place[which],
+                offset[which],
+                error[which],
+                fmt="o" if label != "not seen" else "none",
+                ms=3,
+                lw=0.8,
+                color=colour,
+                label=label,
+                alpha=0.4 if label == "not seen" else 1.0,
+            )
+    widening, its_error = float(learnt["widening_um"]), float(learnt["widening_error_um"])
+    thickness, error_of_it = float(learnt["thickness_factor"]), float(learnt["thickness_error"])
+    axis.set_title(
+        f"Edges from the design; bars wider by {widening:+.2f} ± {its_error:.2f} µm, "
+        f"{thickness:.3f} ± {error_of_it:.3f} times as thick"
     )
-    axis.set_ylim(top=axis.get_ylim()[1] + 0.2 * float(np.ptp(axis.get_ylim())))
-    axis.legend(frameon=False, loc="upper right", ncols=2)
+    axis.set_xlabel("place along the code (µm)")
+    axis.set_ylabel("edge from its place (µm)")
+    axis.axhline(0.0, color=GREY, lw=0.6)
+    axis.legend(fontsize="small")
 
 
-def _draw_band(axis: Axes, value: Floats, low: Floats, high: Floats) -> None:
-    frame = np.arange(value.size)
-    axis.fill_between(frame, low, high, color=BLUE, alpha=0.25, lw=0)
-    axis.plot(frame, value, color=BLUE, lw=1.0)
+def _draw_frames(axis: Axes, values: Floats, errors: Floats, title: str, label: str) -> None:
+    frame = np.arange(values.size)
+    axis.fill_between(frame, values - errors, values + errors, color=BLUE, alpha=0.3, lw=0)
+    axis.plot(frame, values, color=BLUE, lw=0.8)
+    axis.axhline(0.0, color=GREY, lw=0.6)
+    axis.set_title(title)
+    axis.set_xlabel("frame used")
+    axis.set_ylabel(label)
+
+
+def _draw_depth_errors(axis: Axes, learnt: Mapping[str, Floats]) -> None:
+    place, error = learnt["code_um"], learnt["depth_error_um"]
+    axis.plot(place, error, color=BLUE, marker="o", ms=3)
+    axis.set_ylim(bottom=0.0)
+    axis.set_title("Error of depths from the instrument")
+    axis.set_xlabel("place along the code (µm)")
+    axis.set_ylabel("error of depths (µm)")
 
 
 def _draw_misfits(axis: Axes, learnt: Mapping[str, Floats]) -> None:
-    before, after = learnt["misfits_before"], learnt["misfits_after"]
-    both = np.concatenate([before, after])
-    if both.size:
-        last = max(float(np.percentile(both, MOST_SHOWN)), 1.5)
-        bins = np.linspace(float(both.min()), last, 41).tolist()
-        for values, colour, label, name in (
-            (before, ORANGE, "before", "misfit_before"),
-            (after, BLUE, "after", "misfit_after"),
+    """Draw how well each pixel held out fits; older results do not keep it."""
+    both = [learnt.get(name, np.zeros(0)) for name in ("misfits_before", "misfits_after")]
+    if all(misfits.size for misfits in both):
+        last = max(float(np.percentile(np.concatenate(both), MOST_SHOWN)), 1.5)
+        bins = np.linspace(min(float(misfits.min()) for misfits in both), last, 41).tolist()
+        for misfits, colour, label in zip(
+            both, (ORANGE, BLUE), ("as designed", "as learnt"), strict=True
         ):
-            told = f"{label}: {float(learnt[name]):.2f} together"
-            axis.hist(np.minimum(values, last), bins, color=colour, alpha=0.55, label=told)
-        axis.legend(frameon=False, loc="upper right")
-    axis.axvline(1.0, color=GREY, lw=0.8, ls="--")
-    axis.set(
-        title=f"Pixels held out: {float(learnt['gain_sigma']):.1f} standard errors gained",
-        xlabel="χ² per degree of freedom",
-        ylabel="pixels",
-    )
+            axis.hist(np.minimum(misfits, last), bins, color=colour, alpha=0.55, label=label)
+        axis.legend(fontsize="small")
+    axis.axvline(1.0, color=GREY, lw=0.6)
+    axis.set_title("Pixels held out, before and after")
+    axis.set_xlabel("chi-square per degree of freedom")
+    axis.set_ylabel("pixels")

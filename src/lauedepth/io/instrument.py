@@ -12,7 +12,6 @@ from lauedepth.core.arrays import Floats
 from lauedepth.core.errors import InputError
 from lauedepth.core.instrument.known import KnownAperture
 from lauedepth.io.hdf5 import as_c_value, open_input
-from lauedepth.io.layout import INSTRUMENT, RESULT
 from lauedepth.io.publish import publish_hdf5
 
 FORMAT: Final = "lauedepth instrument"
@@ -83,36 +82,6 @@ def read_instrument(path: Path | str) -> KnownAperture:
     if target.shape != (size,) or matrix.shape != (size, size) or not _is_information(matrix):
         raise InputError("holds no information on an aperture", str(path), _REMEDY)
     return known
-
-
-def read_learnt(path: Path | str) -> dict[str, Floats]:
-    """Read from a result what was learnt of the instrument, with errors.
-
-    Returns
-    -------
-    dict of str to array
-        The datasets of the result's group that hold numbers; empty arrays where an earlier
-        program did not write them.
-
-    Raises
-    ------
-    InputError
-        Nothing was learnt.
-    """
-    with open_input(Path(path)) as file:
-        if INSTRUMENT not in file:
-            raise InputError(
-                "holds no instrument that was learnt",
-                str(path),
-                "reconstruct the point with `instrument: {learn: auto}` in the experiment",
-            )
-        entries = [entry for entry in RESULT.below(INSTRUMENT) if entry.kind != "text"]
-        return {
-            entry.path.rpartition("/")[2]: np.asarray(
-                file[entry.path][()] if entry.path in file else [], np.float64
-            )
-            for entry in entries
-        }
 
 
 def _is_information(matrix: Floats) -> bool:

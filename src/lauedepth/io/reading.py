@@ -14,7 +14,15 @@ from lauedepth.core.errors import InputError
 from lauedepth.core.notices import Notice
 from lauedepth.io.hdf5 import Array, open_input, read_text, stored_chunks
 from lauedepth.io.image_data import readable
-from lauedepth.io.layout import DATA, DEPTH, NOTICES, PIXELS, RECONSTRUCTION, RESULT
+from lauedepth.io.layout import (
+    DATA,
+    DEPTH,
+    INSTRUMENT,
+    NOTICES,
+    PIXELS,
+    RECONSTRUCTION,
+    RESULT,
+)
 from lauedepth.io.metadata import Metadata, read_metadata
 from lauedepth.io.notice_lines import from_lines
 from lauedepth.io.validate import validate_file
@@ -66,6 +74,21 @@ class ResultFile:
         """Read a block of the images: (depths, rows, columns) float32."""
         with open_input(self.path) as file, readable(self.path):
             return np.asarray(file[DATA][depths, rows, columns], np.float32)
+
+    def instrument(self) -> dict[str, Array] | None:
+        """Return the numbers of the instrument as learnt, by name; None where none was.
+
+        They are described in docs/file-formats.md (``entry1/reconstruction/instrument``).
+        """
+        with open_input(self.path) as file, readable(self.path):
+            if INSTRUMENT not in file:
+                return None
+            names = [entry.path for entry in RESULT.below(INSTRUMENT) if entry.path in file]
+            return {
+                path.rpartition("/")[2]: np.asarray(file[path][()], np.float64)
+                for path in names
+                if file[path].dtype.kind in "fiu"
+            }
 
     def image(self, depth_index: int) -> npt.NDArray[np.float32]:
         """Return the (rows, columns) image of one depth."""

@@ -1,81 +1,91 @@
-"""The figure of an instrument shows what was learnt, with errors and units."""
+"""The figure of an instrument shows what was learnt, with its errors."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 
-from lauedepth.core.arrays import Floats
 from lauedepth.core.errors import InputError
 from lauedepth.figures.instrument import plot_instrument
 from lauedepth.figures.style import save_figure
-from lauedepth.io.instrument import read_learnt
-from lauedepth.io.layout import INSTRUMENT
+from lauedepth.io.hdf5 import Array
 
-POSITION = np.sin(np.linspace(0, 6, 50))
+from .test_results import SmallResult, small_result
+
+EDGES, FRAMES = 128, 261
 
 
-def learnt(**changed: Floats) -> dict[str, Floats]:
-    values = {
-        "edges_um": np.linspace(0, 2880, 40),
-        "edge_offset_um": np.where(np.arange(40) % 2, 0.2, -0.2),
-        "edge_error_um": np.where(np.arange(40) < 30, 0.02, 0.3),
-        "widening_um": np.array(0.5),
-        "thickness_factor": np.array(1.1),
-        "position_um": POSITION,
-        "position_error_um": np.full(50, 0.1),
-        "log_beam": np.log(np.full(50, 0.5)),
-        "log_beam_error": np.full(50, 0.01),
-        "misfit_before": np.array(2.0),
-        "misfit_after": np.array(1.0),
-        "misfits_before": np.linspace(1.5, 2.5, 30),
-        "misfits_after": np.linspace(0.8, 1.2, 30),
-        "gain_sigma": np.array(7.0),
-        "accepted": np.array(1.0),
+def _learnt() -> dict[str, Array]:
+    rng = np.random.default_rng(0)
+    offset = rng.normal(0.0, 0.2, EDGES)
+    return {
+        "edges_um": np.sort(rng.uniform(0, 2900, EDGES)),
+        "edge_offset_um": offset,
+        "edge_error_um": np.where(np.arange(EDGES) < 20, 0.3, 0.03),
+        "position_um": np.sin(np.arange(FRAMES) / 40.0),
+        "position_error_um": np.full(FRAMES, 0.1),
+        "log_beam": np.log1p(0.05 * np.cos(np.arange(FRAMES) / 20.0)),
+        "log_beam_error": np.full(FRAMES, 0.003),
+        "code_um": np.linspace(500, 2500, 12),
+        "depth_error_um": np.linspace(0.01, 0.04, 12),
+        "misfits_before": rng.normal(1.42, 0.2, 267),
+        "misfits_after": rng.normal(1.03, 0.1, 267),
+    } | {
+        name: np.asarray(value)
+        for name, value in {
+            "widening_um": 0.48,
+            "widening_error_um": 0.02,
+            "thickness_factor": 1.09,
+            "thickness_error": 0.01,
+            "pixels_used": 533.0,
+            "pixels_held_out": 267.0,
+            "misfit_before": 1.42,
+            "misfit_after": 1.03,
+            "accepted": 1.0,
+        }.items()
     }
-    return values | changed
 
 
-def test_every_panel_shows_its_numbers_and_units(tmp_path: Path) -> None:
-    figure = plot_instrument(learnt(), "point.h5")
-    edges, misfits, motion, beam = figure.axes
-    assert "+0.50 µm wider, 1.10 times" in edges.get_title()
-    seen, unseen = (
-        np.asarray(line.get_ydata()) for line in edges.lines if np.size(line.get_xdata()) > 2
-    )
-    assert seen.size == 30 and unseen.size == 10
-    assert "7.0 standard errors" in misfits.get_title()
-    assert np.asarray(motion.lines[0].get_ydata()) == pytest.approx(POSITION)
-    assert np.asarray(beam.lines[0].get_ydata()) == pytest.approx(0.5)
-    assert all("µm" in axis.get_ylabel() for axis in (edges, motion))
+class LearntResult(SmallResult):
+    """A result with an instrument, in memory."""
+
+    def instrument(self) -> dict[str, Array] | None:
+        return _learnt()
+
+
+def _result() -> LearntResult:
+    return LearntResult(**vars(small_result()))
+
+
+def test_edges_positions_beam_and_errors_are_drawn(tmp_path: Path) -> None:
+    figure = plot_instrument(_result())
+    labels = [axis.get_xlabel() for axis in figure.axes]
+    assert labels.pop() == "chi-square per degree of freedom"
+    histograms: Any = figure.axes[-1].patches
+    drawn_pixels = sum(bar.get_height() for bar in histograms)
+    assert drawn_pixels == 2 * 267
+    assert sorted(labels) == ["frame used"] * 2 + ["place along the code (µm)"] * 2
+    edges = figure.axes[0]
+    containers: Any = edges.containers
+    points = [one.lines[0] for one in containers]
+    drawn = [len(one.get_xdata()) for one in points if one is not None]
+    assert sum(drawn) + 20 == EDGES  # those not seen have no marker
+    said = " ".join([figure.get_suptitle(), *(axis.get_title() for axis in figure.axes)])
+    for part in ("1.42 → 1.03", "decoded with it", "+0.48 ± 0.02 µm", "1.090 ± 0.010"):
+        assert part in said
+    (beam,) = [axis for axis in figure.axes if "beam" in axis.get_title()]
+    assert np.ptp(beam.lines[0].get_ydata()) == pytest.approx(10.0, rel=0.05)
     save_figure(figure, tmp_path / "figure.png")
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_an_instrument_that_is_not_used_and_has_no_residuals(tmp_path: Path) -> None:
-    none = np.zeros(0)
-    figure = plot_instrument(
-        learnt(accepted=np.array(0.0), misfits_before=none, misfits_after=none)
-    )
-    assert figure.get_suptitle() == "(not accepted: decoded as designed)"
-    save_figure(figure, tmp_path / "figure.svg")
+def test_a_result_without_one_says_how_to_learn_it() -> None:
+    class Without(SmallResult):
+        def instrument(self) -> dict[str, Array] | None:
+            return None
 
-
-def test_results_without_an_instrument_say_what_to_do(tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "r.h5", "w") as file:
-        file["entry1/data/data"] = 1
-    with pytest.raises(InputError, match="holds no instrument") as refused:
-        read_learnt(tmp_path / "r.h5")
-    assert "learn: auto" in str(refused.value)
-
-
-def test_what_an_earlier_program_did_not_write_is_empty(tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "r.h5", "w") as file:
-        file[f"{INSTRUMENT}/position_um"] = POSITION
-        file[f"{INSTRUMENT}/departed"] = b"position"
-    values = read_learnt(tmp_path / "r.h5")
-    assert values["position_um"] == pytest.approx(POSITION)
-    assert values["misfits_after"].size == 0 and "departed" not in values
+    with pytest.raises(InputError, match="no instrument was learnt; reconstruct with"):
+        plot_instrument(Without(**vars(small_result())))

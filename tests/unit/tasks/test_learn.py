@@ -88,8 +88,6 @@ def test_a_point_is_decoded_with_what_others_told(folder: Path, tmp_path: Path) 
         assert kept["accepted"][()] == 1 and kept["contradicted"][()] == 0
         points = kept["points"][()].decode().split("\n")
     assert [Path(one).name for one in points] == ["one.h5", "two.h5"]
-    assert run(["plot", str(output), "--kind", "instrument", "-o", str(tmp_path / "i.png")]) == 0
-    assert (tmp_path / "i.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_another_file_of_the_same_name_is_another_run(folder: Path, tmp_path: Path) -> None:

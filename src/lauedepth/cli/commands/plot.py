@@ -32,18 +32,17 @@ def plot(
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Plot a result: sum over depth, depth of each pixel, profile, slices, or its instrument."""
+    """Plot a result: sum over depth, depth of each pixel, profile, slices, or the instrument."""
     from lauedepth.figures.instrument import plot_instrument  # noqa: PLC0415
     from lauedepth.figures.results import plot_result  # noqa: PLC0415
     from lauedepth.figures.style import save_figure  # noqa: PLC0415
     from lauedepth.io import read_result  # noqa: PLC0415
-    from lauedepth.io.instrument import read_learnt  # noqa: PLC0415
 
     options.refuse_format(output)
     reporter = reporter_for(as_json)
     opened = read_result(result)
     if kind == "instrument":
-        figure = plot_instrument(read_learnt(result), result.name)
+        figure = plot_instrument(opened)
     else:
         figure = plot_result(opened, kind, depth or ())
     save_figure(figure, output)

@@ -46,6 +46,9 @@ def test_a_departing_instrument_is_learnt_used_and_kept(tmp_path: Path) -> None:
     before, after = (read_result(output[learn]).pixels for learn in ("off", "auto"))
     assert np.nanmedian(after["residual"]) < 1.1 < np.nanmedian(before["residual"])
     assert np.isfinite(after["depth"]).sum() < np.isfinite(before["depth"]).sum()
+    assert read_result(output["off"]).instrument() is None
+    learnt = read_result(output["auto"]).instrument()
+    assert learnt is not None and learnt["edges_um"].shape == learnt["edge_error_um"].shape
     with h5py.File(output["off"]) as file:
         assert INSTRUMENT not in file
     with h5py.File(output["auto"]) as file:
