@@ -140,9 +140,12 @@ def results(scans: Path) -> Path:
     for name, angle in (("right", 0.0), ("drifted", 0.5)):
         pose = replace(TRUTH.pose, anglez_deg=TRUTH.pose.anglez_deg + angle)
         text = dump_experiment(ExperimentConfig.from_core(replace(TRUTH, pose=pose)))
-        (scans / f"{name}.yml").write_text(text, encoding="utf-8")
-        words = ["-e", str(scans / f"{name}.yml"), "-o", str(scans / f"{name}.h5")]
-        assert run(["reconstruct", str(scans / "scan0.h5"), *words, "--pixels", "100"]) == 0
+        for learn in ("auto", "off"):
+            chosen = text.replace("learn: auto", f"learn: {learn}")
+            (scans / f"{name}.yml").write_text(chosen, encoding="utf-8")
+            output = scans / (f"{name}.h5" if learn == "off" else f"{name}-learnt.h5")
+            words = ["-e", str(scans / f"{name}.yml"), "-o", str(output)]
+            assert run(["reconstruct", str(scans / "scan0.h5"), *words, "--pixels", "100"]) == 0
     signal.signal(signal.SIGTERM, handler)
     return scans
 
@@ -167,6 +170,16 @@ def test_check_sees_in_a_result_that_its_pose_does_not_hold(
     assert told["point"] is None
     assert told["traces"] is None
     assert told["residuals"]["turn_deg"] == pytest.approx(0.5, abs=0.2)
+
+
+def test_a_turned_pose_that_is_learnt_as_another_step_is_named(
+    results: Path, command: Command
+) -> None:
+    learnt = command("check", results / "drifted-learnt.h5")
+    said = [one["message"] for one in learnt.events if one["event"] == "warning"]
+    assert any("through a pose that is turned" in one for one in said)
+    holds = command("check", results / "right-learnt.h5")
+    assert not [one for one in holds.events if one["event"] == "warning"]
 
 
 def test_the_traces_of_a_result_s_point_decide(results: Path, command: Command) -> None:

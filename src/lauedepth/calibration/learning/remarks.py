@@ -59,7 +59,8 @@ def _departures(fit: InstrumentFit, experiment: Experiment) -> list[str]:
     if abs(stretch) > limits.LARGE_STEP:
         lines.append(
             f"steps are {100 * stretch:+.2f} % from {experiment.motion.step_um:g} µm: "
-            "correct motion.step_um"
+            "correct motion.step_um, or calibrate: through a pose that is turned, steps look "
+            "longer or shorter, and depths are wrong"
         )
     edge = float(np.std(fit.edge_offset_um))
     if edge > limits.LARGE_EDGE_UM:

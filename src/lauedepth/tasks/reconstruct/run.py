@@ -316,7 +316,7 @@ def publish_run(
     def conclude_run(tally: Tally, bright: BrightPixels) -> Conclusion:
         known = (
             *notices_of(job.config, run.point, division.lit),
-            *notices_on(job.config, run.instrument),
+            *(notices_on(job.config, run.instrument) if division.pixels else ()),
         )
         found = conclude(run.point, job.config, tally, bright, job.memory_bytes)
         return Conclusion(found.verdict, (*known, *found.notices))
