@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_SHOWN: Final = 98
-"""Percentile of the misfits at which their histogram ends; its last bin has the others."""
-
 SEEN_UM: Final = 0.15
 """Edges that are known better than this are drawn as seen."""
 
@@ -50,13 +47,11 @@ def plot_instrument(result: ResultFile) -> Figure:
             str(result.path),
             "reconstruct with instrument: {learn: auto}",
         )
-    figure = new_figure(15.0, 7.0)
-    axes = figure.subplot_mosaic(
-        [["edges", "edges", "errors"], ["position", "beam", "misfits"]],
-    )
-    _draw_edges(axes["edges"], learnt)
+    figure = new_figure(12.0, 7.0)
+    (edges, position), (fit, beam) = figure.subplots(2, 2, gridspec_kw={"width_ratios": [1.5, 1.0]})
+    _draw_edges(edges, learnt)
     _draw_frames(
-        axes["position"],
+        position,
         learnt["position_um"],
         learnt["position_error_um"],
         "Aperture from its place",
@@ -64,10 +59,9 @@ def plot_instrument(result: ResultFile) -> Figure:
     )
     share = 100.0 * np.expm1(learnt["log_beam"])
     _draw_frames(
-        axes["beam"], share, 100.0 * learnt["log_beam_error"], "Incident beam", "from its mean (%)"
+        beam, share, 100.0 * learnt["log_beam_error"], "Incident beam", "from its mean (%)"
     )
-    _draw_depth_errors(axes["errors"], learnt)
-    _draw_misfits(axes["misfits"], learnt)
+    _draw_depth_errors(fit, learnt)
     figure.suptitle(f"{result.path.name}: {_told(learnt)}", fontsize="medium", color=GREY)
     return figure
 
@@ -129,23 +123,6 @@ def _draw_depth_errors(axis: Axes, learnt: Mapping[str, Floats]) -> None:
     place, error = learnt["code_um"], learnt["depth_error_um"]
     axis.plot(place, error, color=BLUE, marker="o", ms=3)
     axis.set_ylim(bottom=0.0)
-    axis.set_title("Error of depths from the instrument")
+    axis.set_title("What is not known of the instrument, as an error of depths")
     axis.set_xlabel("place along the code (µm)")
     axis.set_ylabel("error of depths (µm)")
-
-
-def _draw_misfits(axis: Axes, learnt: Mapping[str, Floats]) -> None:
-    """Draw how well each pixel held out fits; older results do not keep it."""
-    both = [learnt.get(name, np.zeros(0)) for name in ("misfits_before", "misfits_after")]
-    if all(misfits.size for misfits in both):
-        last = max(float(np.percentile(np.concatenate(both), MOST_SHOWN)), 1.5)
-        bins = np.linspace(min(float(misfits.min()) for misfits in both), last, 41).tolist()
-        for misfits, colour, label in zip(
-            both, (ORANGE, BLUE), ("as designed", "as learnt"), strict=True
-        ):
-            axis.hist(np.minimum(misfits, last), bins, color=colour, alpha=0.55, label=label)
-        axis.legend(fontsize="small")
-    axis.axvline(1.0, color=GREY, lw=0.6)
-    axis.set_title("Pixels held out, before and after")
-    axis.set_xlabel("chi-square per degree of freedom")
-    axis.set_ylabel("pixels")

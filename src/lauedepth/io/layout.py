@@ -110,7 +110,7 @@ def _region_entries() -> tuple[Entry, ...]:
 def _instrument_entries() -> tuple[Entry, ...]:
     """Return what a result keeps of an instrument that was learnt from the point."""
     edges, frames, places = ("edges",), ("frames_used",), ("code_places",)
-    misfits, judges = ("misfit_places",), ("pixels_held_out",)
+    misfits = ("misfit_places",)
     group = replace(
         _group(INSTRUMENT, "NXcollection", "the instrument as learnt from the point"),
         required=False,
@@ -131,8 +131,6 @@ def _instrument_entries() -> tuple[Entry, ...]:
         ("departed", "text", "parts that stand out of their errors", (), ""),
         ("misfit_before", "float64", "chi-square per degree of freedom as designed", (), ""),
         ("misfit_after", "float64", "the same as learnt, on pixels held out", (), ""),
-        ("misfits_before", "float64", "the same of each pixel held out, as designed", judges, ""),
-        ("misfits_after", "float64", "the same of each pixel held out, as learnt", judges, ""),
         ("gain_sigma", "float64", "gain on pixels held out, in standard errors", (), ""),
         ("accepted", "int32", "1 where the point was decoded with it", (), ""),
         ("edges_seen", "float64", "part of the edges that the traces tell", (), ""),

@@ -219,8 +219,6 @@ def _learn(
         model_error=model_error(taught if accepted else before, opaque=learner.opaque),
         misfit_before=_typical(before),
         misfit_after=_typical(after),
-        misfits_before=before.misfit,
-        misfits_after=after.misfit,
         gain_sigma=gain,
         accepted=accepted,
         pixels_held_out=len(held_out),

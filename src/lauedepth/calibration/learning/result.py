@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,8 +39,6 @@ class InstrumentFit:
         bars' thickness). All else is as designed.
     misfit_before, misfit_after : float
         Chi-square per degree of freedom of the pixels held out, as designed and as learnt.
-    misfits_before, misfits_after : (n_held_out,) arrays
-        The same of each of these pixels.
     gain_sigma : float
         Gain in chi-square on the pixels held out, in its standard errors.
     accepted : bool
@@ -90,8 +88,6 @@ class InstrumentFit:
     aperture: KnownAperture
     contradicted: bool = False
     warnings: tuple[str, ...] = ()
-    misfits_before: Floats = field(default_factory=lambda: np.zeros(0))
-    misfits_after: Floats = field(default_factory=lambda: np.zeros(0))
 
     def applied_to(self, experiment: Experiment) -> Experiment:
         """Return an experiment with what was learnt: edges, thickness, positions and beam.
