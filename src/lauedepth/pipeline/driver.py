@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from lauedepth.pipeline import memory
+from lauedepth.pipeline.breakdowns import Breakdowns
 from lauedepth.pipeline.catalog import (
     ACTIVE,
     FINAL,
@@ -38,9 +39,6 @@ DISK: Final = "disk"
 
 AHEAD: Final = 2
 """Points staged in advance, so that a free slot never waits for a copy."""
-
-BREAKDOWNS: Final = 5
-"""Internal errors on one point after which the point is marked as failed."""
 
 STALLED_S: Final = 60.0
 """Time after which a run that the engine has not started is started again."""
@@ -79,8 +77,8 @@ class Driver:
         self._begun: set[int] = set()
         self._stopped: set[int] = set()
         self._replaced: HeldError | None = None
-        self._breakdowns: dict[int, int] = {}
-        self._draining = False
+        self._breakdowns = Breakdowns(self._folders.work)
+        self._draining = self._closing = False
         self._maximum = settings.in_flight or means.scheduler.slots + AHEAD
         self._changed = self._worked = self._ended = False
         self._hold_until = self._next_look = self._next_glance = self._next_beat = 0.0
@@ -121,6 +119,7 @@ class Driver:
             self._replaced = error  # ends the threads that wait for jobs
             raise
         finally:
+            self._closing = True
             self._engine.close()
 
     def _turn(self, me: Holder, until_done: bool) -> bool:
@@ -206,10 +205,9 @@ class Driver:
         for point in active:
             if point.id in self._in_flight:
                 continue
-            broken = self._breakdowns.get(point.id, 0)
-            if broken >= BREAKDOWNS:
-                text = f"the pipeline failed internally on this point {broken} times; see its log"
-                self._catalog.finish(point.id, PointState.FAILED, text, only=ACTIVE)
+            verdict = self._breakdowns.verdict(point.id)
+            if verdict:
+                self._catalog.finish(point.id, PointState.FAILED, verdict, only=ACTIVE)
             else:
                 self._catalog.requeue(point.id, "restarted")
 
@@ -256,16 +254,26 @@ class Driver:
             self._replaced = error
             raise
         except Exception as error:
-            if not isinstance(error, CatalogError):
-                self._breakdowns[point_id] = self._breakdowns.get(point_id, 0) + 1
             self._hold_until = time.monotonic() + BEAT_S
-            LOG.exception("point %d: internal error of the pipeline", point_id)
+            self._tell(point_id, error)
             raise
         finally:
             self._begun.discard(point_id)
             self._in_flight.pop(point_id, None)
             self._ended = True
             self._wake.set()
+
+    def _tell(self, point_id: int, error: Exception) -> None:
+        """Tell why work on a point broke down, except where the driver itself ends.
+
+        The engine is closed then, and cannot record how the steps of its threads ended.
+        """
+        if self._closing or self._replaced is not None:
+            return
+        if isinstance(error, CatalogError):
+            LOG.error("point %d: %s; trying again", point_id, error)
+        else:
+            self._breakdowns.add(point_id, error)
 
     def _sweep(self) -> None:
         """Delete the staged files of finished points, except the most recent."""

@@ -6,6 +6,7 @@ import errno
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from lauedepth.pipeline.catalog import (
     hold,
     point_named,
 )
-from lauedepth.pipeline.errors import CatalogError
+from lauedepth.pipeline.errors import CatalogError, HeldError
 
 STUCK = (*PYTHON, "import sys, time; time.sleep(60); open(sys.argv[1], 'w')")
 """A job that leaves a file if nobody ends it."""
@@ -195,3 +196,44 @@ def test_staged_files_are_kept_if_asked(bench: Bench) -> None:
     bench.settings = bench.settings.model_copy(update={"keep_staged": 2})
     bench.run()
     assert len(list((bench.folders.work / "points").iterdir())) == 2
+
+
+def test_an_internal_error_is_told_in_one_line_with_its_traceback_in_a_file(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("lauedepth.pipeline.driver.BEAT_S", 0.05)
+    bench.write("p.h5")
+    bench.transfer.faults = [RuntimeError("a bug")]
+    bench.run()
+    assert "internal error of the pipeline (RuntimeError: a bug); see" in caplog.text
+    assert "Traceback" not in caplog.text
+    kept = (bench.folders.work / "internal-error.txt").read_text()
+    assert kept.startswith("Traceback")
+
+
+@pytest.mark.parametrize("ending", ["replaced", "closed"])
+def test_what_an_engine_says_that_is_being_closed_is_nobodys_trouble(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, ending: str
+) -> None:
+    """A thread learns that its step cannot be recorded any more, while the driver ends."""
+    driver, ended = bench.driver(), threading.Event()
+    bench.write("p.h5")
+
+    def process(*_: object) -> None:
+        if ending == "replaced":
+            Catalog(bench.url).take_over()
+        else:
+            driver.drain()
+            monkeypatch.setattr(driver, "_is_over", lambda _: True)
+        wait_for(lambda: driver._closing)
+        ended.set()
+        raise RuntimeError("the engine's database is closed")
+
+    monkeypatch.setattr(driver._flow, "process", process)
+    monkeypatch.setattr("lauedepth.pipeline.driver.BEAT_S", 0.05)
+    with hold(bench.catalog) as me, suppress(HeldError):
+        driver.run(me)
+    assert ended.wait(10)
+    wait_for(lambda: not driver._in_flight)
+    assert "internal error" not in caplog.text
+    assert "Traceback" not in caplog.text
