@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import psutil
 import pytest
 import yaml
 
@@ -184,6 +186,28 @@ def test_a_results_folder_that_goes_is_waited_for(bench: Bench) -> None:
     assert driver.returncode == 0, log + more
 
 
+@pytest.mark.parametrize("ending", ["2>&1 | (read -r line; exec sleep 0)", "2>&- >&-"])
+def test_ctrl_c_drains_where_nobody_reads_any_more(bench: Bench, ending: str) -> None:
+    """As under ``2>&1 | tee``, which Ctrl-C ends first, and without any stderr."""
+    bench.settings(1.0)
+    bench.write(bench.live, "p.h5")
+    words = shlex.join([*PROGRAM, "watch", "live", "-r", "results", "-s", "settings.yaml"])
+    code = f"(echo $BASHPID > pid; {words}; echo $? > code) {ending}"
+    shell = subprocess.Popen(
+        ["bash", "-c", code], cwd=bench.folder, stderr=subprocess.PIPE, text=True
+    )
+    bench.started.append(shell)
+    jobs = bench.results / ".lauedepth" / "jobs"
+    bench.until(lambda: bool(list(jobs.glob("*/pid.json"))))
+    (driver,) = psutil.Process(int((bench.folder / "pid").read_text())).children()
+    driver.send_signal(signal.SIGINT)
+    bench.until((bench.folder / "code").exists)
+    bench.until(lambda: bool((bench.folder / "code").read_text()))
+    assert (bench.folder / "code").read_text() == "0\n"
+    assert bench.done() == 1
+    assert "idle: 1 point done" in bench.run("status", "-r", "results")
+
+
 def test_batch_beside_a_watch_and_alone(bench: Bench) -> None:
     for number in range(3):
         bench.write(bench.scan, f"old_{number}.h5", number)
@@ -230,8 +254,6 @@ def test_wrong_calls_are_refused(bench: Bench) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/net/tcp").exists(), reason="needs Linux")
 def test_at_rest_it_is_light_and_talks_to_nobody(bench: Bench) -> None:
-    import psutil
-
     for number in range(5):
         bench.write(bench.live, f"p_{number}.h5", number)
     driver = psutil.Process(bench.watch("--slots", "2").pid)

@@ -27,6 +27,7 @@ from lauedepth.cli.commands import (
 )
 from lauedepth.cli.exit_codes import FAILURE, TerminatedError, exit_code_of
 from lauedepth.cli.reporting import report_error, speaks_json
+from lauedepth.cli.streams import flush_streams, open_closed_streams
 from lauedepth.core.errors import ConfigurationError, LaueDepthError
 from lauedepth.core.version import __version__
 
@@ -72,8 +73,11 @@ for command_module in COMMANDS:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the program and exit with its exit code."""
+    open_closed_streams()
     words = sys.argv[1:] if arguments is None else arguments
-    sys.exit(run(words))
+    code = run(words)
+    flush_streams()
+    sys.exit(code)
 
 
 def run(words: list[str]) -> int:

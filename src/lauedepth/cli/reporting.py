@@ -7,7 +7,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol
@@ -169,8 +169,10 @@ def report_error(error: BaseException, as_json: bool) -> None:
     if as_json:
         known = isinstance(error, LaueDepthError)
         parts = {k: getattr(error, k) for k in ("what", "where", "remedy")} if known else {}
-        print_event("error", {"message": message, "kind": type(error).__name__, **parts})
-    print(f"lauedepth: {message}", file=sys.stderr, flush=True)
+        with suppress(BrokenPipeError):  # nobody reads any more; the exit code still tells
+            print_event("error", {"message": message, "kind": type(error).__name__, **parts})
+    with suppress(BrokenPipeError):
+        print(f"lauedepth: {message}", file=sys.stderr, flush=True)
 
 
 def one_line(error: BaseException) -> str:

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
@@ -26,6 +26,8 @@ from lauedepth.pipeline.sources import FolderSource, Inspector, PointKind
 from lauedepth.pipeline.transfers import LocalCopy
 
 OUR_PROGRAM: Final = (sys.executable, "-m", "lauedepth")
+
+DRAINING: Final = b"draining: finishing points in progress; press Ctrl-C again to exit at once\n"
 
 
 def recipe_for(experiment: Path | None, settings: Settings) -> Recipe:
@@ -118,8 +120,9 @@ def _draining(driver: Driver) -> Iterator[None]:
         if asked.is_set():
             os._exit(128 + number)  # the threads wait for jobs; their work so far is on disk
         asked.set()
-        os.write(2, b"draining: finishing points in progress; press Ctrl-C again to exit at once\n")
         driver.drain()
+        with suppress(OSError):  # Ctrl-C ends `tee` first, and then nobody reads
+            os.write(2, DRAINING)
 
     before = {s: signal.signal(s, on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
