@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import socket
+import tempfile
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -119,6 +120,18 @@ def is_held(path: Path) -> bool:
     except FileNotFoundError:
         return False
     return False
+
+
+def has_locks(folder: Path) -> bool:
+    """Return whether files in a folder can be locked, tried with one that has no name.
+
+    True too where no file can be made: that has another cause.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            return claim(file.fileno())
+    except OSError:
+        return True
 
 
 def _lock(descriptor: int, kind: int) -> bool:

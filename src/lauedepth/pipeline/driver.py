@@ -26,6 +26,7 @@ from lauedepth.pipeline.disk import GB, DiskGuard
 from lauedepth.pipeline.engine import Engine, StepRunner
 from lauedepth.pipeline.errors import CatalogError, HeldError, InputError
 from lauedepth.pipeline.flow import Flow, Means
+from lauedepth.pipeline.overtime import time_limit
 from lauedepth.pipeline.protocols import Source
 from lauedepth.pipeline.settings import Settings
 from lauedepth.pipeline.settling import Watcher
@@ -67,6 +68,7 @@ class Driver:
         self._flow = Flow(
             catalog,
             means,
+            limit_s=lambda: time_limit(catalog, settings.job_limit_s),
             full=lambda: bool(self._guard.objection()),
             stopped=self._is_stopped,
         )

@@ -28,6 +28,7 @@ from lauedepth.pipeline.errors import (
     LaueDepthError,
     StoppedError,
 )
+from lauedepth.pipeline.overtime import HUNG, Stopwatch
 from lauedepth.pipeline.paths import export_name
 from lauedepth.pipeline.places import Folders
 from lauedepth.pipeline.protocols import (
@@ -88,6 +89,8 @@ class Flow:
 
     Parameters
     ----------
+    limit_s : callable
+        Returns how long a job may run (s).
     full : callable
         Returns whether a disk is too full to continue, or away.
     stopped : callable
@@ -99,12 +102,13 @@ class Flow:
         catalog: Catalog,
         means: Means,
         *,
+        limit_s: Callable[[], float],
         full: Callable[[], bool],
         stopped: Callable[[int], bool],
     ) -> None:
         self._catalog, self._recipe, self._folders = catalog, means.recipe, means.folders
         self._transfer, self._scheduler = means.transfer, means.scheduler
-        self._full, self._stopped = full, stopped
+        self._limit_s, self._full, self._stopped = limit_s, full, stopped
         self._prefix = catalog.meta("id")
 
     def process(self, point_id: int, run: int, step: StepRunner) -> None:
@@ -237,11 +241,15 @@ class Flow:
 
     def _wait(self, point: PointRow, name: str) -> JobReport:
         """Wait for a job; polling adds at most a tenth to its duration."""
-        begin = time.monotonic()
+        begin, watch = time.monotonic(), Stopwatch(self._limit_s())
         while (report := self._scheduler.report(name)).state in (JobState.QUEUED, JobState.RUNNING):
             if self._stopped(point.id):
                 self._scheduler.cancel(name)
                 raise StoppedError("cancelled while its job was running", point.label)
+            if report.state is JobState.RUNNING and watch.is_over():
+                self._scheduler.cancel(name)
+                LOG.warning("%s: job %s ran for %.0f s", point.label, name, watch.limit_s)
+                return JobReport(JobState.LOST, reason=HUNG)
             time.sleep(min(0.5, max(0.02, (time.monotonic() - begin) / 10)))
         return report
 
@@ -267,6 +275,8 @@ class Flow:
 
 
 def _ending(report: JobReport) -> str:
+    if report.reason == HUNG:
+        return HUNG
     if report.exit_code is None:
         return "disappeared without an exit code"
     if report.exit_code in STOPPED:

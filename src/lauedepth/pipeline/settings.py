@@ -37,6 +37,8 @@ class Settings(BaseModel):
         How long to wait for a file that no longer changes but cannot be read.
     in_flight : int
         Points processed at the same time; 0 for two more than the number of slots.
+    job_limit_s : float
+        Time after which a running job counts as hanging; 0 for 20 times as long as others ran.
     keep_free_gb : float
         Disk space to keep free.
     keep_staged : int
@@ -61,6 +63,7 @@ class Settings(BaseModel):
     still_polls: int = Field(default=3, ge=1)
     unreadable_s: float = Field(default=60.0, ge=0, allow_inf_nan=False)
     in_flight: int = Field(default=0, ge=0)
+    job_limit_s: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     keep_free_gb: float = Field(default=10.0, ge=0, allow_inf_nan=False)
     keep_staged: int = Field(default=0, ge=0)
     export: bool = True

@@ -81,6 +81,30 @@ def test_a_job_that_always_dies_is_given_up(bench: Bench) -> None:
     assert "killed by signal 9, 5 times" in bench.point("p.h5").failure
 
 
+HANGS_ONCE = "import os, sys, time; os.path.exists('n') or (open('n', 'w'), time.sleep(60))"
+
+
+def test_a_job_that_hangs_is_ended_told_and_tried_again(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.write("p.h5")
+    bench.settings = bench.settings.model_copy(update={"job_limit_s": 1.0})
+    bench.commands = ((*PYTHON, HANGS_ONCE), *bench.commands)
+    bench.run()
+    assert bench.point("p.h5").state is PointState.DONE
+    assert "hung and was ended" in caplog.text
+    reasons = sorted(row["reason"] for row in bench.catalog.rows(JOBS))
+    assert reasons == ["", "hung and was ended"]
+
+
+def test_a_job_that_always_hangs_is_given_up(bench: Bench) -> None:
+    bench.write("p.h5")
+    bench.settings = bench.settings.model_copy(update={"job_limit_s": 0.3})
+    bench.commands = ((*PYTHON, "import time; time.sleep(60)"),)
+    bench.run()
+    assert "the job hung and was ended, 5 times" in bench.point("p.h5").failure
+
+
 ENDS = """
 import os, sys
 with open('ends', 'a+') as file:

@@ -24,7 +24,8 @@ from lauedepth.pipeline.errors import CatalogError
 from lauedepth.pipeline.paths import printable, result_name
 from lauedepth.pipeline.protocols import JobReport, JobState, Member, Sighting
 
-CATALOG_FILE: Final = "catalog.sqlite"
+RECENT_JOBS: Final = 20
+"""Number of jobs by which the next one is judged."""
 
 
 @dataclass(frozen=True)
@@ -346,6 +347,13 @@ class Catalog(Database):
                 name: JobReport(JobState.LOST if code is None else JobState.FINISHED, code, reason)
                 for name, code, reason in connection.execute(wanted.where(*mine))
             }
+
+    def job_seconds(self) -> list[float]:
+        """Return how long the newest successful jobs ran (s)."""
+        good = sa.select(JOBS.c.seconds).where(JOBS.c.exit_code == 0)
+        with self.begin() as connection:
+            newest = good.order_by(JOBS.c.finished.desc()).limit(RECENT_JOBS)
+            return list(connection.scalars(newest))
 
     # The driver's heartbeat
 

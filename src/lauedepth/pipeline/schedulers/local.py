@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from lauedepth.core.locks import is_held
+from lauedepth.core.locks import has_locks, is_held
 from lauedepth.pipeline.errors import FacilityError
 from lauedepth.pipeline.protocols import JobReport, JobRequest, JobState
 from lauedepth.pipeline.schedulers import runner
@@ -45,6 +45,12 @@ class LocalProcesses:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FacilityError(f"cannot be created ({error.strerror})", str(folder)) from error
+        if not has_locks(folder):
+            raise FacilityError(
+                "cannot hold jobs: its file system has no locks",
+                str(folder),
+                "set 'work' in the settings to a folder on a local disk",
+            )
         for job in folder.iterdir():
             if (job / "pid.json").exists() and not (job / "exit.json").exists():
                 self._running[job.name] = None
