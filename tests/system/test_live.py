@@ -186,6 +186,23 @@ def test_a_results_folder_that_goes_is_waited_for(bench: Bench) -> None:
     assert driver.returncode == 0, log + more
 
 
+def test_a_detector_that_pauses_in_a_file_made_at_once_is_waited_for(bench: Bench) -> None:
+    frames = np.random.default_rng(0).integers(1, 999, (4, 32, 32), np.uint16)
+    with h5py.File(bench.live / "p.h5", "w") as file:
+        data = file.create_dataset("entry1/data/data", frames.shape, np.uint16)
+        data[:2] = frames[:2]
+        file.flush()
+        driver = bench.watch("--points", "1", "--until-done")
+        bench.until_driven(driver)
+        bench.until(lambda: "p.h5: is still open for writing" in str(bench.status()["notice"]))
+        assert driver.poll() is None
+        data[2:] = frames[2:]
+    _, log = driver.communicate(timeout=60)
+    assert driver.returncode == 0, log
+    with h5py.File(bench.results / "p.h5") as result:
+        assert result["entry1/data/data"][-1].sum() == frames.sum()
+
+
 @pytest.mark.parametrize("ending", ["2>&1 | (read -r line; exec sleep 0)", "2>&- >&-"])
 def test_ctrl_c_drains_where_nobody_reads_any_more(bench: Bench, ending: str) -> None:
     """As under ``2>&1 | tee``, which Ctrl-C ends first, and without any stderr."""

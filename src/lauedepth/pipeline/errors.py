@@ -20,6 +20,7 @@ __all__ = [
     "NotAPointError",
     "OutputError",
     "StoppedError",
+    "UnfinishedError",
 ]
 
 
@@ -45,6 +46,25 @@ class ChangedError(FacilityError):
 
 class NotAPointError(FacilityError):
     """A file was written by this program and is not a detector's point."""
+
+
+class UnfinishedError(FacilityError):
+    """A file looks complete, and seems to be still being written.
+
+    Attributes
+    ----------
+    frames, rows, columns : int
+        What it holds, written or not.
+    is_open : bool
+        Whether a writer has it open.
+    """
+
+    def __init__(
+        self, what: str, where: str, shape: tuple[int, int, int], *, is_open: bool = False
+    ) -> None:
+        super().__init__(what, where, "wait until its writer has closed it")
+        self.frames, self.rows, self.columns = shape
+        self.is_open = is_open
 
 
 class StoppedError(FacilityError):

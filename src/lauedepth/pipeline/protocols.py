@@ -88,6 +88,8 @@ class Source(Protocol):
             If a file cannot be read as a point; the text says why.
         lauedepth.pipeline.errors.NotAPointError
             If a file is not a detector's point at all.
+        lauedepth.pipeline.errors.UnfinishedError
+            If a file is still being written.
         """
 
 

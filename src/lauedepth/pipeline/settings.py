@@ -35,6 +35,8 @@ class Settings(BaseModel):
         Number of looks for which a file must stay unchanged to count as complete.
     unreadable_s : float
         How long to wait for a file that no longer changes but cannot be read.
+    unwritten_s : float
+        How long to wait for frames that were never written in a file that no longer changes.
     in_flight : int
         Points processed at the same time; 0 for two more than the number of slots.
     job_limit_s : float
@@ -62,6 +64,7 @@ class Settings(BaseModel):
     poll_s: float = Field(default=2.0, ge=0.01, allow_inf_nan=False)
     still_polls: int = Field(default=3, ge=1)
     unreadable_s: float = Field(default=60.0, ge=0, allow_inf_nan=False)
+    unwritten_s: float = Field(default=600.0, ge=0, allow_inf_nan=False)
     in_flight: int = Field(default=0, ge=0)
     job_limit_s: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     keep_free_gb: float = Field(default=10.0, ge=0, allow_inf_nan=False)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lauedepth.pipeline.catalog import Catalog, PointRow, PointState, Priority, SourceRow
-from lauedepth.pipeline.errors import InputError, NotAPointError
+from lauedepth.pipeline.errors import InputError, NotAPointError, UnfinishedError
 from lauedepth.pipeline.paths import printable
 from lauedepth.pipeline.protocols import Sighting, Source
 from lauedepth.pipeline.settings import Settings
@@ -69,6 +69,7 @@ class Watcher:
         self._known: dict[str, _Watched] = {}
         self._ignored_kinds: set[str] = set()
         self._absent: list[str] = []
+        self._unfinished: dict[str, str] = {}
         for point in catalog.latest(row.id):
             self._learn(point)
 
@@ -89,6 +90,7 @@ class Watcher:
         fresh = [s for s in sightings.values() if self._is_new(s)]
         if fresh:
             self._add(fresh)
+        self._unfinished.clear()
         for sighting in sightings.values():
             watched = self._known[_kept(sighting)]
             if watched.arriving:
@@ -109,13 +111,21 @@ class Watcher:
 
     @property
     def notice(self) -> str:
-        """What the points wait for that were seen but are absent; empty if there are none."""
+        """What the points wait for that were seen but cannot be taken; empty if there are none."""
         if not self._absent:
-            return ""
+            return self._unfinished_notice()
         first, more = self._absent[0], len(self._absent) - 1
         others = f" and {more} more" if more else ""
         why = self._source.absence(first)
         return f"waiting for {printable(first)}{others} to come back: {why}"
+
+    def _unfinished_notice(self) -> str:
+        if not self._unfinished:
+            return ""
+        first, what = next(iter(self._unfinished.items()))
+        more = len(self._unfinished) - 1
+        others = f" (and {more} more)" if more else ""
+        return f"waiting for the end of {printable(first)}{others}: {what}"
 
     def _note_absent(self, sightings: Container[str]) -> None:
         self._absent = [k for k, w in self._known.items() if w.arriving and k not in sightings]
@@ -170,16 +180,32 @@ class Watcher:
         except NotAPointError as error:
             self._ignore(watched, sighting, error.what)
             return
+        except UnfinishedError as error:
+            if not self._is_given_up(watched, sighting, error):
+                self._unfinished[sighting.key] = error.what
+                return
+            frames = error.frames
+            LOG.warning("%s: %s; taken as it is", printable(sighting.key), error.what)
         except InputError as error:
-            now = self._clock()
-            if watched.unreadable_since is None:
-                watched.unreadable_since = now
-            if now - watched.unreadable_since >= self._settings.unreadable_s:
+            if self._waited(watched) >= self._settings.unreadable_s:
                 self._fail(watched, sighting.key, str(error), sighting)
             return
         self._catalog.complete(watched.point_id, sighting, frames)
         watched.arriving = False
         LOG.info("%s: complete", printable(sighting.key))
+
+    def _is_given_up(self, watched: _Watched, seen: Sighting, error: UnfinishedError) -> bool:
+        """Return whether to take a point as it is; one that is open is waited for."""
+        if seen.marked and error.frames:
+            return True
+        return not error.is_open and self._waited(watched) >= self._settings.unwritten_s
+
+    def _waited(self, watched: _Watched) -> float:
+        """Return for how long a point that no longer changes could not be taken (s)."""
+        now = self._clock()
+        if watched.unreadable_since is None:
+            watched.unreadable_since = now
+        return now - watched.unreadable_since
 
     def _ignore(self, watched: _Watched, sighting: Sighting, kind: str) -> None:
         self._catalog.change(watched.point_id, signature=sighting.signature)

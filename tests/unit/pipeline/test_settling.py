@@ -301,3 +301,32 @@ def test_what_this_program_wrote_is_left_alone_and_not_awaited(bench: Bench) -> 
     assert bench.catalog.coming() == 1
     bench.watcher = bench.open()
     assert bench.poll(3) == ["waiting", "ignored"]
+
+
+def test_a_file_that_is_open_is_waited_for_without_limit(bench: Bench) -> None:
+    with h5py.File(bench.folder / "p.h5", "w") as file:
+        file["d"] = np.ones((2, 3, 4), np.uint16)
+        file.flush()
+        for _ in range(5):
+            bench.now += 10_000.0
+            assert bench.poll(3) == ["arriving"]
+        assert bench.watcher.notice == "waiting for the end of p.h5: is still open for writing"
+    assert bench.poll(4) == ["waiting"]
+    assert not bench.watcher.notice
+
+
+@pytest.mark.parametrize("marked", [False, True])
+def test_frames_that_were_never_written_are_waited_for_a_while(bench: Bench, marked: bool) -> None:
+    with h5py.File(bench.folder / "p.h5", "w") as file:
+        data = file.create_dataset("d", (5, 3, 4), np.uint16, chunks=(1, 3, 4))
+        data[:3] = 7
+    assert bench.poll(4) == ["arriving"]
+    assert "2 of 5 parts were never written" in bench.watcher.notice
+    if marked:
+        (bench.folder / "p.h5.done").touch()
+    else:
+        bench.now += 599.0
+        assert bench.poll() == ["arriving"]
+        bench.now += 2.0
+    assert bench.poll() == ["waiting"]
+    assert bench.point().frames == 5

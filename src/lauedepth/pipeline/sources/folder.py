@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from lauedepth.pipeline.errors import InputError, NotAPointError
+from lauedepth.pipeline.errors import InputError, NotAPointError, UnfinishedError
 from lauedepth.pipeline.paths import HDF5_SUFFIXES, inside, printable, refusal
 from lauedepth.pipeline.protocols import Member, Sighting
 from lauedepth.pipeline.sources.frames import count_frames
@@ -132,14 +132,22 @@ class FolderSource:
             If a file is empty, unreadable, not HDF5, or does not hold frames of the right shape.
         NotAPointError
             If this program wrote a file: a result, or the truth of a simulated point.
+        UnfinishedError
+            If a file is still being written.
         """
         if not sighting.members:
             raise InputError("cannot be read", printable(sighting.key))
         if not self._dataset:
             return 0
         total, shape = 0, None
+        unfinished: UnfinishedError | None = None
         for member in sighting.members:
-            frames, *size = self._count(self._root, member, self._dataset)
+            try:
+                frames, *size = self._count(self._root, member, self._dataset)
+            except UnfinishedError as error:
+                if not error.frames:
+                    raise
+                unfinished, frames, size = error, error.frames, [error.rows, error.columns]
             if shape not in (None, size):
                 raise InputError(
                     f"has frames of shape {size}, but others are {shape}", printable(member.name)
@@ -149,6 +157,9 @@ class FolderSource:
             raise InputError(
                 f"has {total} frames, not the expected {self._frames}", printable(sighting.key)
             )
+        if unfinished is not None:
+            end, is_open = (total, unfinished.rows, unfinished.columns), unfinished.is_open
+            raise UnfinishedError(unfinished.what, unfinished.where, end, is_open=is_open)
         return total
 
     def is_own(self, sighting: Sighting) -> bool:
@@ -157,7 +168,7 @@ class FolderSource:
             self._count(self._root, sighting.members[0], self._dataset)
         except NotAPointError:
             return True
-        except InputError:
+        except (InputError, UnfinishedError):
             return False
         return False
 

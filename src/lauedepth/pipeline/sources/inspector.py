@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from lauedepth.pipeline.errors import InputError, NotAPointError
+from lauedepth.pipeline.errors import InputError, NotAPointError, UnfinishedError
 from lauedepth.pipeline.paths import printable
 from lauedepth.pipeline.protocols import Member
 
@@ -57,6 +57,8 @@ class Inspector:
             If the file cannot be read as a point, takes too long, or makes the library crash.
         NotAPointError
             If this program wrote the file.
+        UnfinishedError
+            If it is still being written.
         """
         asked = {"root": str(root), "member": asdict(member), "dataset": dataset}
         line = json.dumps(asked).encode() + b"\n"
@@ -113,5 +115,9 @@ def _parsed(answer: dict[str, Any]) -> tuple[int, int, int]:
     if "shape" in answer:
         frames, rows, columns = answer["shape"]
         return frames, rows, columns
+    if "unfinished" in answer:
+        frames, rows, columns = answer["unfinished"]
+        size, is_open = (frames, rows, columns), answer["is_open"]
+        raise UnfinishedError(answer["what"], answer["where"], size, is_open=is_open)
     kind = NotAPointError if answer["own"] else InputError
     raise kind(answer["what"], answer["where"])

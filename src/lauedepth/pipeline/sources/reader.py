@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from lauedepth.pipeline.errors import InputError, NotAPointError
+from lauedepth.pipeline.errors import InputError, NotAPointError, UnfinishedError
 from lauedepth.pipeline.protocols import Member
 from lauedepth.pipeline.sources.frames import count_frames
 
@@ -24,6 +24,10 @@ def answer(question: dict[str, Any]) -> dict[str, Any]:
     member = Member(**question["member"])
     try:
         shape = count_frames(Path(question["root"]), member, question["dataset"])
+    except UnfinishedError as error:
+        shape = error.frames, error.rows, error.columns
+        told = {"what": error.what, "where": error.where}
+        return {**told, "unfinished": shape, "is_open": error.is_open}
     except (InputError, NotAPointError) as error:
         own = isinstance(error, NotAPointError)
         return {"what": error.what, "where": error.where, "own": own}
