@@ -7,7 +7,9 @@ WORKERS ?= 2
 # Pythons that `make test-newest` installs under; the first compiles
 NEWEST_PYTHONS ?= $(PYTHON)
 
-.PHONY: test lint unit docs test-newest demo bench bench-scaling bench-gpu lock clean
+FUZZ_SECONDS ?= 240
+
+.PHONY: test lint unit docs fuzz test-newest demo bench bench-scaling bench-gpu lock clean
 
 $(READY): pyproject.toml requirements.lock tools/make_venv.sh
 	bash tools/make_venv.sh "$(PYTHON)" "$(VENV)"
@@ -28,6 +30,9 @@ test: lint unit
 
 docs: $(READY)
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
+
+fuzz: $(READY)
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
 test-newest: $(READY)
 	bash tools/test_newest.sh $(BIN)/uv $(NEWEST_PYTHONS)

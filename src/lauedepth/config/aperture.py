@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from tokenize import TokenError
 from typing import Annotated, Literal, Self
 
 import numpy as np
@@ -104,7 +105,7 @@ def read_code(path: Path) -> tuple[int, ...]:
     """
     try:
         code = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, SyntaxError, TokenError) as error:
         reason = getattr(error, "strerror", None) or "not a .npy file of numbers"
         raise ConfigurationError(f"code cannot be read: {reason}", str(path)) from error
     if code.ndim != 1 or code.dtype.kind not in "buif" or not np.isin(code, (0, 1)).all():

@@ -8,7 +8,7 @@ import numpy as np
 from lauedepth.core.errors import InputError
 from lauedepth.io.hdf5 import read_text
 from lauedepth.io.layout import DATA, DEPTH, EXPORT, FRAME, POINT, RECONSTRUCTION, RESULT, Layout
-from lauedepth.io.tree import find
+from lauedepth.io.tree import damage_told, find
 
 
 def layout_of(file: h5py.File) -> Layout:
@@ -34,7 +34,9 @@ def refuse_own(file: h5py.File) -> None:
     """
     if read_text(file, f"{RECONSTRUCTION}/program") == "lauedepth":
         raise InputError("is a result, not a point", file.filename, "give the point itself")
-    if layout_of(file) is EXPORT:
+    with damage_told(file):
+        layout = layout_of(file)
+    if layout is EXPORT:
         raise InputError("is an image of one depth, not a frame", file.filename, "give the point")
 
 

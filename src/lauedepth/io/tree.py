@@ -96,7 +96,8 @@ def is_within(path: Path, folder: Path) -> bool:
 
 
 def _is_known(group: h5py.Group, seen: set[tuple[int, int]]) -> bool:
-    info = h5py.h5o.get_info(group.id)
+    with damage_told(group):
+        info = h5py.h5o.get_info(group.id)
     address = (int(info.fileno), int(info.addr))
     known = address in seen
     seen.add(address)

@@ -29,7 +29,7 @@ from lauedepth.io.layout import (
 from lauedepth.io.notice_lines import from_lines
 from lauedepth.io.region import region_of, stated_region
 from lauedepth.io.series import numbered_files
-from lauedepth.io.tree import find
+from lauedepth.io.tree import damage_told, find
 
 _NUMBER_KINDS: Final = "uif"
 
@@ -54,8 +54,8 @@ def validate_file(path: Path | str, *, deep: bool = True) -> list[str]:
         return _validate_series(path, deep)
     try:
         with open_input(path) as file:
-            layout = layout_of(file)
-            return list(_problems(file, layout, path, deep))
+            with damage_told(file):
+                return list(_problems(file, layout_of(file), path, deep))
     except InputError as error:
         return [error.what + (f" ({error.where})" if error.where != str(path) else "")]
 

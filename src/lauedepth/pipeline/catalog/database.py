@@ -77,6 +77,9 @@ class Database:
         except sa.exc.SQLAlchemyError as error:
             self.close()
             raise CatalogError(f"cannot be used ({plain_cause(error)})", self.where) from error
+        except (ValueError, TypeError) as error:
+            self.close()
+            raise self._damaged(error) from error
         except CatalogError:
             self.close()
             raise
@@ -98,7 +101,9 @@ class Database:
     def _prepare(self, connection: sa.Connection, create: bool) -> None:
         if sa.inspect(connection).has_table(META.name):
             found = connection.scalar(_select("version"))
-            if found is None or int(found) > VERSION:
+            if found is None:
+                raise ValueError("it says no version")
+            if int(found) > VERSION:
                 raise CatalogError(
                     f"was written by a newer lauedepth (version {found}; this one reads {VERSION})",
                     self.where,
@@ -113,12 +118,30 @@ class Database:
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
-        """Open a transaction for reading; database failures become a CatalogError."""
+        """Open a transaction for reading.
+
+        Raises
+        ------
+        CatalogError
+            If the database fails, or holds what no catalog holds.
+        """
+        with self._transaction() as connection:
+            try:
+                yield connection
+            except (ValueError, TypeError, LookupError) as error:
+                raise self._damaged(error) from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
         try:
             with self.engine.begin() as connection:
                 yield connection
         except sa.exc.SQLAlchemyError as error:
             raise CatalogError(f"cannot be written ({plain_cause(error)})", self.where) from error
+
+    def _damaged(self, error: Exception) -> CatalogError:
+        remedy = "restore a copy of it, or give another --results folder"
+        return CatalogError(f"is damaged ({plain_cause(error)})", self.where, remedy)
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
@@ -131,7 +154,7 @@ class Database:
         HeldError
             If this catalog drove, and another one drives now.
         """
-        with self.begin() as connection:
+        with self._transaction() as connection:
             if self._epoch is not None:
                 self._require_epoch(connection, self._epoch)
             yield connection

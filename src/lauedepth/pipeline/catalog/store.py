@@ -24,6 +24,8 @@ from lauedepth.pipeline.errors import CatalogError
 from lauedepth.pipeline.paths import printable, result_name
 from lauedepth.pipeline.protocols import JobReport, JobState, Member, Sighting
 
+TIMES: Final = ("seen", "complete", "started", "finished")
+
 RECENT_JOBS: Final = 20
 """Number of jobs by which the next one is judged."""
 
@@ -383,6 +385,9 @@ def _point(row: sa.RowMapping) -> PointRow:
     content = {field.name: row[field.name] for field in fields(PointRow)}
     content["members"] = tuple(Member(*member) for member in row["members"])
     content["state"] = PointState(row["state"])
+    for name in TIMES:
+        if content[name] is not None:
+            content[name] = float(content[name])
     return PointRow(**content)
 
 

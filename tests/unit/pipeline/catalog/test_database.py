@@ -6,12 +6,11 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from tests.unit.pipeline.made_run import Run
 
-from lauedepth.pipeline.catalog import (
-    Catalog,
-    catalog_url,
-)
+from lauedepth.pipeline.catalog import Catalog, catalog_url
 from lauedepth.pipeline.errors import CatalogError
+from lauedepth.pipeline.status import status
 
 
 @pytest.fixture
@@ -68,3 +67,26 @@ def test_other_databases_are_refused(url: str) -> None:
 
 def test_a_postgresql_url_is_understood() -> None:
     assert catalog_url("postgresql://me:pw@host/db").drivername == "postgresql+psycopg"
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        ("delete from lauedepth_meta where name = 'version'", "it says no version"),
+        ("update lauedepth_meta set value = 'two' where name = 'version'", "is damaged"),
+        ("update lauedepth_points set state = 'lost in thought'", "lost in thought"),
+        ("update lauedepth_points set members = 'no list'", "is damaged"),
+        ("update lauedepth_points set members = '[[1]]'", "is damaged"),
+        ("update lauedepth_points set seen = 'yesterday'", "is damaged"),
+        ("update lauedepth_points set complete = 'today'", "is damaged"),
+        ("drop table lauedepth_jobs", "no such table"),
+    ],
+)
+def test_what_no_lauedepth_wrote_is_told_in_one_line(run: Run, damage: str, says: str) -> None:
+    run.add(1, 10.0)
+    with sqlite3.connect(run.catalog.where) as connection:
+        connection.execute(damage)
+    connection.close()
+    with pytest.raises(CatalogError, match=says) as told:
+        status(Catalog(run.catalog.url)).text()
+    assert "\n" not in str(told.value)
