@@ -13,6 +13,7 @@ from lauedepth.core.errors import InputError
 from lauedepth.core.instrument.known import KnownAperture
 from lauedepth.io.hdf5 import as_c_value, open_input
 from lauedepth.io.publish import publish_hdf5
+from lauedepth.io.tree import damage_told
 
 FORMAT: Final = "lauedepth instrument"
 VERSION: Final = 1
@@ -61,7 +62,7 @@ def read_instrument(path: Path | str) -> KnownAperture:
         It cannot be read, is of another kind, or damaged.
     """
     path = Path(path)
-    with open_input(path) as file:
+    with open_input(path) as file, damage_told(file):
         if file.attrs.get("format") != FORMAT:
             raise InputError("is not an instrument", str(path), _REMEDY)
         if file.attrs.get("version") != VERSION:

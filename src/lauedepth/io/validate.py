@@ -53,9 +53,8 @@ def validate_file(path: Path | str, *, deep: bool = True) -> list[str]:
     if path.is_dir():
         return _validate_series(path, deep)
     try:
-        with open_input(path) as file:
-            with damage_told(file):
-                return list(_problems(file, layout_of(file), path, deep))
+        with open_input(path) as file, damage_told(file):
+            return list(_problems(file, layout_of(file), path, deep))
     except InputError as error:
         return [error.what + (f" ({error.where})" if error.where != str(path) else "")]
 

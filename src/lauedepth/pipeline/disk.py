@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -28,16 +28,24 @@ class DiskGuard:
         Folders that are written to.
     keep_free_bytes : float
         Space that must stay free.
+    devices : dict
+        The device of each folder when it was first looked at.
     """
 
     folders: tuple[Path, ...]
     keep_free_bytes: float
+    devices: dict[Path, int] = field(default_factory=dict)
 
     def objection(self, coming: Iterable[int] = ()) -> str:
         """Return why points of these sizes (bytes) must wait, or an empty string."""
         need = SPACE_PER_BYTE * sum(coming)
         for folder in self.folders:
             try:
+                if self._is_unmounted(folder):
+                    return (
+                        f"paused: {folder} is empty and on another device than before; "
+                        "mount it again"
+                    )
                 free = shutil.disk_usage(folder).free
             except OSError as error:
                 return (
@@ -50,3 +58,8 @@ class DiskGuard:
                     f"{self.keep_free_bytes / GB:.3g} GB kept free; free some disk space"
                 )
         return ""
+
+    def _is_unmounted(self, folder: Path) -> bool:
+        """Return whether only the empty folder below a mount is left; a mount may change number."""
+        device = folder.stat().st_dev
+        return self.devices.setdefault(folder, device) != device and not any(folder.iterdir())
