@@ -281,7 +281,11 @@ def test_refused_names_are_kept_once(bench: Bench) -> None:
     path = bench.write("good.h5")
     shutil.copy(path, bench.folder / os.fsdecode(b"bad\xff.h5"))
     (bench.folder / "out.h5").symlink_to("/etc/passwd")
-    assert sorted(bench.poll(5)) == ["failed", "failed", "waiting"]
+    os.mkfifo(bench.folder / "pipe.h5")
+    assert sorted(bench.poll(5)) == ["failed", "failed", "failed", "waiting"]
+    assert "is not a file: a pipe" in next(
+        p.failure for p in bench.catalog.points() if p.key == "pipe.h5"
+    )
 
 
 def test_many_points_cost_little_memory(bench: Bench) -> None:

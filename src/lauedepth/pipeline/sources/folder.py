@@ -191,6 +191,8 @@ class FolderSource:
         return Sighting(key, members, self._marker in names or beside.exists())
 
     def _outside(self, entry: os.DirEntry[str]) -> str:
+        if not entry.is_symlink() and not entry.is_file():
+            return "is not a file: a pipe, a socket or a device"
         if entry.is_symlink() and not inside(self._root, Path(entry.path)):
             return "is a link that leads out of the watched folder"
         return ""
@@ -227,7 +229,7 @@ def _is_data(entry: os.DirEntry[str]) -> bool:
     name = entry.name.lower()
     if name.startswith(".") or not name.endswith(HDF5_SUFFIXES):
         return False
-    return entry.is_symlink() or entry.is_file()
+    return entry.is_symlink() or not entry.is_dir()
 
 
 def _members(key: str, entry: os.DirEntry[str]) -> tuple[Member, ...]:

@@ -101,7 +101,6 @@ def test_a_name_too_long_is_refused(tmp_path: Path) -> None:
 def test_what_is_no_point_is_not_seen(tmp_path: Path) -> None:
     for name in ("notes.txt", ".hidden.h5", "a.h5.partial", "results/r.h5"):
         write(tmp_path / name)
-    os.mkfifo(tmp_path / "pipe.h5")
     assert keys(FolderSource(tmp_path, avoid=(tmp_path / "results",))) == []
 
 
