@@ -7,7 +7,9 @@ WORKERS ?= 2
 # Pythons that `make test-newest` installs under; the first compiles
 NEWEST_PYTHONS ?= $(PYTHON)
 
+# a fixed seed, so that a run can be repeated; try others with FUZZ_SEED=
 FUZZ_SECONDS ?= 240
+FUZZ_SEED ?= 4
 
 .PHONY: test lint unit docs fuzz test-newest demo bench bench-scaling bench-gpu lock clean
 
@@ -32,7 +34,7 @@ docs: $(READY)
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
 
 fuzz: $(READY)
-	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
 
 test-newest: $(READY)
 	bash tools/test_newest.sh $(BIN)/uv $(NEWEST_PYTHONS)
