@@ -59,6 +59,35 @@ def _look_at_point(path: Path) -> None:
     count_frames(path.parent, member, "entry1/data/data")
 
 
+def _make_result(path: Path) -> None:
+    from lauedepth.core.decoding.pixels import DecodedPixels
+    from lauedepth.core.instrument.experiment import Depths
+    from lauedepth.core.notices import note
+    from lauedepth.io import write_result
+
+    each = np.arange(4, dtype=np.int64)
+    names = "depth_um depth_error_um width_um intensity background mask_position_um energy_kev"
+    found = DecodedPixels(
+        trace=each,
+        status=np.zeros(4, np.uint8),
+        flags=np.zeros(4, np.uint8),
+        footprint_offset=np.arange(0, 15, 3, dtype=np.int64),
+        footprint_start=each.astype(np.int32),
+        footprint=np.ones(12, np.float32),
+        **dict.fromkeys([*names.split(), "residual"], each.astype(np.float64) + 1.0),
+    )
+    with write_result(
+        path,
+        depths=Depths(0.0, 16.0, 2.0),
+        shape=(8, 8),
+        configuration="{}",
+        backend="cpu",
+        metadata={"entry1/scanNum": np.array(7)},
+    ) as writer:
+        writer.add(0, 8, each * 2, each, found)
+        writer.finish({"read": 1.5}, [note("keys-ignored", "one key is ignored", "a.yml", "")])
+
+
 def _read_result(path: Path) -> None:
     from lauedepth.io import read_result
     from lauedepth.io.validate import validate_file
@@ -182,7 +211,7 @@ def _read_catalog(path: Path) -> None:
 TARGETS = {
     "point": Target(".h5", _make_point, _read_point),
     "arrival": Target(".h5", _make_point, _look_at_point),
-    "result": Target(".h5", _make_point, _read_result),
+    "result": Target(".h5", _make_result, _read_result),
     "instrument": Target(".h5", _make_instrument, _read_instrument),
     "geometry": Target(".xml", _make_geometry, _read_geometry),
     "crystal": Target(".xml", _make_crystal, _read_crystal),

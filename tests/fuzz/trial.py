@@ -37,7 +37,7 @@ def trial(read: Callable[[Path], object], path: Path) -> str:
 def _read_limited(read: Callable[[Path], object], path: Path, report: Path) -> int:
     from lauedepth.core.errors import LaueDepthError
 
-    sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     warnings.simplefilter("ignore")
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY_BYTES, used + MEMORY_BYTES))

@@ -248,7 +248,13 @@ class Flow:
                 raise StoppedError("cancelled while its job was running", point.label)
             if report.state is JobState.RUNNING and watch.is_over():
                 self._scheduler.cancel(name)
-                LOG.warning("%s: job %s ran for %.0f s", point.label, name, watch.limit_s)
+                LOG.warning(
+                    "%s: job %s still ran after %.0f s, so it was taken to hang and ended "
+                    "(job_limit_s sets the limit)",
+                    point.label,
+                    name,
+                    watch.limit_s,
+                )
                 return JobReport(JobState.LOST, reason=HUNG)
             time.sleep(min(0.5, max(0.02, (time.monotonic() - begin) / 10)))
         return report
