@@ -37,3 +37,7 @@ class InputError(LaueDepthError):
 
 class OutputError(LaueDepthError):
     """A result cannot be written."""
+
+
+class BusyError(OutputError):
+    """A file is being written by another process."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import h5py
 
-from lauedepth.core.errors import LaueDepthError, OutputError
+from lauedepth.core.errors import BusyError, LaueDepthError, OutputError
 from lauedepth.core.locks import claim, share
 from lauedepth.io.hdf5 import sync
 
@@ -171,8 +171,8 @@ def _is_named(descriptor: int, path: Path) -> bool:
         return False
 
 
-def _other_writer(path: Path) -> OutputError:
-    return OutputError("is being written by another process", str(path), "wait for it, or stop it")
+def _other_writer(path: Path) -> BusyError:
+    return BusyError("is being written by another process", str(path), "wait for it, or stop it")
 
 
 def _abandon(file: h5py.File, partial: Path) -> None:

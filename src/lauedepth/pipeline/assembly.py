@@ -25,12 +25,15 @@ from lauedepth.pipeline.settings import Settings
 from lauedepth.pipeline.sources import FolderSource, Inspector, PointKind
 from lauedepth.pipeline.transfers import LocalCopy
 
+CARRIED: Final = "instrument.h5"
+"""What points tell of the aperture, in the work folder."""
+
 OUR_PROGRAM: Final = (sys.executable, "-m", "lauedepth")
 
 DRAINING: Final = b"draining: finishing points in progress; press Ctrl-C again to exit at once\n"
 
 
-def recipe_for(experiment: Path | None, settings: Settings) -> Recipe:
+def recipe_for(experiment: Path | None, settings: Settings, folders: Folders) -> Recipe:
     """Return the recipe that the settings name, or the one that reconstructs with this program.
 
     Raises
@@ -40,7 +43,9 @@ def recipe_for(experiment: Path | None, settings: Settings) -> Recipe:
     """
     if experiment is not None and not experiment.is_file():
         raise ConfigurationError("no such file", str(experiment), "give the experiment's YAML")
-    values = {"experiment": str(experiment.resolve())} if experiment else {}
+    values = {"carried": str(folders.work / CARRIED)}
+    if experiment is not None:
+        values["experiment"] = str(experiment.resolve())
     if settings.commands:
         return Recipe(settings.commands, values)
     if experiment is None:
@@ -50,6 +55,7 @@ def recipe_for(experiment: Path | None, settings: Settings) -> Recipe:
             *OUR_PROGRAM,
             *("reconstruct", "{point}", "--experiment", "{experiment}"),
             *("--output", "{result}", "--resume", "--json"),
+            *(("--carry", "{carried}") if settings.carry else ()),
         ),
         (*OUR_PROGRAM, "validate", "{result}"),
     ]

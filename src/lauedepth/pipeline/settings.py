@@ -47,9 +47,11 @@ class Settings(BaseModel):
         Number of finished points whose staged files are kept.
     export : bool
         Whether to write one image per depth beside each result.
+    carry : bool
+        Whether what points tell of the aperture is carried from one to the next.
     commands : tuple of tuple of str
         Programs to run on each point instead of lauedepth's own, as argument lists; ``{point}``,
-        ``{result}``, ``{export}`` and ``{experiment}`` are replaced.
+        ``{result}``, ``{export}``, ``{experiment}`` and ``{carried}`` are replaced.
     work : Path or None
         Where points are staged; by default inside the results folder.
     """
@@ -70,6 +72,7 @@ class Settings(BaseModel):
     keep_free_gb: float = Field(default=10.0, ge=0, allow_inf_nan=False)
     keep_staged: int = Field(default=0, ge=0)
     export: bool = True
+    carry: bool = True
     commands: tuple[Command, ...] = ()
     work: Path | None = None
 

@@ -90,6 +90,17 @@ def test_a_point_is_decoded_with_what_others_told(folder: Path, tmp_path: Path) 
     assert [Path(one).name for one in points] == ["one.h5", "two.h5"]
 
 
+def test_points_are_carried_from_one_to_the_next(folder: Path, tmp_path: Path) -> None:
+    carry, output = tmp_path / "carried.h5", tmp_path / "results"
+    carry.write_bytes((folder / "i.h5").read_bytes())
+    words = ["reconstruct", str(folder / "two.h5"), "-e", str(EXAMPLE), "-o", str(output)]
+    assert run([*words, "--carry", str(carry), "--backend", "cpu"]) == 0
+    assert [Path(one).name for one in read_instrument(carry).points] == ["one.h5", "two.h5"]
+    with h5py.File(output) as file:
+        points = file[INSTRUMENT]["points"][()].decode().split("\n")
+    assert [Path(one).name for one in points] == ["one.h5", "two.h5"]
+
+
 def test_another_file_of_the_same_name_is_another_run(folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "i.h5"
     file.write_bytes((folder / "i.h5").read_bytes())

@@ -3,6 +3,7 @@
 Arrays only. The method is described in docs/instrument.md.
 """
 
+from lauedepth.calibration.learning.carrying import added
 from lauedepth.calibration.learning.equations import Scales
 from lauedepth.calibration.learning.learn import LearnOptions, learn_instrument
 from lauedepth.calibration.learning.passes import learn_from_traces
@@ -14,6 +15,7 @@ __all__ = [
     "LearnOptions",
     "Scales",
     "Start",
+    "added",
     "learn_from_traces",
     "learn_instrument",
     "start_from",

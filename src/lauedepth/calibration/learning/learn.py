@@ -207,7 +207,7 @@ def _learn(
         design_of(experiment.aperture),
         opaque=learner.opaque,
     )
-    fit = _result(learner, estimate, taught, rounds, added(known, told))
+    fit = _result(learner, estimate, taught, rounds, told)
     places = pixels.code_um
     code, error = _along_code(
         places if accepted else places[~judges], learner.depth_errors(taught, estimate)
@@ -308,7 +308,7 @@ def _result(
     estimate: Estimate,
     pixels: PixelFits,
     rounds: int,
-    aperture: KnownAperture,
+    told: KnownAperture,
 ) -> InstrumentFit:
     layout = learner.layout
     found, error = estimate.departures, estimate.error
@@ -340,5 +340,6 @@ def _result(
         code_um=np.zeros(0),
         depth_error_um=np.zeros(0),
         model_error=ModelError(np.zeros(0), np.zeros(0)),
-        aperture=aperture,
+        aperture=added(learner.known, told),
+        told=told,
     )

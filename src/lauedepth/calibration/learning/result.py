@@ -56,6 +56,8 @@ class InstrumentFit:
         through the one designed.
     aperture : KnownAperture
         What is known of the aperture, by this point and by those before it.
+    told : KnownAperture
+        What this point tells of it alone.
     contradicted : bool
         An aperture was known, and this point's pixels contradict it: it was learnt anew.
     warnings : tuple of str
@@ -86,6 +88,7 @@ class InstrumentFit:
     depth_error_um: Floats
     model_error: ModelError
     aperture: KnownAperture
+    told: KnownAperture
     contradicted: bool = False
     warnings: tuple[str, ...] = ()
 

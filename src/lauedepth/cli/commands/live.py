@@ -73,7 +73,7 @@ def watch(
 
     chosen = read_settings(settings)
     place = Place(results, catalog, chosen.work)
-    recipe = pipeline.recipe_for(experiment, chosen)
+    recipe = pipeline.recipe_for(experiment, chosen, place.folders)
     opened = _open(place, create=True)
     pipeline.require_free(opened)
     pipeline.add_folder(opened, folder, place, chosen, live=True, expected=points)
@@ -104,7 +104,7 @@ def batch(
 
     chosen = read_settings(settings)
     place = Place(results, catalog, chosen.work)
-    recipe = pipeline.recipe_for(experiment, chosen)
+    recipe = pipeline.recipe_for(experiment, chosen, place.folders)
     opened = _open(place, create=True)
     driver = holder(opened)
     if driver is not None:

@@ -49,6 +49,14 @@ def reconstruct(
     resume: Annotated[
         bool, typer.Option("--resume", help="Resume what a stopped run left.")
     ] = False,
+    carry: Annotated[
+        Path | None,
+        typer.Option(
+            "--carry",
+            metavar="FILE",
+            help="Begin with what earlier points told of the aperture, and add to it.",
+        ),
+    ] = None,
     memory: options.Memory = 2.0,
     as_json: options.AsJson = False,
 ) -> None:
@@ -84,6 +92,7 @@ def reconstruct(
                         resume=resume,
                         progress=report,
                         memory_bytes=int(memory * 2**30),
+                        carry=carry,
                     )
             except Exception as error:
                 if len(points) == 1 or (team is not None and team.broken):

@@ -90,6 +90,7 @@ def reconstruct_together(
     resume: bool = False,
     progress: Progress | None = None,
     memory_bytes: int = MEMORY_BYTES,
+    carry: Path | None = None,
 ) -> Summary:
     """Reconstruct one point with all ranks and publish its result; called by every rank.
 
@@ -119,7 +120,13 @@ def reconstruct_together(
 
     def whole() -> Summary:
         job = Job.of(
-            point_path, config, output, pixels=pixels, resume=resume, memory_bytes=memory_bytes
+            point_path,
+            config,
+            output,
+            pixels=pixels,
+            resume=resume,
+            memory_bytes=memory_bytes,
+            carry=carry,
         )
         return run_job(job, ranks)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from lauedepth.io import publish
 
 _IDENTITY: Final = "run.json"
 _PLAN: Final = "plan.json"
+_PINNED: Final = "pinned"
 _LOCK: Final = "lock"
 _LOCK_MODE: Final = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _FIELDS: Final = tuple(field.name for field in fields(DecodedPixels))
@@ -123,6 +125,25 @@ class Checkpoint:
             partial.write_text(json.dumps(dict(wanted)), encoding="utf-8")
         return dict(wanted)
 
+    def pin(self, file: Path) -> Path | None:
+        """Return a copy of a file as it was when the run began; None where there was none.
+
+        Raises
+        ------
+        InputError
+            It is not a file.
+        OutputError
+            It cannot be copied.
+        """
+        pinned = self.folder / _PINNED
+        begun = next(self.folder.glob("block_*.npz"), None) is not None
+        if not begun and not pinned.exists() and file.exists():
+            if not file.is_file():
+                raise InputError("is not a file", str(file))
+            with publish(pinned) as partial:
+                shutil.copyfile(file, partial)
+        return pinned if pinned.exists() else None
+
     def save(self, number: int, decoded: DecodedPixels) -> None:
         """Keep a finished block.
 
@@ -153,7 +174,7 @@ class Checkpoint:
 
     def clear(self) -> None:
         """Remove all blocks and what says to which run they belong."""
-        for pattern in ("block_*.npz", "rank_*", "*.partial", _IDENTITY, _PLAN):
+        for pattern in ("block_*.npz", "rank_*", "*.partial", _IDENTITY, _PLAN, _PINNED):
             for path in sorted(self.folder.glob(pattern)):
                 path.unlink(missing_ok=True)
 

@@ -24,7 +24,12 @@ POINT_ATTRIBUTE: Final = "entry1@lauedepth_point"
 
 
 def run_identity(
-    point: Point, config: ExperimentConfig, backend: str, mask: Mask | None = None
+    point: Point,
+    config: ExperimentConfig,
+    backend: str,
+    mask: Mask | None = None,
+    *,
+    carried: bool = False,
 ) -> RunIdentity:
     """Return what must not change for a run to be resumed.
 
@@ -35,6 +40,8 @@ def run_identity(
     config : ExperimentConfig
     backend : str
     mask : array, optional
+    carried : bool
+        Whether what other points tell of the aperture is carried to this one.
     """
     files = [(path.name, path.stat()) for path in input_files(point.path)]
     return RunIdentity.of(
@@ -43,7 +50,7 @@ def run_identity(
             list(point.shape),
             [(name, stat.st_size, stat.st_mtime_ns) for name, stat in files],
         ],
-        configuration=config.model_dump(mode="json"),
+        configuration=config.model_dump(mode="json") | ({"carried": True} if carried else {}),
         corrections=_digests(config),
         mask=None if mask is None else sha256(np.packbits(mask).tobytes()).hexdigest(),
         backend=backend,

@@ -33,6 +33,8 @@ class Job:
     resume : bool
     memory_bytes : int
         Of each process.
+    carry : Path or None
+        What points tell of the aperture, from one to the next; None where nothing is learnt.
     """
 
     point: Path
@@ -41,6 +43,7 @@ class Job:
     mask: Mask | None
     resume: bool
     memory_bytes: int
+    carry: Path | None = None
 
     @classmethod
     def of(
@@ -52,11 +55,14 @@ class Job:
         pixels: Pixels | None,
         resume: bool,
         memory_bytes: int,
+        carry: Path | None = None,
     ) -> Self:
         """Return the job that was asked for; see `reconstruct_point`."""
         config = with_threshold(config, pixels)
         mask = pixels if isinstance(pixels, np.ndarray) else config.selection.mask_pixels()
-        return cls(Path(point), config, Path(output), mask, resume, memory_bytes)
+        if config.instrument.learn == "off":
+            carry = None
+        return cls(Path(point), config, Path(output), mask, resume, memory_bytes, carry)
 
     @cached_property
     def experiment(self) -> Experiment:

@@ -112,7 +112,7 @@ def notices_on(config: ExperimentConfig, fit: InstrumentFit | None) -> tuple[Not
 def datasets_of(fit: InstrumentFit) -> dict[str, object]:
     """Return an instrument as the datasets that a result keeps of it."""
     values: dict[str, object] = {one.name: getattr(fit, one.name) for one in fields(fit)}
-    del values["model_error"], values["aperture"]
+    del values["model_error"], values["aperture"], values["told"]
     values["points"] = "\n".join(fit.aperture.points)
     values["misfit_code_um"] = fit.model_error.code_um
     values["misfit_variance"] = fit.model_error.variance

@@ -26,6 +26,7 @@ def reconstruct_point(
     resume: bool = False,
     progress: Progress | None = None,
     memory_bytes: int = MEMORY_BYTES,
+    carry: Path | None = None,
 ) -> Summary:
     """Reconstruct one point and publish its result.
 
@@ -51,6 +52,9 @@ def reconstruct_point(
         Called with (stage, done, total); stages are select, compile, decode and write.
     memory_bytes : int
         Approximate memory limit.
+    carry : Path, optional
+        File with what points told of the aperture: this one begins with it, and adds to it. It
+        is made where there is none.
 
     Returns
     -------
@@ -62,7 +66,13 @@ def reconstruct_point(
         What is wrong, where, and what to do. An older result is still there then.
     """
     job = Job.of(
-        point_path, config, output, pixels=pixels, resume=resume, memory_bytes=memory_bytes
+        point_path,
+        config,
+        output,
+        pixels=pixels,
+        resume=resume,
+        memory_bytes=memory_bytes,
+        carry=carry,
     )
     if isinstance(backend, str):
         backend = choose_decoder(backend, config.decode.method).decoder

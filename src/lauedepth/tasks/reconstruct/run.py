@@ -22,6 +22,8 @@ from lauedepth.core.decoding.pixels import DecodeOptions
 from lauedepth.core.decoding.verdict import Tally
 from lauedepth.core.errors import LaueDepthError, OutputError
 from lauedepth.core.instrument.experiment import Experiment
+from lauedepth.core.instrument.known import design_of
+from lauedepth.core.notices import Notice
 from lauedepth.core.progress import of_stage
 from lauedepth.io import Point, read_result
 from lauedepth.tasks.reconstruct.blocks import (
@@ -33,6 +35,7 @@ from lauedepth.tasks.reconstruct.blocks import (
     traces_of,
 )
 from lauedepth.tasks.reconstruct.bright_pixels import BrightPixels
+from lauedepth.tasks.reconstruct.carried import Carried, begin_with, hand_on
 from lauedepth.tasks.reconstruct.checkpoint import Checkpoint, RunIdentity, remove_blocks
 from lauedepth.tasks.reconstruct.conclusion import Conclusion, conclude
 from lauedepth.tasks.reconstruct.identity import is_finished, run_identity
@@ -67,6 +70,8 @@ class Run:
     done : WorkDone
     instrument : InstrumentFit or None
         As learnt from the point.
+    learnt_notices : tuple of Notice
+        What a user should know of it.
     """
 
     job: Job
@@ -76,6 +81,7 @@ class Run:
     checkpoint: Checkpoint
     done: WorkDone = field(default_factory=WorkDone)
     instrument: InstrumentFit | None = None
+    learnt_notices: tuple[Notice, ...] = ()
 
     @cached_property
     def experiment(self) -> Experiment:
@@ -238,8 +244,8 @@ def run_job(job: Job, workers: Workers) -> Summary:
         with run.done.timed("compile"):
             workers.start_decoder(run)
         with run.done.timed("learn"):
-            fit = workers.share(lambda: _learn(run, division))
-        run = replace(run, instrument=fit)
+            fit, notices = workers.share(lambda: _learn(run, division))
+        run = replace(run, instrument=fit, learnt_notices=notices)
         workers.decode(run, division, selection)
         return workers.finish(run, division, begin)
 
@@ -250,7 +256,8 @@ def _open(job: Job, workers: Workers, stack: ExitStack) -> tuple[Point, RunIdent
 
     def look() -> tuple[Point, RunIdentity]:
         point = stack.enter_context(open_for(job.config, job.point))
-        return point, run_identity(point, job.config, workers.backends, job.mask)
+        carried = job.carry is not None
+        return point, run_identity(point, job.config, workers.backends, job.mask, carried=carried)
 
     point, identity = workers.do(look)
     workers.agree(point, identity)
@@ -277,9 +284,18 @@ def _is_finished(output: Path, identity: RunIdentity) -> bool:
     return there
 
 
-def _learn(run: Run, division: Division) -> InstrumentFit | None:
-    job = run.job
-    return learn_from_point(run.point, job.config, division.lit, run.decoder, job.memory_bytes)
+def _learn(run: Run, division: Division) -> tuple[InstrumentFit | None, tuple[Notice, ...]]:
+    """Learn the instrument from the point, with what is carried to it, and hand that on."""
+    job, carried = run.job, Carried()
+    if job.carry is not None:
+        carried = begin_with(job.carry, run.checkpoint, design_of(job.experiment.aperture))
+    fit = learn_from_point(
+        run.point, job.config, division.lit, run.decoder, job.memory_bytes, carried.known
+    )
+    notices = (*carried.notices, *notices_on(job.config, fit))
+    if job.carry is None:
+        return fit, notices
+    return fit, (*notices, *hand_on(job.carry, carried, fit))
 
 
 def _divide(run: Run, workers: Workers, selection: Selection | None) -> Division:
@@ -316,7 +332,7 @@ def publish_run(
     def conclude_run(tally: Tally, bright: BrightPixels) -> Conclusion:
         known = (
             *notices_of(job.config, run.point, division.lit),
-            *(notices_on(job.config, run.instrument) if division.pixels else ()),
+            *(run.learnt_notices if division.pixels else ()),
         )
         found = conclude(run.point, job.config, tally, bright, job.memory_bytes)
         return Conclusion(found.verdict, (*known, *found.notices))

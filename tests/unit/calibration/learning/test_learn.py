@@ -25,6 +25,7 @@ from lauedepth.simulation import BuiltAperture, Flaws, Footprints, Timeline, fla
 
 PIXELS = 240
 OPTIONS = LearnOptions(energy_kev=(8.0, 22.0))
+NOTHING_KNOWN = KnownAperture("", False, (), np.zeros((0, 0)), np.zeros(0))
 
 
 class Scan:
@@ -182,7 +183,8 @@ def test_what_is_learnt_is_put_into_an_experiment(twin: Experiment) -> None:
         code_um=np.array([0.0, 1000.0]),
         depth_error_um=np.array([0.0, 0.1]),
         model_error=ModelError(np.zeros(0), np.zeros(0)),
-        aperture=KnownAperture("", False, (), np.zeros((0, 0)), np.zeros(0)),
+        aperture=NOTHING_KNOWN,
+        told=NOTHING_KNOWN,
     )
     learnt = fit.applied_to(strided)
     assert learnt.aperture.thickness_um == pytest.approx(1.1 * 3.7)

@@ -19,6 +19,7 @@ from lauedepth.core.instrument.known import KnownAperture
 EDGES = 100
 RAMP = np.arange(261.0) - 130.0
 APART = np.eye(3) * 20.0
+NOTHING_KNOWN = KnownAperture("", False, (), np.zeros((0, 0)), np.zeros(0))
 
 
 def learnt(**changed: Any) -> InstrumentFit:
@@ -48,7 +49,8 @@ def learnt(**changed: Any) -> InstrumentFit:
         "code_um": np.array([0.0, 1000.0]),
         "depth_error_um": np.array([0.0, 0.1]),
         "model_error": ModelError(np.zeros(0), np.zeros(0)),
-        "aperture": KnownAperture("", False, (), np.zeros((0, 0)), np.zeros(0)),
+        "aperture": NOTHING_KNOWN,
+        "told": NOTHING_KNOWN,
     }
     return InstrumentFit(**values | changed)
 
