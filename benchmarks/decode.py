@@ -92,7 +92,13 @@ def run_decode(
     experiment: Experiment, traces: TraceSet, options: DecodeOptions | None = None
 ) -> DecodedPixels:
     return decode(
-        experiment, traces.row, traces.column, traces.counts, backend="cpu", options=options
+        experiment,
+        traces.row,
+        traces.column,
+        traces.counts,
+        backend="cpu",
+        options=options,
+        background=5.0,
     )
 
 
@@ -120,7 +126,7 @@ def accuracy(console: Console) -> None:
         "traces", "frames", "median (µm)", "90 % (µm)", "decoded (%)", "within error (%)", "remark",
     ):  # fmt: skip
         table.add_column(heading, justify="left" if heading in {"traces", "remark"} else "right")
-    energy = DecodeOptions(energy=EnergySearch(background=5.0))
+    energy = DecodeOptions(energy=EnergySearch())
     for experiment in (TWIN, NORCADA):
         for kind in ("clean", "faint", "absorbing", "overlap", "dark"):
             traces = simulate(kind, experiment, PIXELS, 3)

@@ -13,6 +13,7 @@ from numba import cuda
 from tests.geometries import NORCADA, TWIN
 
 from lauedepth.core.decoding.answers import Traces
+from lauedepth.core.decoding.background import Background
 from lauedepth.core.decoding.compiled.problem import problem_of
 from lauedepth.core.decoding.cuda._batches import Card, are_frames, problem_on_card, shape_of
 from lauedepth.core.decoding.cuda._memory import plan_batches
@@ -38,7 +39,7 @@ SETS: dict[int, Experiment] = {
 }  # fmt: skip
 """Experiments by number of frames."""
 
-OPTIONS = {"off": DecodeOptions(), "on": DecodeOptions(energy=EnergySearch(background=20.0))}
+OPTIONS = {"off": DecodeOptions(), "on": DecodeOptions(energy=EnergySearch())}
 
 
 @dataclass(frozen=True)
@@ -62,17 +63,19 @@ class Case:
         expected = quick_traces(experiment, row, column, light, background=20.0)
         counts = np.ascontiguousarray(rng.poisson(expected).astype(np.uint16).T).T
         usable = np.ones(counts.shape[1], np.bool_)
-        return cls(experiment, RayMap.of(experiment, row, column), Traces(counts, usable))
+        traces = Traces(counts, usable, Background.of(20.0, pixels))
+        return cls(experiment, RayMap.of(experiment, row, column), traces)
 
 
 def stage_seconds(case: Case, options: DecodeOptions) -> dict[str, float]:
     """Return the median time of each stage for one batch, copying included."""
     stream, count = _open_stream(case, options)
     counts, pixels = case.traces.counts[:count], case.rays.pixel_mm[:count]
+    background = case.traces.background_level[:count]
     times: dict[str, list[float]] = {}
     for _ in range(REPEATS + 1):
         marks = [("", _mark(stream.stream))]
-        batch = stream.upload(counts, pixels)
+        batch = stream.upload(counts, pixels, background)
         marks.append(("copy in", _mark(stream.stream)))
         for name, stage in stream.stages(batch):
             stage()

@@ -66,7 +66,10 @@ def _make_result(path: Path) -> None:
     from lauedepth.io import write_result
 
     each = np.arange(4, dtype=np.int64)
-    names = "depth_um depth_error_um width_um intensity background mask_position_um energy_kev"
+    names = (
+        "depth_um depth_error_um width_um intensity background background_error "
+        "mask_position_um energy_kev"
+    )
     found = DecodedPixels(
         trace=each,
         status=np.zeros(4, np.uint8),

@@ -23,8 +23,6 @@ class Energy(Section):
     """Lowest energy tried."""
     stop_kev: EnergyKev = 30.0
     """Highest energy tried."""
-    background_counts: Annotated[float, Field(ge=0)] | None = None
-    """Counts per frame that do not pass the aperture; few energies come out without it."""
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
@@ -34,7 +32,7 @@ class Energy(Section):
 
     def to_core(self) -> EnergySearch:
         """Return the search."""
-        return EnergySearch(self.start_kev, self.stop_kev, self.background_counts)
+        return EnergySearch(self.start_kev, self.stop_kev)
 
 
 class PublishedMethod(Section):
@@ -80,6 +78,8 @@ class Decode(Section):
 
     method: Literal["footprint", "published"] = "footprint"
     """Solve for the footprint in depth, or the published program's own way."""
+    background_counts: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    """Counts per frame that do not pass the aperture; measured between lit pixels by default."""
     energy: Energy | None = None
     """Search for photon energies; leave out for none."""
     difference: Literal["squared", "absolute"] = "squared"

@@ -253,13 +253,29 @@ RESULT: Final = Layout(
         Entry(f"{PIXELS}/depth", "float32", "centroid of the footprint", _COLUMN, "micron"),
         Entry(f"{PIXELS}/depth_error", "float32", "its standard error", _COLUMN, "micron"),
         Entry(f"{PIXELS}/width", "float32", "full width of the footprint", _COLUMN, "micron"),
-        Entry(f"{PIXELS}/intensity", "float32", "counts per frame", _COLUMN, "counts"),
+        Entry(
+            f"{PIXELS}/intensity",
+            "float32",
+            "counts per frame with no bar in the way; without the light that passes bars where "
+            "the background is not known",
+            _COLUMN,
+            "counts",
+        ),
         Entry(
             f"{PIXELS}/background",
             "float32",
-            "counts per frame that do not pass through the aperture",
+            "counts per frame that do not pass through the aperture; with the light that passes "
+            "bars where the background is not known",
             _COLUMN,
             "counts",
+        ),
+        Entry(
+            f"{PIXELS}/background_error",
+            "float32",
+            "its standard error, from unlit pixels near; NaN where they tell nothing",
+            _COLUMN,
+            "counts",
+            required=False,
         ),
         Entry(
             f"{PIXELS}/mask_position",

@@ -50,6 +50,7 @@ _COLUMNS: Final = {
     "width": "width_um",
     "intensity": "intensity",
     "background": "background",
+    "background_error": "background_error",
     "mask_position": "mask_position_um",
     "energy": "energy_kev",
     "residual": "residual",

@@ -66,7 +66,10 @@ def result_file(twin: Experiment, tmp_path: Path) -> Path:
     path = tmp_path / "result.h5"
     region = region_metadata(Region((64, 64), (0, 0), (32, 32)), twin.detector)
     nothing = np.full(2, np.nan)
-    names = "depth_um depth_error_um width_um intensity background mask_position_um energy_kev"
+    names = (
+        "depth_um depth_error_um width_um intensity background background_error "
+        "mask_position_um energy_kev"
+    )
     dark = DecodedPixels(
         trace=np.arange(2),
         status=np.full(2, PixelStatus.DARK, np.uint8),

@@ -37,6 +37,7 @@ FLOATS = (
     "width_um",
     "intensity",
     "background",
+    "background_error",
     "mask_position_um",
     "energy_kev",
     "residual",

@@ -40,6 +40,7 @@ def decoded(lost: int) -> DecodedPixels:
         width_um=5 * values,
         intensity=500 * values,
         background=20 * values,
+        background_error=0.1 * values,
         mask_position_um=values,
         energy_kev=np.nan * values,
         residual=values,

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from lauedepth.core.arrays import Flags, Floats
 from lauedepth.core.decoding.answers import Answers, Traces, collect
+from lauedepth.core.decoding.background import Background
 from lauedepth.core.decoding.decoder import Decoder
 from lauedepth.core.decoding.pixels import DecodedPixels, DecodeOptions
 from lauedepth.core.decoding.registry import choose_decoder
@@ -26,16 +27,18 @@ class Solved:
     rays : RayMap
     answers : Answers
     options : DecodeOptions
+    background : Background or None
     """
 
     experiment: Experiment
     rays: RayMap
     answers: Answers
     options: DecodeOptions
+    background: Background | None = None
 
     def collect(self) -> DecodedPixels:
         """Return the table of results; in any thread, the decoder is not needed for it."""
-        return collect(self.experiment, self.rays, self.answers, self.options)
+        return collect(self.experiment, self.rays, self.answers, self.options, self.background)
 
 
 def decode(
@@ -47,6 +50,7 @@ def decode(
     backend: str | Decoder = "auto",
     options: DecodeOptions | None = None,
     usable: Flags | None = None,
+    background: Background | float | None = None,
 ) -> DecodedPixels:
     """Find the depths from which the light of each trace came.
 
@@ -63,6 +67,10 @@ def decode(
     options : DecodeOptions, optional
     usable : (n_frames,) bool array, optional
         False for frames that were lost.
+    background : Background or float, optional
+        Counts per frame that do not pass the aperture, where they are known. Without it, light
+        that passes the bars is taken for background: intensities of hard X-rays come out too
+        low, and there are no energies.
 
     Returns
     -------
@@ -94,7 +102,14 @@ def decode(
     True
     """
     return solve(
-        experiment, row, column, counts, backend=backend, options=options, usable=usable
+        experiment,
+        row,
+        column,
+        counts,
+        backend=backend,
+        options=options,
+        usable=usable,
+        background=background,
     ).collect()
 
 
@@ -107,6 +122,7 @@ def solve(
     backend: str | Decoder = "auto",
     options: DecodeOptions | None = None,
     usable: Flags | None = None,
+    background: Background | float | None = None,
 ) -> Solved:
     """Do what needs the decoder; parameters and errors are those of `decode`.
 
@@ -120,6 +136,10 @@ def solve(
             f"counts {counts.shape} and usable {usable.shape} do not fit "
             f"{len(row)} pixels of {frames} frames"
         )
+    if isinstance(background, float | int):
+        background = Background.of(float(background), len(row))
+    if background is not None and len(background) != len(row):
+        raise ValueError(f"background of {len(background)} pixels for {len(row)} traces")
     if isinstance(backend, str):
         backend = choose_decoder(backend, options.method).decoder
     if backend.method != options.method:
@@ -128,5 +148,5 @@ def solve(
             f"not '{options.method}'; choose_decoder(method=...) returns one that does"
         )
     rays = RayMap.of(experiment, row, column)
-    answers = backend.solve(experiment, rays, Traces(counts, usable), options)
-    return Solved(experiment, rays, answers, options)
+    answers = backend.solve(experiment, rays, Traces(counts, usable, background), options)
+    return Solved(experiment, rays, answers, options, background)

@@ -39,6 +39,9 @@ class PixelFlag(IntFlag):
     """The footprint touches the end of the depths asked for."""
     SECOND_DEPTH = 4
     """Another row of the same pixel comes before this one."""
+    BACKGROUND_UNCERTAIN = 8
+    """The background is not known, or not to a tenth of the intensity: light that passes the bars
+    may be missing from the intensity."""
 
 
 Method = Literal["footprint", "published"]
@@ -48,19 +51,16 @@ Method = Literal["footprint", "published"]
 class EnergySearch:
     """Search for each pixel's photon energy by how much light its bars let through.
 
+    Only pixels of known background have an energy.
+
     Attributes
     ----------
     start_kev, stop_kev : float
         Energies that the beam holds.
-    background : float or None
-        Counts per frame that do not pass the aperture. Where it is not known, it
-        can hardly be distinguished from light that passes the bars, and few energies are
-        determined.
     """
 
     start_kev: float = 5.0
     stop_kev: float = 30.0
-    background: float | None = None
 
 
 @dataclass(frozen=True)
@@ -183,8 +183,9 @@ class DecodedPixels:
         Centroid of the footprint, its standard error, full width of the footprint.
     intensity : (n,) float64
         Counts per frame with no bar in the way, summed over the footprint.
-    background : (n,) float64
-        Counts per frame that do not pass the aperture.
+    background, background_error : (n,) float64
+        Counts per frame that do not pass the aperture, and their standard error. Where the
+        background is not known (NaN error), light that passes the bars is in it.
     mask_position_um : (n,) float64
         Coordinate along the code at frame 0 for the ray from that depth.
     energy_kev : (n,) float64
@@ -206,6 +207,7 @@ class DecodedPixels:
     width_um: npt.NDArray[np.float64]
     intensity: npt.NDArray[np.float64]
     background: npt.NDArray[np.float64]
+    background_error: npt.NDArray[np.float64]
     mask_position_um: npt.NDArray[np.float64]
     energy_kev: npt.NDArray[np.float64]
     residual: npt.NDArray[np.float64]

@@ -19,7 +19,11 @@ from lauedepth.tasks.reconstruct.compiling import start_decoder
 from lauedepth.tasks.reconstruct.job import Job
 from lauedepth.tasks.reconstruct.memory import band_bytes
 from lauedepth.tasks.reconstruct.run import Band, Division, Run, publish_run
-from lauedepth.tasks.reconstruct.selection import Selection, select_pixels
+from lauedepth.tasks.reconstruct.selection import (
+    Selection,
+    pixels_above_threshold,
+    select_pixels,
+)
 from lauedepth.tasks.reconstruct.summary import Summary
 
 STEPS: Final = ("select", "compile", "read", "decode", "write")
@@ -69,7 +73,11 @@ class OneProcess:
     def select(self, run: Run) -> Selection:
         """Choose the pixels."""
         progress = of_stage(self.report, "select")
-        return Selection(select_pixels(run.point, run.job.config, run.job.mask, progress=progress))
+        point, config, mask = run.point, run.job.config, run.job.mask
+        if mask is not None:
+            return Selection(select_pixels(point, config, mask))
+        mean = point.mean_image(progress=progress)
+        return Selection(pixels_above_threshold(mean, point, config), mean)
 
     def block_size(self, run: Run, pixels: int) -> BlockSize:
         """Return what suits the decoder, however many pixels there are."""

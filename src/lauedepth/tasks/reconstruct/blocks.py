@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from lauedepth.core.decoding.background import BackgroundMap
 from lauedepth.core.decoding.decode import Solved, solve
 from lauedepth.core.decoding.decoder import Decoder
 from lauedepth.core.decoding.pixels import DecodedPixels, DecodeOptions
@@ -222,10 +223,20 @@ def solve_block(
     decoder: Decoder,
     options: DecodeOptions,
     usable: npt.NDArray[np.bool_],
+    background: BackgroundMap | None = None,
 ) -> Solved:
     """Do what needs the decoder for the pixels of a block; see `solve`."""
     row, column = region.unbinned(block.rows, block.columns)
-    return solve(experiment, row, column, traces, backend=decoder, options=options, usable=usable)
+    return solve(
+        experiment,
+        row,
+        column,
+        traces,
+        backend=decoder,
+        options=options,
+        usable=usable,
+        background=None if background is None else background.at(block.rows, block.columns),
+    )
 
 
 def join_decoded(parts: Sequence[DecodedPixels], sizes: Sequence[int]) -> DecodedPixels:

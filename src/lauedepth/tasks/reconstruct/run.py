@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy.typing as npt
 
+from lauedepth.core.decoding.background import BackgroundMap
 from lauedepth.core.decoding.decode import Solved
 from lauedepth.core.decoding.decoder import Decoder
 from lauedepth.core.decoding.pixels import DecodeOptions
@@ -26,6 +27,7 @@ from lauedepth.core.instrument.known import design_of
 from lauedepth.core.notices import Notice
 from lauedepth.core.progress import of_stage
 from lauedepth.io import Point, read_result
+from lauedepth.tasks.reconstruct import unlit
 from lauedepth.tasks.reconstruct.blocks import (
     BlockSize,
     PixelBlock,
@@ -70,8 +72,10 @@ class Run:
     done : WorkDone
     instrument : InstrumentFit or None
         As learnt from the point.
-    learnt_notices : tuple of Notice
-        What a user should know of it.
+    background : BackgroundMap or None
+        As measured between lit pixels, or stated.
+    notices : tuple of Notice
+        What a user should know of both.
     """
 
     job: Job
@@ -81,7 +85,8 @@ class Run:
     checkpoint: Checkpoint
     done: WorkDone = field(default_factory=WorkDone)
     instrument: InstrumentFit | None = None
-    learnt_notices: tuple[Notice, ...] = ()
+    background: BackgroundMap | None = None
+    notices: tuple[Notice, ...] = ()
 
     @cached_property
     def experiment(self) -> Experiment:
@@ -122,6 +127,7 @@ class Run:
                 decoder=self.decoder,
                 options=self.options,
                 usable=self.point.usable,
+                background=self.background,
             )
 
     def keep(self, block: PixelBlock, solved: Solved) -> None:
@@ -244,8 +250,10 @@ def run_job(job: Job, workers: Workers) -> Summary:
         with run.done.timed("compile"):
             workers.start_decoder(run)
         with run.done.timed("learn"):
+            background = workers.share(lambda: _background(run, selection))
             fit, notices = workers.share(lambda: _learn(run, division))
-        run = replace(run, instrument=fit, learnt_notices=notices)
+            notices = (*notices, *unlit.notices_on(background, division.lit))
+        run = replace(run, instrument=fit, background=background, notices=notices)
         workers.decode(run, division, selection)
         return workers.finish(run, division, begin)
 
@@ -282,6 +290,11 @@ def _is_finished(output: Path, identity: RunIdentity) -> bool:
     if there:
         remove_blocks(output)
     return there
+
+
+def _background(run: Run, selection: Selection | None) -> BackgroundMap | None:
+    assert selection is not None
+    return unlit.background_of(run.point, run.job.config, selection, run.job.memory_bytes)
 
 
 def _learn(run: Run, division: Division) -> tuple[InstrumentFit | None, tuple[Notice, ...]]:
@@ -332,7 +345,7 @@ def publish_run(
     def conclude_run(tally: Tally, bright: BrightPixels) -> Conclusion:
         known = (
             *notices_of(job.config, run.point, division.lit),
-            *(run.learnt_notices if division.pixels else ()),
+            *(run.notices if division.pixels else ()),
         )
         found = conclude(run.point, job.config, tally, bright, job.memory_bytes)
         return Conclusion(found.verdict, (*known, *found.notices))

@@ -25,7 +25,8 @@ from lauedepth.core.instrument.shadow import Shadow
 from lauedepth.simulation import Footprints, expected_traces, quick_traces
 
 SETS = ["norcada", "twin"]
-ENERGY = DecodeOptions(energy=EnergySearch(background=5.0))
+ENERGY = DecodeOptions(energy=EnergySearch())
+BACKGROUND = 5.0
 Loader = Callable[[str], tuple[Experiment, "Reference"]]  # see conftest
 
 
@@ -43,7 +44,13 @@ def decoded(
     experiment: Experiment, traces: Reference, backend: str, options: DecodeOptions | None = None
 ) -> DecodedPixels:
     return decode(
-        experiment, traces.row, traces.column, traces.counts, backend=backend, options=options
+        experiment,
+        traces.row,
+        traces.column,
+        traces.counts,
+        backend=backend,
+        options=options,
+        background=BACKGROUND,
     )
 
 

@@ -25,10 +25,11 @@ RUN = RunIdentity.of(input=["point.h5", 1], configuration={"a": 1}, version="1")
 def decoded(seed: int) -> DecodedPixels:
     rng = np.random.default_rng(seed)
     rows, values = 5, rng.random(12).astype(np.float32)
+    others = {"intensity", "background", "background_error"}
     numbers = {
         field.name: rng.random(rows)
         for field in fields(DecodedPixels)
-        if field.name.endswith(("_um", "_kev")) or field.name in {"intensity", "background"}
+        if field.name.endswith(("_um", "_kev")) or field.name in others
     }
     return DecodedPixels(
         trace=np.arange(rows),

@@ -21,7 +21,7 @@ class Problem(NamedTuple):
 
     `geometry` holds the aperture's centre (code, normal), its step, the beam's direction,
     half the code's length and the thickness; `depths` (start, stop) in µm; `bins` (start,
-    width) in µm; `background` is NaN where it is not known. `positions` are where the aperture
+    width) in µm. `positions` are where the aperture
     was at each frame, counted in even steps from the first frame used (`is_even`: 0, 1, 2 ...),
     `origin` is that of frame 0, `beam` the incident beam's relative intensity. `model_error` has
     rows (place along the code, variance) of `ModelError`, at least one.
@@ -39,7 +39,6 @@ class Problem(NamedTuple):
     model_error: Array
     candidates: int
     with_energy: bool
-    background: float
 
 
 def problem_of(experiment: Experiment, rays: RayMap, options: DecodeOptions) -> Problem:
@@ -71,7 +70,6 @@ def problem_of(experiment: Experiment, rays: RayMap, options: DecodeOptions) -> 
         model_error=_model_error(options),
         candidates=_candidates(ends, step, len(experiment.frames)),
         with_energy=options.energy is not None,
-        background=_known_background(options),
     )
 
 
@@ -98,9 +96,3 @@ def _model_error(options: DecodeOptions) -> Floats:
     if known is None or not known.code_um.size:
         return np.zeros((1, 2))
     return np.stack([known.code_um, known.variance], axis=1)
-
-
-def _known_background(options: DecodeOptions) -> float:
-    if options.energy is None or options.energy.background is None:
-        return float("nan")
-    return options.energy.background

@@ -92,7 +92,9 @@ class AnswerArrays(NamedTuple):
 
 
 @compiled
-def decode_pixels(counts: Array, pixels: Array, problem: Problem, answers: AnswerArrays) -> None:
+def decode_pixels(
+    counts: Array, pixels: Array, background: Array, problem: Problem, answers: AnswerArrays
+) -> None:
     """Decode pixels one after the other.
 
     Parameters
@@ -101,6 +103,8 @@ def decode_pixels(counts: Array, pixels: Array, problem: Problem, answers: Answe
         NaN where nothing was measured.
     pixels : (n, 3) array
         Pixels along the aperture's axes, mm.
+    background : (n,) array
+        Counts per frame; NaN where it is not known, and then no absorption is found.
     problem : Problem
     answers : AnswerArrays
     """
@@ -127,7 +131,7 @@ def decode_pixels(counts: Array, pixels: Array, problem: Problem, answers: Answe
             knots, bars, rises, integral, pixels[index], problem.geometry, mask, positions, count
         )  # fmt: skip
         answers.status[index] = _decode_one(
-            index, view, measured, problem, space, work, fits, answers
+            index, view, measured, background[index], problem, space, work, fits, answers
         )
 
 
@@ -136,6 +140,7 @@ def _decode_one(
     index: int,
     view: View,
     counts: Array,
+    background: float,
     problem: Problem,
     space: Space,
     work: Work,
@@ -179,8 +184,9 @@ def _decode_one(
     if not crosses_edges(view.pixel, view.geometry, counts.size, best.theta[CENTRE], knots):
         return OUTSIDE_CODE
     status = _solve(index, view, absorption, counts, flat, problem, best, work, answers)
-    if problem.with_energy and status == DECODED and math.isnan(answers.depth_um[index, 1]):
-        refit_transparent(view, counts, best, problem.background, fits[2], work)
+    single_depth = status == DECODED and math.isnan(answers.depth_um[index, 1])
+    if problem.with_energy and single_depth and not math.isnan(background):
+        refit_transparent(view, counts, best, background, fits[2], work)
         at = BOX * boxes + LOG_ABSORPTION
         answers.absorption[index] = math.exp(fits[2].theta[at])
         answers.absorption_error[index] = math.sqrt(fits[2].variance[at])

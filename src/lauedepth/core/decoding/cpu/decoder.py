@@ -37,6 +37,7 @@ class CpuDecoder(Decoder):
             return answers
         problem = problem_of(experiment, rays, options)
         pixels = np.ascontiguousarray(rays.pixel_mm)
+        background = traces.background_level
 
         def work(begin: int) -> None:
             part = slice(begin, min(begin + PIXELS_PER_TASK, len(traces)))
@@ -44,7 +45,7 @@ class CpuDecoder(Decoder):
                 **{one.name: getattr(answers, one.name)[part] for one in fields(answers)}
             )
             counts = _measured(traces, part)
-            decode_pixels(counts, pixels[part], problem, arrays)
+            decode_pixels(counts, pixels[part], background[part], problem, arrays)
 
         with ThreadPoolExecutor(usable_threads()) as pool:
             list(pool.map(work, range(0, len(traces), PIXELS_PER_TASK)))

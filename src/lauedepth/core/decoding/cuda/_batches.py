@@ -177,6 +177,7 @@ def decode_batches(rays: RayMap, traces: Traces, problem: Problem, held: Streams
     held : Streams
     """
     answers = Answers.pending(len(traces), held.shape.bins)
+    background = traces.background_level
     as_frames = are_frames(traces.counts)
     on_card = problem_on_card(problem)
     usable = cuda.to_device(traces.frames_usable)
@@ -185,7 +186,8 @@ def decode_batches(rays: RayMap, traces: Traces, problem: Problem, held: Streams
     edges = [*range(0, len(traces), held.plan.pixels), len(traces)]
     for stream, (begin, end) in zip(_turns(held.streams), pairwise(edges), strict=False):
         stream.collect(answers)
-        stream.launch(begin, traces.counts[begin:end], rays.pixel_mm[begin:end])
+        part = slice(begin, end)
+        stream.launch(begin, traces.counts[part], rays.pixel_mm[part], background[part])
     for stream in _in_order(held.streams, len(edges) - 1):
         stream.collect(answers)
     return answers

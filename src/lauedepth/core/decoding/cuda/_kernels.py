@@ -287,11 +287,13 @@ def refit_transparent(batch: Batch, problem: Problem, scratch: Scratch, purpose:
         if codes[STATUS_AT] != wanted or codes[SECOND_COUNT_AT] > 0:
             continue
         rows, background = batch.fits[index], math.nan
+        if purpose == ABSORPTION and math.isnan(batch.background[index]):
+            continue
         load_fit(rows[BEST], best, block)
         load_fit(rows[SINGLE], single, block)
         load_fit(rows[TRANSPARENT], refit, block)
         if purpose == ABSORPTION:
-            background = problem.background
+            background = batch.background[index]
         elif not asks_for_transparent(best, single) or (
             purpose == BEST_FIT and not asks_for_transparent_pair(best, refit)
         ):

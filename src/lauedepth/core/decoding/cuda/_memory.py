@@ -96,6 +96,7 @@ class Shape:
         return {
             "counts": ((self.frames,), np.float32),
             "pixels": ((3,), np.float64),
+            "background": ((), np.float64),
             "stats": ((3,), np.float64),
             "found": ((limits.CANDIDATES, 3), np.float64),
             "hits": ((2,), np.int32),

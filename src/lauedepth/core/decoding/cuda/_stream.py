@@ -51,9 +51,10 @@ class BatchStream:
         self._readings = _Both(plan.pixels * shape.frames, reading)
         arrays = shape.pixel_arrays
         both = {
-            name: _both(plan.pixels, arrays.pop(name)) for name in ("pixels", "numbers", "codes")
+            name: _both(plan.pixels, arrays.pop(name))
+            for name in ("pixels", "background", "numbers", "codes")
         }
-        self._pixels, self._numbers, self._codes = both.values()
+        self._pixels, self._background, self._numbers, self._codes = both.values()
         self._used = _Both(1, np.int32)
         self._pool = cuda.device_array(plan.pixels * shape.bins, np.float32)
         self._batch = Batch(
@@ -82,7 +83,9 @@ class BatchStream:
         self._problem, self._usable, self._as_frames = problem, usable, as_frames
         self._in_progress = None
 
-    def launch(self, begin: int, counts: npt.NDArray[np.generic], pixels: Array) -> None:
+    def launch(
+        self, begin: int, counts: npt.NDArray[np.generic], pixels: Array, background: Array
+    ) -> None:
         """Begin to decode a batch.
 
         Parameters
@@ -92,8 +95,10 @@ class BatchStream:
         counts : (n, n_frames) array
         pixels : (n, 3) array
             Along the aperture's axes, mm.
+        background : (n,) array
+            NaN where it is not known.
         """
-        batch = self.upload(counts, pixels)
+        batch = self.upload(counts, pixels, background)
         for _, stage in self.stages(batch):
             stage()
         count = batch.counts.shape[0]
@@ -101,12 +106,13 @@ class BatchStream:
             both.fetch(count, self.stream)
         self._in_progress = begin, count
 
-    def upload(self, counts: npt.NDArray[np.generic], pixels: Array) -> Batch:
+    def upload(self, counts: npt.NDArray[np.generic], pixels: Array, background: Array) -> Batch:
         """Begin to copy a batch to the device and to make traces of it."""
         count = counts.shape[0]
         source = counts.T if self._as_frames else counts
         readings = self._readings.send(source, self.stream)
         self._pixels.send(pixels, self.stream)
+        self._background.send(background, self.stream)
         self._used.send(np.zeros(1, np.int32), self.stream)
         batch = Batch(*(one if one is self._pool else one[:count] for one in self._batch))
         self._make_traces(readings, batch.counts)

@@ -129,6 +129,8 @@ class Batch(NamedTuple):
         Per unit of beam; negative where nothing was measured.
     pixels : (n, 3) float64
         Along the aperture's axes, mm.
+    background : (n,) float64
+        Counts per frame that do not pass the aperture; NaN where not known.
     stats : (n, 3) float64
         LEVEL, SPREAD, MEASURED.
     found : (n, places, 3) float64
@@ -149,6 +151,7 @@ class Batch(NamedTuple):
 
     counts: Array
     pixels: Array
+    background: Array
     stats: Array
     found: Array
     hits: Array

@@ -26,6 +26,7 @@ class ReferenceDecoder(Decoder):
         """Solve traces; see `Decoder.solve`."""
         table = BarTable.of(experiment.aperture)
         bins, frames = footprint_bins(experiment.depths), FrameLine.of(experiment)
+        background = traces.background_level
         answers = Answers.pending(len(traces), bins.count)
         for index in range(len(traces)):
             answer = decode_pixel(
@@ -35,7 +36,7 @@ class ReferenceDecoder(Decoder):
                 experiment.depths,
                 traces.counts[index].astype(np.float64),
                 traces.usable(index),
-                options.energy,
+                float(background[index]) if options.energy else np.nan,
                 options.model_error,
             )
             _record(answers, index, answer)

@@ -12,7 +12,7 @@ from lauedepth.core.decoding import limits
 from lauedepth.core.decoding.answers import footprint_bins
 from lauedepth.core.decoding.bins import Bins, Support
 from lauedepth.core.decoding.code_search import Candidate, search
-from lauedepth.core.decoding.pixels import EnergySearch, ModelError, PixelStatus
+from lauedepth.core.decoding.pixels import ModelError, PixelStatus
 from lauedepth.core.decoding.reference.box_fit import Box, BoxFit, fit_boxes
 from lauedepth.core.decoding.reference.footprint_bins import (
     basis_of,
@@ -124,7 +124,7 @@ def decode_pixel(
     depths: Depths,
     counts: Floats,
     usable: npt.NDArray[np.bool_],
-    energy: EnergySearch | None = None,
+    background: float = float("nan"),
     model_error: ModelError | None = None,
 ) -> PixelAnswer:
     """Decode one trace.
@@ -139,8 +139,8 @@ def decode_pixel(
     counts : (n_frames,) array
     usable : (n_frames,) array
         Where the counts are measurements.
-    energy : EnergySearch, optional
-        Find the bars' absorption too.
+    background : float
+        Where it is known, the bars' absorption is found too.
     model_error : ModelError, optional
         What many pixels leave over.
     """
@@ -166,7 +166,7 @@ def decode_pixel(
         if candidate.score >= limits.CANDIDATE_SCORE * candidates[0].score
     ]
     fits.sort(key=lambda fit: fit.chi_square)
-    return _judge(grid, trace, view, fits, energy)
+    return _judge(grid, trace, view, fits, background)
 
 
 def _misses_code(grid: _Grid) -> bool:
@@ -224,7 +224,7 @@ def _judge(
     trace: _Trace,
     opaque: PixelView,
     fits: list[BoxFit],
-    energy: EnergySearch | None,
+    background: float,
 ) -> PixelAnswer:
     """Choose among the explanations of a trace and solve its footprint."""
     view, best = _as_one(trace, opaque, *_explain(grid, trace, opaque, fits[0]))
@@ -235,9 +235,9 @@ def _judge(
     if not _crosses_edges(grid, best.boxes[0].centre_um):
         return PixelAnswer(PixelStatus.OUTSIDE, background=best.background)
     answer = _solve(grid, trace, view, best)
-    if energy is None or len(answer.found) != 1:
+    if np.isnan(background) or len(answer.found) != 1:
         return answer
-    clear = _clear(trace, opaque, best, energy.background)
+    clear = _clear(trace, opaque, best, background)
     return replace(
         answer,
         absorption=clear.absorption or float("nan"),

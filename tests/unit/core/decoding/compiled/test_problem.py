@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import pytest
 
 from lauedepth.core.decoding.compiled.problem import problem_of
-from lauedepth.core.decoding.pixels import DecodeOptions, EnergySearch
+from lauedepth.core.decoding.pixels import DecodeOptions
 from lauedepth.core.instrument.experiment import Depths, Experiment
 from lauedepth.core.instrument.raymap import RayMap
-
-
-def test_a_background_is_known_only_where_given(twin: Experiment) -> None:
-    rays = RayMap.of(twin, [0.0], [0.0])
-    assert math.isnan(problem_of(twin, rays, DecodeOptions()).background)
-    assert math.isnan(problem_of(twin, rays, DecodeOptions(energy=EnergySearch())).background)
-    known = problem_of(twin, rays, DecodeOptions(energy=EnergySearch(background=4.0)))
-    assert (known.background, known.with_energy) == (4.0, True)
 
 
 @pytest.mark.parametrize(("step_um", "width_um"), [(1.0, 1.0), (0.25, 1.0), (2.0, 2.0)])

@@ -80,7 +80,7 @@ def opened(counts: npt.NDArray[Any], usable: npt.NDArray[np.bool_] | None = None
     )
     as_frames = are_frames(counts)
     stream.prepare(problem_on_card(problem), cuda.to_device(usable), as_frames=as_frames)
-    return Opened(stream, stream.upload(counts, rays.pixel_mm))
+    return Opened(stream, stream.upload(counts, rays.pixel_mm, traces.background_level))
 
 
 def noiseless(source: Footprints) -> npt.NDArray[np.float32]:

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from numba import cuda
 
 from lauedepth.core.decoding.answers import Answers, Traces
+from lauedepth.core.decoding.background import Background
 from lauedepth.core.decoding.code_search import frames_per_step, search
 from lauedepth.core.decoding.compiled.problem import problem_of
 from lauedepth.core.decoding.cuda._batches import (
@@ -132,7 +133,8 @@ def twin(frames: Frames, depths: Depths) -> Experiment:
 
 SMALL = twin(Frames(0, 260, 4), Depths(0.0, 100.0))
 NO_ENERGY = DecodeOptions()
-ENERGY = DecodeOptions(energy=EnergySearch(background=5.0))
+ENERGY = DecodeOptions(energy=EnergySearch())
+KNOWN = 5.0
 
 
 def light(*depths: float, intensity: float | list[float], width: float = 6.0) -> Footprints:
@@ -162,7 +164,8 @@ def compare(
 ) -> dict[str, Any]:
     rays = RayMap.of(experiment, np.asarray(rows, float), np.asarray(columns, float))
     usable = np.ones(counts.shape[1], bool) if usable is None else usable
-    traces = Traces(counts, usable)
+    known = Background.of(KNOWN, len(counts)) if options.energy else None
+    traces = Traces(counts, usable, known)
     problem = problem_of(experiment, rays, options)
     shape = shape_of(experiment, traces, problem)
     streams = Streams.open(shape, plan, counts.dtype, len(traces))
@@ -252,7 +255,7 @@ def places_that_the_search_finds() -> dict[str, Any]:
     problem = problem_of(SMALL, rays, NO_ENERGY)
     stream = BatchStream(shape_of(SMALL, traces, problem), plan(1), np.dtype(np.float32))
     stream.prepare(problem_on_card(problem), cuda.to_device(usable), as_frames=False)
-    batch = stream.upload(counts, rays.pixel_mm)
+    batch = stream.upload(counts, rays.pixel_mm, traces.background_level)
     dict(stream.stages(batch))["search"]()
     one, table = rays.pick(0), BarTable.of(SMALL.aperture)
     middle = (SMALL.depths.start_um + SMALL.depths.stop_um) / 2
