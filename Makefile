@@ -11,7 +11,7 @@ NEWEST_PYTHONS ?= $(PYTHON)
 FUZZ_SECONDS ?= 240
 FUZZ_SEED ?= 4
 
-.PHONY: test lint unit docs fuzz test-newest demo bench bench-scaling bench-gpu lock clean
+.PHONY: test lint unit torture docs fuzz test-newest demo bench bench-scaling bench-gpu lock clean
 
 $(READY): pyproject.toml requirements.lock tools/make_venv.sh
 	bash tools/make_venv.sh "$(PYTHON)" "$(VENV)"
@@ -29,6 +29,9 @@ unit: $(READY)
 	$(BIN)/pytest -q --doctest-modules src
 
 test: lint unit
+
+torture: $(READY)
+	$(BIN)/pytest -n $(WORKERS) -m torture
 
 docs: $(READY)
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -b html docs docs/_build/html

@@ -103,7 +103,16 @@ def main(number: int) -> None:
         counts[rng.random(size) < rng.choice([0.0, 0.0, 0.3])] = np.nan
         options = DecodeOptions(energy=EnergySearch() if rng.random() < 0.3 else None)
         with np.errstate(all="ignore"):
-            found = decode(experiment, row, column, counts, backend=cpu, options=options)
+            background = rng.uniform(0, 10) if rng.random() < 0.7 else None
+            found = decode(
+                experiment,
+                row,
+                column,
+                counts,
+                backend=cpu,
+                options=options,
+                background=background,
+            )
         statuses.update(PixelStatus(code).name for code in found.status)
     print(f"{number} experiments", dict(statuses))
 

@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 CASES = Path(__file__).with_name("bounds_cases.py")
 
 
+@pytest.mark.torture
 def test_random_experiments_stay_within_bounds(tmp_path: Path) -> None:
     """Numba checks every index, which it does not otherwise; that is another compilation."""
     environment = os.environ | {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}

@@ -22,6 +22,7 @@ def torture() -> ModuleType:
     return module
 
 
+@pytest.mark.torture
 def test_torture(torture: ModuleType, tmp_path: Path) -> None:
     campaign = torture.Campaign(tmp_path / "torture", points=12, kills=8, limit_s=120)
     outcome = campaign.run()

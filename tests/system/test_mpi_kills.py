@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 
+@pytest.mark.torture
 @pytest.mark.skipif(
     not Path(sys.executable).with_name("mpiexec").exists(), reason="no MPI beside this Python"
 )
