@@ -132,7 +132,7 @@ def _measure(
     total, done, measured = sum(len(scan) for scan in scans), 0, []
     for number, scan in enumerate(scans):
         earlier = None if near is None else near[number]
-        frames = frames_from_middle(scan.experiment(state.experiment).frames)
+        frames = frames_from_middle(scan.experiment(state.experiment))
         fits: list[TraceFit | None] = []
         for fit in fit_scan(
             state.experiment, scan, depth_um=state.depth_um, shapes=shapes, near=earlier

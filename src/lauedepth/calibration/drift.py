@@ -82,7 +82,7 @@ def check_pose(experiment: Experiment, scan: Scan) -> PoseCheck:
     middle = (depths.start_um + depths.stop_um) / 2
     here = scan.experiment(experiment)
     fits = fit_scan(experiment, scan, depth_um=middle)
-    measured = measured_traces(fits, scan, frames_from_middle(here.frames))
+    measured = measured_traces(fits, scan, frames_from_middle(here))
     rays = RayMap.of(here, scan.row, scan.column)
     found = measured.found
     if found.sum() < MINIMUM_PIXELS:

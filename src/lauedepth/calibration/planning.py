@@ -118,7 +118,7 @@ def _expected_traces(
     aperture = experiment.aperture
     values = predicted(state, scan, shapes)
     rays = RayMap.of(experiment, scan.row, scan.column)
-    frames = frames_from_middle(experiment.frames)
+    frames = frames_from_middle(experiment)
     half = SAMPLE_WIDTH_UM / 2
     ends = [
         rays.position_um(state.depth_um + side, middle_frame(experiment.frames))

@@ -341,8 +341,9 @@ def _spread(
 
     Noise of each pixel is at least as expected; jitter and edges are what pixels share.
     """
-    frames = [scan.experiment(state.experiment).frames for scan in problem.scans]
-    reaches = [float(frames_from_middle(one).max()) for one in frames]
+    reaches = [
+        float(frames_from_middle(scan.experiment(state.experiment)).max()) for scan in problem.scans
+    ]
     edges = pulls_of_edges(state.experiment.aperture.length_um, problem.measured, used, reaches)
     white, edge = variances(residuals, fitted, edges)
     together = fitted.T @ edges.reshape(len(residuals), -1)

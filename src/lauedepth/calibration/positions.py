@@ -54,6 +54,11 @@ class Scan:
         Where the aperture's centre was stated to stand, beyond the experiment's pose.
     origin : str
         When and where it was measured, in words.
+    positions_um : tuple of float, optional
+        Where the aperture was at each frame of the file, as in `Motion`; those of the experiment
+        by default.
+    beam : tuple of float, optional
+        The incident beam at each frame of the file, relative; that of the experiment by default.
     """
 
     row: Floats
@@ -65,6 +70,8 @@ class Scan:
     frames: Frames | None = None
     stands_mm: Vector = (0.0, 0.0, 0.0)
     origin: str = ""
+    positions_um: tuple[float, ...] | None = None
+    beam: tuple[float, ...] | None = None
 
     def __len__(self) -> int:
         return int(self.row.size)
@@ -74,9 +81,14 @@ class Scan:
         motion = experiment.motion
         return replace(
             experiment,
-            motion=replace(motion, shift_mm=motion.shift_mm + self.shift_mm),
+            motion=replace(
+                motion,
+                shift_mm=motion.shift_mm + self.shift_mm,
+                positions_um=self.positions_um or motion.positions_um,
+            ),
             pose=experiment.pose.moved(self.stands_mm),
             frames=self.frames or experiment.frames,
+            beam_intensity=self.beam or experiment.beam_intensity,
         )
 
 
@@ -130,9 +142,9 @@ def usable_frames(scan: Scan, index: int) -> Flags:
     return scan.usable & is_measured(scan.counts[index])
 
 
-def frames_from_middle(frames: Frames) -> Floats:
-    """Return the frame numbers counted from the middle."""
-    return np.asarray(frames.indices - middle_frame(frames), np.float64)
+def frames_from_middle(experiment: Experiment) -> Floats:
+    """Return where the aperture was at each frame, in steps from the middle frame."""
+    return experiment.frame_positions - middle_frame(experiment.frames)
 
 
 def fit_scan(
@@ -206,15 +218,19 @@ class _Trace:
         enough = max(limits.LEAST_FRAMES, limits.LEAST_USABLE * usable.size)
         if usable.sum() < enough or not counts[usable].mean() > 0:
             return None
-        frames = frames_from_middle(experiment.frames)
-        return cls(experiment, counts, usable, frames)
+        return cls(
+            experiment,
+            counts / experiment.frame_intensities,
+            usable,
+            frames_from_middle(experiment),
+        )
 
     def starts(self, advance_um: float, slope: float, window_um: float) -> list[Floats]:
         """Search the whole code for advances around the expected one; the best places first."""
         measured = self.counts[self.usable]
         aperture = self.experiment.aperture
         shadow = Shadow.of(BarTable.of(aperture), window_um)
-        stride = float(self.frames[1] - self.frames[0])
+        stride = self.experiment.even_steps[1]
         step_um, count = self.experiment.motion.step_um, self.frames.size
         found = []
         for advance in advances_to_try(advance_um, slope, step_um, int(count * stride)):
@@ -300,7 +316,7 @@ def measured_traces(
         Of each trace in turn, see `fit_scan`.
     scan : Scan
     frames : (n_frames,) array
-        Numbers counted from the middle.
+        Steps from the middle frame (`frames_from_middle`).
     shapes : tuple of {"window", "widening"}
         What else was measured.
     """

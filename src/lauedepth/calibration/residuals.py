@@ -206,7 +206,7 @@ def _information(
 ) -> Floats:
     """Return 1 / variance of each trace's position and advance: (n, 2), 0 where unknown."""
     depth, width = table.depth_um[chosen], table.width_um[chosen]
-    middle, frames = middle_frame(experiment.frames), frames_from_middle(experiment.frames)
+    middle, frames = middle_frame(experiment.frames), frames_from_middle(experiment)
     ends = [rays.position_um(depth + side * width, middle) for side in (-0.5, 0.5)]
     place = (ends[0] + ends[1]) / 2
     extent = np.maximum(np.abs(ends[1] - ends[0]), MINIMUM_EXTENT_UM)

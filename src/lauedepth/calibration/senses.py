@@ -68,9 +68,7 @@ def _brightest(scan: Scan) -> Scan:
 def _fits(start: State, scan: Scan) -> bool:
     """Return whether most traces match, and put the aperture before the detector."""
     fits = fit_scan(start.experiment, scan, depth_um=start.depth_um)
-    measured = measured_traces(
-        fits, scan, frames_from_middle(scan.experiment(start.experiment).frames)
-    )
+    measured = measured_traces(fits, scan, frames_from_middle(scan.experiment(start.experiment)))
     used = consistent(scan.row, scan.column, measured.values[:, 0], measured.found)
     if used.sum() < MINIMUM_MATCHING * len(scan):
         return False

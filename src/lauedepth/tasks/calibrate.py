@@ -18,12 +18,18 @@ from lauedepth.calibration import (
 from lauedepth.config import ExperimentConfig, dump_experiment, load_experiment
 from lauedepth.core.errors import ConfigurationError, LaueDepthError, OutputError
 from lauedepth.core.instrument.experiment import Experiment
+from lauedepth.core.notices import Level
 from lauedepth.core.progress import Progress, no_progress
 from lauedepth.core.version import __version__
 from lauedepth.io import publish
 from lauedepth.tasks.calibration_bounds import start_within_bounds, warnings_of_bounds
 from lauedepth.tasks.calibration_history import record_line
-from lauedepth.tasks.calibration_scans import MEMORY_BYTES, ScanRequest, read_scans
+from lauedepth.tasks.calibration_scans import (
+    MEMORY_BYTES,
+    ScanRequest,
+    read_scans,
+    with_measured_frames,
+)
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,8 @@ def calibrate_points(
         A point cannot be read, or its traces cannot be calibrated with.
     """
     _refuse_wrong(request)
-    scans = read_scans(request.scans, request.memory_bytes, progress)
+    fitted, notices = with_measured_frames(request.scans)
+    scans = read_scans(fitted, request.memory_bytes, progress)
     found = calibrate(
         start_within_bounds(request.config).to_core(),
         scans,
@@ -86,9 +93,11 @@ def calibrate_points(
         progress=progress,
     )
     outside = warnings_of_bounds(request.config, found)
-    report = replace(found, warnings=(*found.warnings, *outside))
+    odd = (str(one) for one in notices if one.level == Level.WARNING)
+    report = replace(found, warnings=(*odd, *found.warnings, *outside))
     points = [scan.point for scan in request.scans]
-    write_calibration(request.output, request.config, report, points, datetime.now(UTC))
+    said = [str(one) for one in notices if one.level == Level.NOTE]
+    write_calibration(request.output, request.config, report, points, datetime.now(UTC), said)
     return report
 
 
@@ -155,6 +164,7 @@ def write_calibration(
     report: CalibrationReport,
     points: Sequence[Path],
     when: datetime,
+    said: Sequence[str] = (),
 ) -> None:
     """Write the calibrated experiment, with how it was found in comments before it."""
     lines = [
@@ -166,6 +176,7 @@ def write_calibration(
         + ("" if "sample_depth_um" in report.fit.names else " (assumed)"),
         f"The pose's uncertainty gives depths an error of {report.depth_error_um:.2g} µm.",
         common_line(report),
+        *(f"Note: {text}" for text in said),
         *(f"Warning: {text}" for text in report.warnings),
         record_line(CalibrationRecord.of(report, when)),
     ]

@@ -22,9 +22,11 @@ from lauedepth.config import ExperimentConfig
 from lauedepth.core.arrays import Flags
 from lauedepth.core.errors import ConfigurationError, InputError
 from lauedepth.core.instrument.experiment import Experiment
+from lauedepth.core.notices import Notice
 from lauedepth.core.progress import Progress, no_progress, of_stage
 from lauedepth.io import Point
 from lauedepth.tasks.reconstruct.opening import open_for
+from lauedepth.tasks.reconstruct.range_cut import fit_to_point
 from lauedepth.tasks.reconstruct.sampling import SampledTraces, sample_traces
 from lauedepth.tasks.reconstruct.selection import Pixels, select_pixels, with_threshold
 
@@ -130,6 +132,28 @@ def read_scans(
     return scans
 
 
+def with_measured_frames(
+    requests: Sequence[ScanRequest],
+) -> tuple[tuple[ScanRequest, ...], tuple[Notice, ...]]:
+    """Return requests with the beam and the positions that the points' files hold.
+
+    Returns
+    -------
+    tuple of ScanRequest
+    tuple of Notice
+        What was taken, and what is odd in it.
+
+    Raises
+    ------
+    InputError
+        See `fit_to_point`.
+    """
+    fitted = tuple(replace(one, config=fit_to_point(one.config, one.point)) for one in requests)
+    known = {notice for one in requests for notice in one.config.notices}
+    said = dict.fromkeys(notice for one in fitted for notice in one.config.notices)
+    return fitted, tuple(notice for notice in said if notice not in known)
+
+
 def _placed(scan: Scan, start: Experiment, request: ScanRequest) -> Scan:
     """Return a scan with where its aperture was stated to stand, seen from the start."""
     stated = request.config.to_core()
@@ -138,6 +162,8 @@ def _placed(scan: Scan, start: Experiment, request: ScanRequest) -> Scan:
         scan,
         shift_mm=request.shift_mm + stated.motion.shift_mm - start.motion.shift_mm,
         frames=stated.frames,
+        positions_um=stated.motion.positions_um,
+        beam=stated.beam_intensity,
         stands_mm=(
             there.cenx_mm - here.cenx_mm,
             there.dist_mm - here.dist_mm,

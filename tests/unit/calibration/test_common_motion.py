@@ -57,7 +57,7 @@ def test_a_line_does_not_show() -> None:
 def test_traces_of_a_motor_that_drifts(twin: Experiment, amplitude_um: float) -> None:
     rng = np.random.default_rng(5)
     row, column = rng.uniform(100, 1900, (2, 12))
-    frames = frames_from_middle(twin.frames)
+    frames = frames_from_middle(twin)
     wave = amplitude_um * np.sin(np.pi * frames / 130) / twin.motion.step_um
     light = Footprints(0.0, 2.0, 2000.0)
     counts = quick_traces(

@@ -19,13 +19,14 @@ from lauedepth.calibration.positions import (
 from lauedepth.core.instrument.experiment import Experiment, Frames
 from lauedepth.core.instrument.geometry import code_coordinate, pixel_positions
 from lauedepth.core.instrument.raymap import RayMap
+from lauedepth.simulation import Flaws, Footprints, flawed_traces
 
 ScanMaker = Callable[..., Scan]
 Shifted = Callable[..., Experiment]
 
 
 def measure(experiment: Experiment, scan: Scan) -> MeasuredTraces:
-    return measured_traces(fit_scan(experiment, scan), scan, frames_from_middle(experiment.frames))
+    return measured_traces(fit_scan(experiment, scan), scan, frames_from_middle(experiment))
 
 
 @pytest.mark.parametrize("energy", [np.nan, 15.0])
@@ -99,3 +100,24 @@ def test_advances_tried_cover_two_degrees_and_one_percent(norcada: Experiment) -
     # At the ends of the scan neighbours differ by less than a bar.
     assert np.diff(tried).max() * 541 / 2 < 7.5 / 2
     assert 0.48 in tried.round(9)
+
+
+def test_measured_positions_and_beam_of_a_scan_are_used(twin: Experiment) -> None:
+    """A drifting aperture and a failing beam, by the simulator: errors go where both are known."""
+    rng = np.random.default_rng(8)
+    row, column = rng.uniform(300, 1700, (2, 12))
+    light = Footprints(np.zeros(12), np.full(12, 3.0), np.full(12, 3000.0))
+    flaws = Flaws(motor_drift_um=4.0, beam_steps=((60, 0.4), (120, 1.0)))
+    expected, timeline, _ = flawed_traces(twin, row, column, light, flaws, background=10.0, seed=2)
+    counts = rng.poisson(expected).astype(np.uint16)
+    plain = Scan(row, column, counts, np.ones(261, bool))
+    known = replace(
+        plain,
+        positions_um=tuple((twin.motion.step_um * timeline.position).tolist()),
+        beam=tuple(timeline.current.tolist()),
+    )
+    wanted = RayMap.of(twin, row, column).position_um(0.0, middle_frame(twin.frames))
+    found = measure(twin, known)
+    assert found.found.all()
+    assert np.abs(found.values[:, 0] - wanted).max() < 0.1
+    assert np.nanmax(np.abs(measure(twin, plain).values[:, 0] - wanted)) > 0.3

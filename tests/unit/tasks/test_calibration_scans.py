@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from shutil import copyfile
 
+import h5py
 import numpy as np
 import pytest
 
@@ -19,6 +21,7 @@ from lauedepth.tasks.calibration_scans import (
     read_scan,
     read_scans,
     scan_requests,
+    with_measured_frames,
 )
 
 SpotWriter = Callable[[Path, Experiment], None]
@@ -130,3 +133,29 @@ def test_experiments_of_each_point_say_where_the_aperture_stood(
     assert there.frames == stated.frames
     assert there.pose.dist_mm == pytest.approx(stated.pose.dist_mm)
     assert there.motion.shift_mm == pytest.approx(stated.motion.shift_mm + 0.05)
+
+
+def test_the_beam_and_positions_in_a_scans_own_file_are_taken(
+    request_for: CalibrationRequest, tmp_path: Path
+) -> None:
+    (scan,) = request_for.scans
+    measured = tmp_path / "measured.h5"
+    copyfile(scan.point, measured)
+    beam = np.where(np.arange(261) < 100, 2.0, 1.0)
+    encoder = 5.0 + 1e-3 * (np.arange(261.0) + np.sin(np.arange(261) / 20.0))
+    with h5py.File(measured, "r+") as file:
+        file["entry1/monitor/I0"] = beam
+        file["entry1/encoder"] = encoder
+    data = scan.config.data.model_copy(
+        update={"positions": "entry1/encoder", "position_scale_um": 1000.0}
+    )
+    config = scan.config.model_copy(update={"data": data})
+    requests, notices = with_measured_frames([scan, replace(scan, point=measured, config=config)])
+    assert {one.code for one in notices} == {"monitor-used", "positions-used"}
+    plain, known = read_scans(requests)
+    assert plain.beam is None and plain.positions_um is None
+    assert known.beam is not None and known.positions_um is not None
+    assert known.beam[0] / known.beam[-1] == pytest.approx(2.0)
+    np.testing.assert_allclose(
+        np.diff(known.positions_um), 1e3 * np.diff(encoder), rtol=0, atol=1e-9
+    )
