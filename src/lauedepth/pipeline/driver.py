@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -69,7 +70,7 @@ class Driver:
             catalog,
             means,
             limit_s=lambda: time_limit(catalog, settings.job_limit_s),
-            full=lambda: bool(self._guard.objection()),
+            guard=self._guard,
             stopped=self._is_stopped,
         )
         self._engine = Engine(catalog, self._process)
@@ -105,24 +106,28 @@ class Driver:
             If another driver has taken over. The jobs are left to it.
         """
         memory.share_one_heap()
-        now = time.monotonic()
-        for point_id, run in self._engine.launch():
-            point = self._catalog.point(point_id)
-            if point.run == run and point.state in ACTIVE:
-                self._in_flight[point_id] = now
         try:
+            self._resume()
             while not self._turn(me, until_done):
                 self._tidy_memory()
                 self._wake.wait(max(0.01, self._next_look - time.monotonic()))
                 self._wake.clear()
-            self._sweep()
-            self._beat(me)
+            with suppress(CatalogError):  # nothing is left to do; the next driver tidies up
+                self._sweep()
+                self._beat(me)
         except HeldError as error:
             self._replaced = error  # ends the threads that wait for jobs
             raise
         finally:
             self._closing = True
             self._engine.close()
+
+    def _resume(self) -> None:
+        now = time.monotonic()
+        for point_id, run in self._engine.launch():
+            point = self._catalog.point(point_id)
+            if point.run == run and point.state in ACTIVE:
+                self._in_flight[point_id] = now
 
     def _turn(self, me: Holder, until_done: bool) -> bool:
         """Do what is due, and return whether the driver is finished."""

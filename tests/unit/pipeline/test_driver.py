@@ -167,6 +167,36 @@ def test_a_folder_to_write_to_that_goes_is_waited_for(
     assert sorted(path.name for path in bench.results.glob("*.h5")) == ["p.h5", "q.h5"]
 
 
+def test_a_point_in_flight_is_not_delivered_into_the_folder_below_a_mount_that_went(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.write("p.h5")
+    gate = tmp_path / "gate"
+    code = "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.01)"
+    bench.commands = ((*PYTHON, code, str(gate)), *bench.commands)
+    beside, driver = Catalog(bench.url), bench.driver()
+
+    def said() -> bool:
+        row = beside.driver()
+        return row is not None and "is empty and on another device than before" in row["notice"]
+
+    def unmount() -> None:
+        wait_for(partial(is_reconstructed, beside, "p.h5"))
+        driver._guard.devices[bench.results] += 1  # the empty folder that is seen is another one
+        gate.touch()
+        wait_for(said)
+        assert not list(bench.results.iterdir())
+        driver._guard.devices[bench.results] -= 1
+
+    helper = threading.Thread(target=unmount)
+    with hold(bench.catalog) as me:
+        helper.start()
+        driver.run(me, until_done=True)
+        helper.join()
+    assert bench.point("p.h5").state is PointState.DONE
+    assert [path.name for path in bench.results.iterdir()] == ["p.h5"]
+
+
 def test_draining_finishes_what_is_in_flight(bench: Bench, tmp_path: Path) -> None:
     bench.write("p.h5")
     gate = tmp_path / "gate"

@@ -99,6 +99,9 @@ class Database:
         self.engine.dispose()
 
     def _prepare(self, connection: sa.Connection, create: bool) -> None:
+        if create and self.is_file and not sa.inspect(connection).has_table(META.name):
+            # Whole or not at all, where the disk is full, or another program makes it just now.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
         if sa.inspect(connection).has_table(META.name):
             found = connection.scalar(_select("version"))
             if found is None:
