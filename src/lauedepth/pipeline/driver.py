@@ -38,6 +38,7 @@ BEAT_S: Final = 5.0
 """Interval of the driver's heartbeat."""
 
 DISK: Final = "disk"
+TROUBLE: Final = "trouble"
 
 AHEAD: Final = 2
 """Points staged in advance, so that a free slot never waits for a copy."""
@@ -149,11 +150,12 @@ class Driver:
             if now >= self._next_beat:
                 self._beat(me)
                 self._next_beat = now + BEAT_S
+                self._notify(TROUBLE, "")
             return self._is_over(until_done)
         except (CatalogError, OSError) as error:
-            LOG.error("%s; trying again in %.0f s", error, BEAT_S)
+            self._notify(TROUBLE, f"{error}; trying again every {BEAT_S:.0f} s")
             self._next_look = now + BEAT_S
-            return False
+            return self._draining and not self._in_flight
 
     def _is_stopped(self, point_id: int) -> bool:
         """Return whether work on a point has been cancelled; raise if another driver has it."""

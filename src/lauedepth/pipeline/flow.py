@@ -197,6 +197,9 @@ class Flow:
             If the job failed, or ended too often in the same way.
         """
         self._catalog.step(point, PointState.RECONSTRUCTING, sha256_input=digest)
+        self._require_places(point)
+        if not self._staged(point).exists():
+            return "its staged files were deleted"
         out = self._folders.point(point.id) / "out"
         result = out / point.result
         result.parent.mkdir(parents=True, exist_ok=True)
@@ -282,10 +285,13 @@ class Flow:
 
     def _copy(self, point: PointRow, item: Item) -> str:
         """Copy a file to where it belongs, never into the folder below a mount that went."""
+        self._require_places(point)
+        return self._transfer.copy(item, lambda: self._stopped(point.id))
+
+    def _require_places(self, point: PointRow) -> None:
         away = self._guard.absence()
         if away:
             raise AwayError(away, point.label)
-        return self._transfer.copy(item, lambda: self._stopped(point.id))
 
 
 def _ending(report: JobReport) -> str:

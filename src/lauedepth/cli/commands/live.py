@@ -280,12 +280,26 @@ def _each(
     chosen += catalog.points(POINTS.c.state.in_(every)) if every else []
     if not chosen:
         raise LaueDepthError("no point given", remedy="give a name; lauedepth status lists them")
-    for point in chosen:
-        if point.state not in allowed:
-            remedy = f"this is possible only for points that are {', '.join(allowed)}"
-            raise LaueDepthError(f"is {point.state.value}", point.label, remedy)
+    refused = [error for point in chosen if (error := _refusal(point, allowed, act)) is not None]
+    for error in refused[:-1]:
+        typer.echo(str(error), err=True)
+    if refused:
+        raise refused[-1]
+
+
+def _refusal(
+    point: PointRow, allowed: tuple[str, ...], act: Callable[[PointRow], None]
+) -> LaueDepthError | None:
+    """Act on a point, or return why that is not possible: it keeps no other point from its turn."""
+    if point.state not in allowed:
+        remedy = f"this is possible only for points that are {', '.join(allowed)}"
+        return LaueDepthError(f"is {point.state.value}", point.label, remedy)
+    try:
         act(point)
-        typer.echo(point.label)
+    except LaueDepthError as error:
+        return error
+    typer.echo(point.label)
+    return None
 
 
 def _log() -> None:
