@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from tokenize import TokenError
@@ -13,6 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 from lauedepth.config import limits
 from lauedepth.config.section import Section
 from lauedepth.core.errors import ConfigurationError
+from lauedepth.core.files import read_file
 from lauedepth.core.instrument import experiment as core
 from lauedepth.core.instrument.aperture import prefer_same_code
 
@@ -104,7 +106,7 @@ def read_code(path: Path) -> tuple[int, ...]:
         No such file, not one-dimensional, not binary, or without bars or openings.
     """
     try:
-        code = np.load(path, allow_pickle=False)
+        code = np.load(BytesIO(read_file(path)), allow_pickle=False)
     except (OSError, ValueError, EOFError, SyntaxError, TokenError) as error:
         reason = getattr(error, "strerror", None) or "not a .npy file of numbers"
         raise ConfigurationError(f"code cannot be read: {reason}", str(path)) from error

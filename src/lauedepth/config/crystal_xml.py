@@ -16,6 +16,7 @@ from lauedepth.config.crystal_values import (
 )
 from lauedepth.config.xml_text import parse_xml
 from lauedepth.core.errors import ConfigurationError
+from lauedepth.core.files import read_file
 from lauedepth.crystals import Atom, Crystal
 
 
@@ -60,7 +61,7 @@ def read_crystal(path: Path | str) -> Crystal:
 
 def _content(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_file(path)
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConfigurationError(reason, str(path), "give a readable crystal file") from error

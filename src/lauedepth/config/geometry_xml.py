@@ -12,6 +12,7 @@ from lxml import etree
 
 from lauedepth.config.xml_text import parse_xml
 from lauedepth.core.errors import ConfigurationError
+from lauedepth.core.files import read_file
 from lauedepth.core.instrument.experiment import Detector, Vector
 
 NAMESPACE: Final = "http://sector34.xray.aps.anl.gov/34ide/geoN"
@@ -85,7 +86,7 @@ def read_geometry(path: Path | str) -> Geometry:
     """
     path = Path(path)
     try:
-        content = path.read_bytes()
+        content = read_file(path)
     except OSError as error:
         raise ConfigurationError(
             f"cannot be read: {error.strerror}", str(path), "give a geometry file"

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from lauedepth.config.section import Section
 from lauedepth.core.arrays import Flags
 from lauedepth.core.errors import ConfigurationError
+from lauedepth.core.files import require_file
 
 
 class PixelMask(Section):
@@ -78,6 +79,7 @@ def read_pixel_mask(
         Not a two-dimensional array of numbers, of another size, or without pixels.
     """
     try:
+        require_file(path)
         given = np.load(path, allow_pickle=False, mmap_mode="r")
     except (OSError, ValueError, EOFError) as error:
         reason = getattr(error, "strerror", None) or "not a .npy file of numbers"

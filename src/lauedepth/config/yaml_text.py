@@ -15,6 +15,7 @@ from typing import Any, Final
 import yaml
 
 from lauedepth.core.errors import ConfigurationError
+from lauedepth.core.files import read_file
 
 _LEADING_ZEROS: Final = "!leading-zeros"
 _MERGE: Final = "tag:yaml.org,2002:merge"
@@ -89,11 +90,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         The file cannot be read, is not YAML, or is not a mapping.
     """
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise ConfigurationError(
-                f"is larger than {_MOST_BYTES // 2**20} MiB, so no experiment", str(path)
-            )
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_file(path, _MOST_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not a UTF-8 text file"
         raise ConfigurationError(

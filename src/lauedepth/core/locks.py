@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from lauedepth.core.files import read_file
+
 LOOK_S: Final = 0.05
 """How long to wait for a process that only looks whether a lock is held."""
 
@@ -46,7 +48,7 @@ class Holder:
     def read(cls, path: Path) -> Holder | None:
         """Return who last signed a lock file, or None where nobody did."""
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
+            return cls(**json.loads(read_file(path)))
         except (OSError, ValueError, TypeError):
             return None
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from lauedepth.core.arrays import Floats
 from lauedepth.core.errors import InputError
+from lauedepth.core.files import read_file
 
 MOST_BYTES: Final = 50_000_000
 """A longer file is no log of one point."""
@@ -61,11 +62,7 @@ def _table(path: Path) -> tuple[list[str], list[list[str]]]:
 
 def _text(path: Path) -> str:
     try:
-        if path.exists() and not path.is_file():
-            raise InputError("is no file", str(path), "check data.frame_log")
-        if path.stat().st_size > MOST_BYTES:
-            raise InputError("is too long for the log of one point", str(path), "check its name")
-        return path.read_text(encoding="utf-8-sig", errors="replace")
+        return read_file(path, MOST_BYTES).decode("utf-8-sig", errors="replace")
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise InputError(f"cannot be read: {reason}", str(path), "check data.frame_log") from error

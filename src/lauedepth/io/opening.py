@@ -8,6 +8,7 @@ from typing import Final
 
 import h5py
 
+from lauedepth.core import files
 from lauedepth.core.errors import InputError
 from lauedepth.core.locks import share
 
@@ -86,7 +87,7 @@ def _filters_of(data: h5py.Dataset) -> dict[int, str]:
 
 def _refuse_unreadable(path: Path) -> None:
     try:
-        with path.open("rb") as stream:
+        with files.open_file(path) as stream:
             try:
                 share(stream.fileno())
             except BlockingIOError:

@@ -29,29 +29,27 @@ class DiskGuard:
     keep_free_bytes : float
         Space that must stay free.
     devices : dict
-        The device of each folder when it was first looked at.
+        The device of each folder when it was first seen.
     """
 
     folders: tuple[Path, ...]
     keep_free_bytes: float
     devices: dict[Path, int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.absence()  # learns the devices, before anything can go
+
     def objection(self, coming: Iterable[int] = ()) -> str:
         """Return why points of these sizes (bytes) must wait, or an empty string."""
         need = SPACE_PER_BYTE * sum(coming)
         for folder in self.folders:
             try:
-                if self._is_unmounted(folder):
-                    return (
-                        f"paused: {folder} is empty and on another device than before; "
-                        "mount it again"
-                    )
+                away = self._absence(folder)
                 free = shutil.disk_usage(folder).free
             except OSError as error:
-                return (
-                    f"paused: {folder} cannot be written ({error.strerror}); waiting for it; "
-                    "mount it again"
-                )
+                away = _unwritable(folder, error)
+            if away:
+                return f"paused: {away}"
             if free - need < self.keep_free_bytes:
                 return (
                     f"paused: {free / GB:.3g} GB free at {folder}; {need / GB:.3g} GB needed and "
@@ -59,7 +57,23 @@ class DiskGuard:
                 )
         return ""
 
+    def absence(self) -> str:
+        """Return which folder is away and how that is known, or an empty string."""
+        return next(filter(None, map(self._absence, self.folders)), "")
+
+    def _absence(self, folder: Path) -> str:
+        try:
+            if self._is_unmounted(folder):
+                return f"{folder} is empty and on another device than before; mount it again"
+        except OSError as error:
+            return _unwritable(folder, error)
+        return ""
+
     def _is_unmounted(self, folder: Path) -> bool:
         """Return whether only the empty folder below a mount is left; a mount may change number."""
         device = folder.stat().st_dev
         return self.devices.setdefault(folder, device) != device and not any(folder.iterdir())
+
+
+def _unwritable(folder: Path, error: OSError) -> str:
+    return f"{folder} cannot be written ({error.strerror}); waiting for it; mount it again"

@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -37,6 +38,7 @@ BEAT_S: Final = 5.0
 """Interval of the driver's heartbeat."""
 
 DISK: Final = "disk"
+TROUBLE: Final = "trouble"
 
 AHEAD: Final = 2
 """Points staged in advance, so that a free slot never waits for a copy."""
@@ -69,7 +71,7 @@ class Driver:
             catalog,
             means,
             limit_s=lambda: time_limit(catalog, settings.job_limit_s),
-            full=lambda: bool(self._guard.objection()),
+            guard=self._guard,
             stopped=self._is_stopped,
         )
         self._engine = Engine(catalog, self._process)
@@ -105,24 +107,28 @@ class Driver:
             If another driver has taken over. The jobs are left to it.
         """
         memory.share_one_heap()
-        now = time.monotonic()
-        for point_id, run in self._engine.launch():
-            point = self._catalog.point(point_id)
-            if point.run == run and point.state in ACTIVE:
-                self._in_flight[point_id] = now
         try:
+            self._resume()
             while not self._turn(me, until_done):
                 self._tidy_memory()
                 self._wake.wait(max(0.01, self._next_look - time.monotonic()))
                 self._wake.clear()
-            self._sweep()
-            self._beat(me)
+            with suppress(CatalogError):  # nothing is left to do; the next driver tidies up
+                self._sweep()
+                self._beat(me)
         except HeldError as error:
             self._replaced = error  # ends the threads that wait for jobs
             raise
         finally:
             self._closing = True
             self._engine.close()
+
+    def _resume(self) -> None:
+        now = time.monotonic()
+        for point_id, run in self._engine.launch():
+            point = self._catalog.point(point_id)
+            if point.run == run and point.state in ACTIVE:
+                self._in_flight[point_id] = now
 
     def _turn(self, me: Holder, until_done: bool) -> bool:
         """Do what is due, and return whether the driver is finished."""
@@ -144,11 +150,12 @@ class Driver:
             if now >= self._next_beat:
                 self._beat(me)
                 self._next_beat = now + BEAT_S
+                self._notify(TROUBLE, "")
             return self._is_over(until_done)
         except (CatalogError, OSError) as error:
-            LOG.error("%s; trying again in %.0f s", error, BEAT_S)
+            self._notify(TROUBLE, f"{error}; trying again every {BEAT_S:.0f} s")
             self._next_look = now + BEAT_S
-            return False
+            return self._draining and not self._in_flight
 
     def _is_stopped(self, point_id: int) -> bool:
         """Return whether work on a point has been cancelled; raise if another driver has it."""

@@ -67,7 +67,18 @@ class Engine:
         """Resume unfinished runs and return them as (point, run).
 
         Runs of another version of the steps are cancelled: the point then starts a new run.
+
+        Raises
+        ------
+        CatalogError
+            If the engine's tables cannot be made, read or written.
         """
+        try:
+            return self._launch()
+        except Exception as error:
+            raise CatalogError(f"the engine cannot start ({plain_cause(error)})") from error
+
+    def _launch(self) -> set[tuple[int, int]]:
         DBOS.launch()
         resumed = set()
         for workflow in DBOS.list_workflows(status=UNFINISHED, name="point", load_input=False):

@@ -9,6 +9,7 @@ from lauedepth.core.errors import ConfigurationError, InputError, LaueDepthError
 
 __all__ = [
     "AbsentError",
+    "AwayError",
     "CatalogError",
     "ChangedError",
     "ConfigurationError",
@@ -38,6 +39,10 @@ class HeldError(FacilityError):
 
 class AbsentError(FacilityError):
     """A file is not where it was seen; it may come back."""
+
+
+class AwayError(FacilityError):
+    """A folder to write to is away; nothing may be written in its place."""
 
 
 class ChangedError(FacilityError):

@@ -5,7 +5,6 @@ Every step checks before it acts: a driver that died may have done it already, o
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import itertools
 import logging
@@ -18,9 +17,11 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from lauedepth.pipeline.catalog import ACTIVE, Catalog, PointRow, PointState
+from lauedepth.pipeline.disk import DiskGuard
 from lauedepth.pipeline.engine import StepRunner
 from lauedepth.pipeline.errors import (
     AbsentError,
+    AwayError,
     CatalogError,
     ChangedError,
     HeldError,
@@ -40,6 +41,7 @@ from lauedepth.pipeline.protocols import (
     Scheduler,
     Transfer,
 )
+from lauedepth.pipeline.storage import DISK_FULL, PASSING
 from lauedepth.pipeline.transfers import sha256
 
 T = TypeVar("T")
@@ -68,8 +70,6 @@ LATER: Final = (TRY_AGAIN, *STOPPED)
 NO_ROOM: Final = "the disk is full or away"
 """Why a point is queued again that cannot be written; the driver's notice says more."""
 
-DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
-PASSING: Final = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENOTCONN)
 PAUSES_S: Final = (1.0, 5.0, 20.0)
 """Waits before each retry after a transient failure of a disk or network mount."""
 
@@ -91,8 +91,8 @@ class Flow:
     ----------
     limit_s : callable
         Returns how long a job may run (s).
-    full : callable
-        Returns whether a disk is too full to continue, or away.
+    guard : DiskGuard
+        Knows whether a disk is too full to continue, or away.
     stopped : callable
         Returns whether work on a point has been cancelled.
     """
@@ -103,12 +103,12 @@ class Flow:
         means: Means,
         *,
         limit_s: Callable[[], float],
-        full: Callable[[], bool],
+        guard: DiskGuard,
         stopped: Callable[[int], bool],
     ) -> None:
         self._catalog, self._recipe, self._folders = catalog, means.recipe, means.folders
         self._transfer, self._scheduler = means.transfer, means.scheduler
-        self._limit_s, self._full, self._stopped = limit_s, full, stopped
+        self._limit_s, self._guard, self._stopped = limit_s, guard, stopped
         self._prefix = catalog.meta("id")
 
     def process(self, point_id: int, run: int, step: StepRunner) -> None:
@@ -125,12 +125,14 @@ class Flow:
         except AbsentError as error:
             self._catalog.await_again(point, str(error))
             LOG.warning("%s; waiting for it", error)
+        except AwayError:
+            self._catalog.requeue(point.id, NO_ROOM)
         except StoppedError:
             LOG.info("%s: cancelled", point.label)
         except LaueDepthError as error:
             self._end(point, PointState.FAILED, str(error))
         except OSError as error:
-            if error.errno in DISK_FULL or self._full():
+            if error.errno in DISK_FULL or self._guard.objection():
                 self._catalog.requeue(point.id, NO_ROOM)
             else:
                 self._end(point, PointState.FAILED, str(error))
@@ -179,7 +181,7 @@ class Flow:
         for member in point.members:
             place = staged if single else staged / Path(member.name).name
             item = Item(Path(source.folder), member.name, place, member)
-            digest = self._transfer.copy(item, lambda: self._stopped(point.id))
+            digest = self._copy(point, item)
             lines.append(f"{digest}  {place.name}\n")
         return digest if single else hashlib.sha256("".join(lines).encode()).hexdigest()
 
@@ -195,6 +197,9 @@ class Flow:
             If the job failed, or ended too often in the same way.
         """
         self._catalog.step(point, PointState.RECONSTRUCTING, sha256_input=digest)
+        self._require_places(point)
+        if not self._staged(point).exists():
+            return "its staged files were deleted"
         out = self._folders.point(point.id) / "out"
         result = out / point.result
         result.parent.mkdir(parents=True, exist_ok=True)
@@ -210,7 +215,7 @@ class Flow:
             if report.exit_code == 0:
                 return ""
             self._scheduler.cancel(name)
-            if name not in ended and self._full():
+            if name not in ended and self._guard.objection():
                 return NO_ROOM
             ending = _ending(report)
             tries[ending] += 1
@@ -273,11 +278,20 @@ class Flow:
     def _stage_out(self, point: PointRow, manifest: dict[str, str]) -> None:
         """Copy everything to the results folder, the result itself last."""
         self._catalog.step(point, PointState.DELIVERING)
-        self._folders.results.stat()  # it must be there: below a mount that is away nobody looks
         out = self._folders.point(point.id) / "out"
         for name in [*(n for n in manifest if n != point.result), point.result]:
             item = Item(out, name, self._folders.results / name, sha256=manifest[name])
-            self._transfer.copy(item, lambda: self._stopped(point.id))
+            self._copy(point, item)
+
+    def _copy(self, point: PointRow, item: Item) -> str:
+        """Copy a file to where it belongs, never into the folder below a mount that went."""
+        self._require_places(point)
+        return self._transfer.copy(item, lambda: self._stopped(point.id))
+
+    def _require_places(self, point: PointRow) -> None:
+        away = self._guard.absence()
+        if away:
+            raise AwayError(away, point.label)
 
 
 def _ending(report: JobReport) -> str:

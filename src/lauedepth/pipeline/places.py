@@ -64,6 +64,11 @@ class Place:
         return self.catalog or str(self.results / PRIVATE / "catalog.sqlite")
 
     @property
+    def catalog_folder(self) -> Path:
+        """The folder of a catalog that is a file, or of the work in progress."""
+        return self.folders.work if "://" in self.catalog else Path(self.catalog_text).parent
+
+    @property
     def folders(self) -> Folders:
         """The folders that the pipeline writes to."""
         results = self.results.resolve()

@@ -8,6 +8,7 @@ from typing import Annotated
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from lauedepth.core.files import read_file
 from lauedepth.pipeline.errors import ConfigurationError
 from lauedepth.pipeline.sources.folder import PointKind
 
@@ -88,7 +89,7 @@ def read_settings(path: Path | None) -> Settings:
     if path is None:
         return Settings()
     try:
-        return Settings.model_validate(yaml.safe_load(path.read_text()) or {})
+        return Settings.model_validate(yaml.safe_load(read_file(path).decode()) or {})
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigurationError(
             f"cannot be read ({' '.join(str(error).split())})", str(path)

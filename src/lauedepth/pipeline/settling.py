@@ -166,6 +166,9 @@ class Watcher:
         return max(self._row.priority, Priority.BACKLOG if self._first else Priority.LIVE)
 
     def _settle(self, watched: _Watched, sighting: Sighting, glance: bool) -> None:
+        if sighting.refusal:
+            self._fail(watched, sighting.key, sighting.refusal, sighting)
+            return
         if sighting.signature != watched.signature:
             watched.signature, watched.still, watched.unreadable_since = sighting.signature, 0, None
         elif not glance:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from lauedepth.calibration import CalibrationRecord, HistoryEntry, in_order
 from lauedepth.core.errors import InputError
+from lauedepth.core.files import read_file
 
 MARK: Final = "# record: "
 """Begins the line of a calibrated experiment that programs read."""
@@ -42,7 +43,7 @@ def read_record(path: Path) -> CalibrationRecord:
         The file cannot be read, or holds no calibration.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_file(path).decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError("cannot be read as a calibrated experiment", str(path)) from error
     for line in lines:

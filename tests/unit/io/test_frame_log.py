@@ -52,5 +52,5 @@ def test_a_log_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_a_pipe_is_no_log_and_nobody_waits_for_it(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "log")
-    with pytest.raises(InputError, match="is no file"):
+    with pytest.raises(InputError, match="not a file: a pipe"):
         read_log_column(tmp_path / "log", "x", 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -165,6 +166,84 @@ def test_a_folder_to_write_to_that_goes_is_waited_for(
     helper.join()
     assert beside.counts() == {PointState.DONE: 2}
     assert sorted(path.name for path in bench.results.glob("*.h5")) == ["p.h5", "q.h5"]
+
+
+def test_a_point_in_flight_is_not_delivered_into_the_folder_below_a_mount_that_went(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.write("p.h5")
+    gate = tmp_path / "gate"
+    code = "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.01)"
+    bench.commands = ((*PYTHON, code, str(gate)), *bench.commands)
+    beside, driver = Catalog(bench.url), bench.driver()
+
+    def said() -> bool:
+        row = beside.driver()
+        return row is not None and "is empty and on another device than before" in row["notice"]
+
+    def unmount() -> None:
+        wait_for(partial(is_reconstructed, beside, "p.h5"))
+        driver._guard.devices[bench.results] += 1  # the empty folder that is seen is another one
+        gate.touch()
+        wait_for(said)
+        assert not list(bench.results.iterdir())
+        driver._guard.devices[bench.results] -= 1
+
+    helper = threading.Thread(target=unmount)
+    with hold(bench.catalog) as me:
+        helper.start()
+        driver.run(me, until_done=True)
+        helper.join()
+    assert bench.point("p.h5").state is PointState.DONE
+    assert [path.name for path in bench.results.iterdir()] == ["p.h5"]
+
+
+def test_a_catalog_that_is_moved_away_while_running_is_waited_for(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("lauedepth.pipeline.driver.BEAT_S", 0.05)
+    bench.write("p.h5")
+    path = Path(str(bench.url.database))
+    gate = tmp_path / "gate"
+    code = "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.01)"
+    bench.commands = ((*PYTHON, code, str(gate)), *bench.commands)
+    beside = Catalog(bench.url)
+
+    def move() -> None:
+        wait_for(partial(is_reconstructed, beside, "p.h5"))
+        away = path.rename(tmp_path / "away")
+        wait_for(lambda: "catalog.sqlite: has gone" in caplog.text)
+        gate.touch()
+        bench.write("q.h5")
+        time.sleep(0.3)
+        away.rename(path)
+
+    helper = threading.Thread(target=move)
+    helper.start()
+    bench.run()
+    helper.join()
+    assert Catalog(bench.url).counts() == {PointState.DONE: 2}
+    assert caplog.text.count("has gone") <= 3
+
+
+def test_folders_of_work_that_are_deleted_are_made_again(bench: Bench, tmp_path: Path) -> None:
+    bench.write("p.h5")
+    gate = tmp_path / "gate"
+    code = "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.01)"
+    bench.commands = ((*PYTHON, code, str(gate)), *bench.commands)
+    beside = Catalog(bench.url)
+
+    def tidy_up() -> None:
+        wait_for(partial(is_reconstructed, beside, "p.h5"))
+        shutil.rmtree(bench.folders.work / "jobs")
+        gate.touch()
+        bench.write("q.h5", 2)
+
+    helper = threading.Thread(target=tidy_up)
+    helper.start()
+    bench.run()
+    helper.join()
+    assert beside.counts() == {PointState.DONE: 2}
 
 
 def test_draining_finishes_what_is_in_flight(bench: Bench, tmp_path: Path) -> None:

@@ -166,6 +166,16 @@ def test_a_waiting_point_that_changes_is_superseded(bench: Bench) -> None:
     assert bench.poll(4) == ["superseded", "waiting"]
 
 
+def test_retry_of_what_can_never_be_a_point_tells_why_again(bench: Bench) -> None:
+    os.mkfifo(bench.folder / "p.h5")
+    assert bench.poll() == ["failed"]
+    why = bench.point().failure
+    assert "a pipe, a socket or a device" in why
+    bench.catalog.retry(bench.point())
+    assert bench.poll() == ["failed"]
+    assert bench.point().failure == why
+
+
 def test_what_is_there_first_is_backlog(bench: Bench) -> None:
     bench.write("old.h5")
     bench.poll()

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -70,17 +71,22 @@ def watch(
     from lauedepth.pipeline import assembly as pipeline  # noqa: PLC0415
     from lauedepth.pipeline.places import Place  # noqa: PLC0415
     from lauedepth.pipeline.settings import read_settings  # noqa: PLC0415
+    from lauedepth.pipeline.storage import outlast  # noqa: PLC0415
 
     chosen = read_settings(settings)
     place = Place(results, catalog, chosen.work)
     recipe = pipeline.recipe_for(experiment, chosen, place.folders)
-    opened = _open(place, create=True)
-    pipeline.require_free(opened)
-    pipeline.add_folder(opened, folder, place, chosen, live=True, expected=points)
     _log()
-    pipeline.run_pipeline(
-        opened, place, recipe, chosen, slots=slots, until_done=until_done, notify=folder
-    )
+
+    def drive() -> None:
+        with closing(_open(place, create=True)) as opened:
+            pipeline.require_free(opened)
+            pipeline.add_folder(opened, folder, place, chosen, live=True, expected=points)
+            pipeline.run_pipeline(
+                opened, place, recipe, chosen, slots=slots, until_done=until_done, notify=folder
+            )
+
+    outlast(drive, place.catalog_folder)
 
 
 def batch(
@@ -101,20 +107,25 @@ def batch(
     from lauedepth.pipeline.catalog import holder  # noqa: PLC0415
     from lauedepth.pipeline.places import Place  # noqa: PLC0415
     from lauedepth.pipeline.settings import read_settings  # noqa: PLC0415
+    from lauedepth.pipeline.storage import outlast  # noqa: PLC0415
 
     chosen = read_settings(settings)
     place = Place(results, catalog, chosen.work)
     recipe = pipeline.recipe_for(experiment, chosen, place.folders)
-    opened = _open(place, create=True)
-    driver = holder(opened)
-    if driver is not None:
-        pipeline.require_same_recipe(opened, recipe)
-    pipeline.add_folder(opened, folder, place, chosen, live=False, expected=0)
-    if driver is not None:
-        typer.echo(f"handed over to {driver}")
-        return
     _log()
-    pipeline.run_pipeline(opened, place, recipe, chosen, slots=slots, until_done=True)
+
+    def drive() -> None:
+        with closing(_open(place, create=True)) as opened:
+            driver = holder(opened)
+            if driver is not None:
+                pipeline.require_same_recipe(opened, recipe)
+            pipeline.add_folder(opened, folder, place, chosen, live=False, expected=0)
+            if driver is not None:
+                typer.echo(f"handed over to {driver}")
+                return
+            pipeline.run_pipeline(opened, place, recipe, chosen, slots=slots, until_done=True)
+
+    outlast(drive, place.catalog_folder)
 
 
 def status(results: Results = HERE, catalog: CatalogText = "", as_json: AsJson = False) -> None:
@@ -269,12 +280,26 @@ def _each(
     chosen += catalog.points(POINTS.c.state.in_(every)) if every else []
     if not chosen:
         raise LaueDepthError("no point given", remedy="give a name; lauedepth status lists them")
-    for point in chosen:
-        if point.state not in allowed:
-            remedy = f"this is possible only for points that are {', '.join(allowed)}"
-            raise LaueDepthError(f"is {point.state.value}", point.label, remedy)
+    refused = [error for point in chosen if (error := _refusal(point, allowed, act)) is not None]
+    for error in refused[:-1]:
+        typer.echo(str(error), err=True)
+    if refused:
+        raise refused[-1]
+
+
+def _refusal(
+    point: PointRow, allowed: tuple[str, ...], act: Callable[[PointRow], None]
+) -> LaueDepthError | None:
+    """Act on a point, or return why that is not possible: it keeps no other point from its turn."""
+    if point.state not in allowed:
+        remedy = f"this is possible only for points that are {', '.join(allowed)}"
+        return LaueDepthError(f"is {point.state.value}", point.label, remedy)
+    try:
         act(point)
-        typer.echo(point.label)
+    except LaueDepthError as error:
+        return error
+    typer.echo(point.label)
+    return None
 
 
 def _log() -> None:

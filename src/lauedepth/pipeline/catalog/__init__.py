@@ -3,6 +3,7 @@
 from lauedepth.core.locks import Holder
 from lauedepth.pipeline.catalog.database import catalog_url, plain_cause
 from lauedepth.pipeline.catalog.lock import hold, holder
+from lauedepth.pipeline.catalog.rows import PointRow, SourceRow
 from lauedepth.pipeline.catalog.schema import (
     ACTIVE,
     FINAL,
@@ -12,7 +13,7 @@ from lauedepth.pipeline.catalog.schema import (
     PointState,
     Priority,
 )
-from lauedepth.pipeline.catalog.store import Catalog, PointRow, SourceRow, point_named
+from lauedepth.pipeline.catalog.store import Catalog, point_named
 
 __all__ = [
     "ACTIVE",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import sqlalchemy as sa
 
@@ -66,8 +68,10 @@ class Database:
                 "give --results FOLDER, or start lauedepth watch",
             )
         try:
-            if file is not None:
+            if file is not None and create:
                 file.parent.mkdir(parents=True, exist_ok=True)
+                file.touch()
+            self._inode = None if file is None else file.stat().st_ino
             self.engine = _engine(url)
         except (OSError, sa.exc.SQLAlchemyError) as error:
             raise CatalogError(f"cannot be used ({plain_cause(error)})", self.where) from error
@@ -99,10 +103,15 @@ class Database:
         self.engine.dispose()
 
     def _prepare(self, connection: sa.Connection, create: bool) -> None:
+        if create and self.is_file and not sa.inspect(connection).has_table(META.name):
+            # Whole or not at all, where the disk is full, or another program makes it just now.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
         if sa.inspect(connection).has_table(META.name):
             found = connection.scalar(_select("version"))
             if found is None:
                 raise ValueError("it says no version")
+            if int(found) < 1:
+                raise ValueError(f"it says version {found}")
             if int(found) > VERSION:
                 raise CatalogError(
                     f"was written by a newer lauedepth (version {found}; this one reads {VERSION})",
@@ -151,13 +160,31 @@ class Database:
 
         Raises
         ------
+        CatalogError
+            If the database fails, or its file is not there any more.
         HeldError
-            If this catalog drove, and another one drives now.
+            If this catalog drove, and another one drives now or is in its place.
         """
+        self._require_there()
         with self._transaction() as connection:
             if self._epoch is not None:
                 self._require_epoch(connection, self._epoch)
             yield connection
+
+    def _require_there(self) -> None:
+        """Raise an error if the catalog's file was deleted or replaced while it is open.
+
+        What is written to it then is lost with this process, and nobody sees it.
+        """
+        if self._inode is None:
+            return
+        try:
+            inode = Path(self.where).stat().st_ino
+        except OSError as error:
+            remedy = "put it back, or mount its folder again"
+            raise CatalogError(f"has gone ({error.strerror})", self.where, remedy) from error
+        if inode != self._inode:
+            raise HeldError("another catalog was put in its place", self.where, "start again")
 
     def take_over(self) -> None:
         """Begin a new epoch: every write of an earlier driver is refused from now on.
@@ -208,7 +235,13 @@ def _set(name: str, value: str) -> sa.Update:
 def _engine(url: sa.URL) -> sa.Engine:
     if url.get_backend_name() != "sqlite":
         return sa.create_engine(url, pool_pre_ping=True)
-    engine = sa.create_engine(url, pool_size=8, max_overflow=8)
+    opened = f"file:{quote(url.database or '')}?mode=rw"  # one that was deleted is not made anew
+    engine = sa.create_engine(
+        url,
+        creator=lambda: sqlite3.connect(opened, uri=True, check_same_thread=False),
+        pool_size=8,
+        max_overflow=8,
+    )
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: Any, _: Any) -> None:

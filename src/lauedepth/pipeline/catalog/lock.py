@@ -15,6 +15,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from lauedepth.core.files import open_file
 from lauedepth.core.locks import Holder, claim
 from lauedepth.pipeline.catalog.store import Catalog
 from lauedepth.pipeline.errors import CatalogError, HeldError
@@ -108,7 +109,7 @@ def _is_shown(path: Path) -> bool:
     """Return whether a process holds a lock file, without locking it; no file means no holder."""
     asked = struct.pack(FLOCK, fcntl.F_WRLCK, 0, 0, 0, 0)
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             answer = fcntl.fcntl(file, fcntl.F_OFD_GETLK, asked)
     except FileNotFoundError:
         return False

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from lauedepth.pipeline.catalog.database import Database
+from lauedepth.pipeline.catalog.rows import PointRow, SourceRow, point_row, seen_values
 from lauedepth.pipeline.catalog.schema import (
     ACTIVE,
     DRIVER,
@@ -22,60 +23,13 @@ from lauedepth.pipeline.catalog.schema import (
 )
 from lauedepth.pipeline.errors import CatalogError
 from lauedepth.pipeline.paths import printable, result_name
-from lauedepth.pipeline.protocols import JobReport, JobState, Member, Sighting
+from lauedepth.pipeline.protocols import JobReport, JobState, Sighting
 
-TIMES: Final = ("seen", "complete", "started", "finished")
+NAME_TAKEN: Final = "another point already has the result name"
+RENAME: Final = "rename its file, which makes it a new point"
 
 RECENT_JOBS: Final = 20
 """Number of jobs by which the next one is judged."""
-
-
-@dataclass(frozen=True)
-class SourceRow:
-    """A folder that points come from, as the catalog knows it."""
-
-    id: int
-    folder: str
-    layout: str
-    marker: str
-    marker_needed: bool
-    dataset: str
-    frames: int
-    priority: int
-    expected: int
-    scanned: bool
-
-
-@dataclass(frozen=True)
-class PointRow:
-    """A point, or one version of it, as the catalog knows it. Times are Unix times."""
-
-    id: int
-    source_id: int
-    key: str
-    version: int
-    signature: str
-    members: tuple[Member, ...]
-    size: int
-    frames: int
-    state: PointState
-    priority: int
-    attempt: int
-    run: int
-    result: str
-    sha256_input: str
-    sha256_result: str
-    failure: str
-    staged: bool
-    seen: float
-    complete: float | None
-    started: float | None
-    finished: float | None
-
-    @property
-    def label(self) -> str:
-        """The point's name as shown to users."""
-        return printable(self.key) + (f" (version {self.version})" if self.version > 1 else "")
 
 
 class Catalog(Database):
@@ -121,7 +75,7 @@ class Catalog(Database):
             except CatalogError as error:
                 if not isinstance(error.__cause__, sa.exc.IntegrityError):
                     raise
-                other = f"another point already has the result name {printable(row['result'])}"
+                other = f"{NAME_TAKEN} {printable(row['result'])}; {RENAME}"
                 unique = f"{row['result']}.{uuid.uuid4().hex[:8]}"
                 refused = {**row, "result": unique, "failure": other, "state": PointState.FAILED}
                 with self.write() as connection:
@@ -140,7 +94,7 @@ class Catalog(Database):
             "priority": priority,
             "result": result_name(key, version),
             "seen": time.time(),
-            **_seen(sighting),
+            **seen_values(sighting),
             **dict.fromkeys(("attempt", "run", "frames"), 0),
             **dict.fromkeys(("sha256_input", "sha256_result"), ""),
             "staged": False,
@@ -150,7 +104,7 @@ class Catalog(Database):
         """Record that a point is complete and may be processed."""
         self.change(
             point_id,
-            **_seen(sighting),
+            **seen_values(sighting),
             frames=frames,
             state=PointState.WAITING,
             complete=time.time(),
@@ -188,7 +142,7 @@ class Catalog(Database):
             rows = connection.execute(
                 sa.select(POINTS).where(*where).order_by(*order).limit(limit)
             ).mappings()
-            return [_point(row) for row in rows]
+            return [point_row(row) for row in rows]
 
     def next_waiting(self) -> PointRow | None:
         """Return the point to process next."""
@@ -267,7 +221,16 @@ class Catalog(Database):
             self.change(point.id, only=ACTIVE, state=PointState.ARRIVING, failure=reason)
 
     def retry(self, point: PointRow) -> None:
-        """Let a failed or skipped point start again."""
+        """Let a failed or skipped point start again.
+
+        Raises
+        ------
+        CatalogError
+            If another point has the name that its result would get.
+        """
+        wanted = result_name(point.key, point.version)
+        if point.result != wanted:
+            raise CatalogError(f"{NAME_TAKEN} {printable(wanted)}", point.label, RENAME)
         state = PointState.WAITING if point.complete is not None else PointState.ARRIVING
         self.change(point.id, state=state, failure="", finished=None, attempt=point.attempt + 1)
 
@@ -371,24 +334,6 @@ class Catalog(Database):
         """Return the last driver's heartbeat."""
         rows = self.rows(DRIVER)
         return rows[0] if rows else None
-
-
-def _seen(sighting: Sighting) -> dict[str, Any]:
-    return {
-        "signature": sighting.signature if not sighting.refusal else "",
-        "members": [[m.name, m.size, m.mtime_ns] for m in sighting.members],
-        "size": sighting.size,
-    }
-
-
-def _point(row: sa.RowMapping) -> PointRow:
-    content = {field.name: row[field.name] for field in fields(PointRow)}
-    content["members"] = tuple(Member(*member) for member in row["members"])
-    content["state"] = PointState(row["state"])
-    for name in TIMES:
-        if content[name] is not None:
-            content[name] = float(content[name])
-    return PointRow(**content)
 
 
 def point_named(catalog: Catalog, name: str) -> PointRow:

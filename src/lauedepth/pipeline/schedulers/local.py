@@ -68,6 +68,7 @@ class LocalProcesses:
                 return
             if (job / "pid.json").exists():
                 return
+            self._folder.mkdir(exist_ok=True)  # somebody may have tidied up
             job.mkdir(exist_ok=True)
             if not (job / "job.json").exists():
                 content = {**asdict(request), "folder": str(request.folder)}

@@ -17,6 +17,7 @@ import numpy as np
 
 from lauedepth.core.decoding.pixels import DecodedPixels
 from lauedepth.core.errors import InputError, LaueDepthError, OutputError
+from lauedepth.core.files import open_file, read_file
 from lauedepth.core.locks import Holder, claim
 from lauedepth.io import publish
 
@@ -113,7 +114,7 @@ class Checkpoint:
         path = self.folder / _PLAN
         if next(self.folder.glob("block_*.npz"), None) is not None:
             try:
-                stored = json.loads(path.read_text(encoding="utf-8"))
+                stored = json.loads(read_file(path))
                 return {name: int(stored[name]) for name in wanted}
             except (OSError, ValueError, KeyError, TypeError) as error:
                 raise CheckpointError(
@@ -165,7 +166,7 @@ class Checkpoint:
         """
         path = self._path(number)
         try:
-            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+            with open_file(path) as stream, np.load(stream, allow_pickle=False) as stored:
                 return DecodedPixels(**{name: stored[name] for name in _FIELDS})
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(
@@ -293,7 +294,7 @@ def _refuse_other_run(folder: Path, identity: RunIdentity) -> None:
             )
         return
     try:
-        stored = RunIdentity(json.loads(path.read_text(encoding="utf-8")))
+        stored = RunIdentity(json.loads(read_file(path)))
     except (OSError, ValueError) as error:
         raise CheckpointError(
             "unfinished run cannot be read", str(path), "run without --resume to start over"

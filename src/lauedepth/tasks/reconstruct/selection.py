@@ -11,6 +11,7 @@ import numpy.typing as npt
 from lauedepth.config import ExperimentConfig
 from lauedepth.core.arrays import Floats
 from lauedepth.core.errors import InputError
+from lauedepth.core.files import require_file
 from lauedepth.core.instrument.experiment import Frames, Region
 from lauedepth.core.progress import StageProgress, no_progress
 from lauedepth.io import Point
@@ -51,6 +52,7 @@ def read_mask(path: Path | str, shape: tuple[int, int]) -> Mask:
         Not a boolean array of the detector's rows and columns.
     """
     try:
+        require_file(Path(path))
         mask = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         reason = getattr(error, "strerror", None) or "not a .npy file of numbers"

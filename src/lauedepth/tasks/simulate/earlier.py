@@ -61,7 +61,7 @@ def _in_the_way(folder: Path, name: str) -> Iterator[Path]:
 
 
 def _is_own(path: Path) -> bool:
-    if path.is_symlink():
+    if path.is_symlink() or not (path.is_dir() or path.is_file()):  # a pipe would be waited for
         return False
     if path.is_dir():
         return True

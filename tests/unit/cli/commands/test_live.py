@@ -56,6 +56,23 @@ def test_retry_and_skip(command: Command, results: Path) -> None:
     assert states(results)["new.h5"] == "skipped"
 
 
+def test_a_point_that_cannot_be_retried_keeps_no_other_from_its_turn(
+    command: Command, results: Path
+) -> None:
+    catalog = Catalog(catalog_url(str(results / ".lauedepth" / "catalog.sqlite")))
+    taken = Sighting("new.nxs", (Member("new.nxs", 10, 1),))
+    catalog.add_points(catalog.sources()[0].id, [(taken, 1)], 0)
+    catalog.close()
+    answer = command("retry", "--all", "--results", results)
+    assert answer.code == 1
+    assert answer.out.splitlines()[0] == "bad.h5"
+    assert (
+        "new.nxs: another point already has the result name new.h5; rename"
+        in answer.out + answer.err
+    )
+    assert states(results) == {"bad.h5": "waiting", "new.h5": "waiting", "new.nxs": "failed"}
+
+
 def test_what_cannot_be_changed_is_refused(command: Command, results: Path) -> None:
     answer = command("retry", "new.h5", "--results", results)
     assert answer.code == 1

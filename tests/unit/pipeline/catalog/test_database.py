@@ -9,7 +9,7 @@ import pytest
 from tests.unit.pipeline.made_run import Run
 
 from lauedepth.pipeline.catalog import Catalog, catalog_url
-from lauedepth.pipeline.errors import CatalogError
+from lauedepth.pipeline.errors import CatalogError, HeldError
 from lauedepth.pipeline.status import status
 
 
@@ -69,11 +69,42 @@ def test_a_postgresql_url_is_understood() -> None:
     assert catalog_url("postgresql://me:pw@host/db").drivername == "postgresql+psycopg"
 
 
+def test_a_catalog_that_is_deleted_takes_no_more_and_goes_on_when_it_is_back(
+    catalog: Catalog, path: Path
+) -> None:
+    away = path.rename(path.with_name("away"))
+    with pytest.raises(CatalogError, match=r"has gone.*put it back"):
+        catalog.remember("colour", "red")
+    assert catalog.meta("colour") == ""
+    assert not path.exists()
+    away.rename(path)
+    catalog.remember("colour", "blue")
+    catalog.close()
+    assert Catalog(catalog_url(str(path))).meta("colour") == "blue"
+
+
+def test_a_catalog_in_the_place_of_another_is_left_to_its_driver(
+    catalog: Catalog, path: Path
+) -> None:
+    path.rename(path.with_name("away"))
+    other = Catalog(catalog_url(str(path)), create=True)
+    with pytest.raises(HeldError, match="another catalog was put in its place"):
+        catalog.remember("colour", "red")
+    assert other.meta("colour") == ""
+
+
+def test_a_path_with_signs_of_a_url_is_a_path(tmp_path: Path) -> None:
+    path = tmp_path / "a?mode=memory&b#c%20d é" / "catalog.sqlite"
+    Catalog(catalog_url(str(path)), create=True).close()
+    assert path.stat().st_size > 0
+
+
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
         ("delete from lauedepth_meta where name = 'version'", "it says no version"),
         ("update lauedepth_meta set value = 'two' where name = 'version'", "is damaged"),
+        ("update lauedepth_meta set value = '-2' where name = 'version'", "says version -2"),
         ("update lauedepth_points set state = 'lost in thought'", "lost in thought"),
         ("update lauedepth_points set members = 'no list'", "is damaged"),
         ("update lauedepth_points set members = '[[1]]'", "is damaged"),

@@ -79,6 +79,16 @@ def test_two_points_never_share_a_result(catalog: Catalog) -> None:
     assert "already has the result name" in third.failure
 
 
+def test_retry_of_a_point_whose_name_another_has_says_what_to_do(catalog: Catalog) -> None:
+    first = add(catalog, "p.h5")
+    catalog.add_points(first.source_id, [(seen("p.nxs"), 1)], 0)
+    second = point_named(catalog, "p.nxs")
+    assert "rename its file" in second.failure
+    with pytest.raises(CatalogError, match=r"p\.nxs: another point already has .* p\.h5; rename"):
+        catalog.retry(second)
+    assert catalog.point(second.id) == second
+
+
 def test_skipped_stays_skipped_whatever_the_flow_says(catalog: Catalog) -> None:
     point = add(catalog, "p.h5")
     catalog.dispatch(point)

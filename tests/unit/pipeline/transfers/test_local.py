@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -144,3 +145,56 @@ def test_a_pipe_is_not_waited_for(root: Path, tmp_path: Path) -> None:
 def test_a_missing_file_is_told(root: Path, tmp_path: Path) -> None:
     with pytest.raises(AbsentError, match="is absent"):
         LocalCopy().copy(Item(root, "gone.h5", tmp_path / "b.h5"), go_on)
+
+
+@pytest.mark.parametrize("make", [Path.symlink_to, Path.hardlink_to])
+@pytest.mark.parametrize("name", ["b.h5.partial", "b.h5"])
+def test_what_was_planted_as_a_link_is_not_written_to(
+    root: Path, tmp_path: Path, make: Callable[[Path, Path], None], name: str
+) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.write_bytes(b"of value")
+    make(tmp_path / name, theirs)
+    with pytest.raises(OutputError, match=r"is a link|another file is already there"):
+        LocalCopy().copy(item(root, "a.h5", tmp_path / "b.h5"), go_on)
+    assert theirs.read_bytes() == b"of value"
+    (tmp_path / name).unlink()
+    LocalCopy().copy(item(root, "a.h5", tmp_path / "b.h5"), go_on)
+
+
+def test_what_takes_the_place_of_a_partial_file_is_not_published(
+    root: Path, tmp_path: Path
+) -> None:
+    def swap() -> bool:
+        (tmp_path / "b.h5.partial").unlink(missing_ok=True)
+        (tmp_path / "b.h5.partial").write_bytes(b"something else")
+        return False
+
+    with pytest.raises(OutputError, match="was replaced"):
+        LocalCopy().copy(item(root, "a.h5", tmp_path / "b.h5"), swap)
+    assert not (tmp_path / "b.h5").exists()
+
+
+@pytest.mark.parametrize("name", ["b.h5.partial", "b.h5"])
+def test_a_pipe_in_the_way_is_not_waited_for(root: Path, tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(OutputError, match="is not a file"):
+        LocalCopy().copy(item(root, "a.h5", tmp_path / "b.h5"), go_on)
+
+
+def test_a_folder_that_is_exchanged_meanwhile_leads_nowhere_else(
+    root: Path, tmp_path: Path
+) -> None:
+    mine, theirs = tmp_path / "mine", tmp_path / "theirs"
+    mine.mkdir()
+    theirs.mkdir()
+
+    def exchange() -> bool:
+        if not mine.is_symlink():
+            mine.rename(tmp_path / "moved")
+            mine.symlink_to(theirs)
+        return False
+
+    LocalCopy().copy(item(root, "a.h5", mine / "b.h5"), exchange)
+    assert not list(theirs.iterdir())
+    assert (tmp_path / "moved" / "b.h5").read_bytes() == (root / "a.h5").read_bytes()
