@@ -113,9 +113,17 @@ def read_text(file: h5py.File, path: str) -> str:
 
 
 def create_chunked(
-    file: h5py.File, entry: Entry, shape: tuple[int, ...], chunk: tuple[int, ...], level: int | None
+    file: h5py.File,
+    entry: Entry,
+    shape: tuple[int, ...],
+    chunk: tuple[int, ...],
+    level: int | None,
+    fill: float = 0,
 ) -> h5py.Dataset:
-    """Create a dataset to be filled with `write_chunk`, with gzip of a level or without."""
+    """Create a dataset to be filled with `write_chunk`, with gzip of a level or without.
+
+    Chunks that are not written read as `fill`.
+    """
     # HDF5 lets a chunk be larger than the dataset only where that may grow.
     growing = [None if part > size else size for part, size in zip(chunk, shape, strict=True)]
     dtype = np.uint16 if entry.kind == "image" else entry.kind
@@ -126,6 +134,7 @@ def create_chunked(
         chunks=chunk,
         maxshape=tuple(growing),
         compression=level,
+        fillvalue=fill,
     )
     put_attributes(data, entry)
     return data

@@ -27,6 +27,8 @@ class Entry:
     required : bool
     attributes : tuple of (str, str)
         Further attributes with fixed values.
+    since : int
+        First version of the format that requires it.
     """
 
     path: str
@@ -36,6 +38,7 @@ class Entry:
     units: str = ""
     required: bool = True
     attributes: tuple[tuple[str, str], ...] = ()
+    since: int = 1
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,30 @@ NOTICES: Final = f"{RECONSTRUCTION}/notices"
 VERDICT: Final = f"{RECONSTRUCTION}/verdict"
 PIXELS: Final = "entry1/pixels"
 WIRE: Final = "entry1/wire"
+ROW: Final = "entry1/data/row"
+COLUMN: Final = "entry1/data/column"
+
+RESULT_FORMAT: Final = "lauedepth result"
+RESULT_VERSION: Final = 2
+"""Of the format of results: 2 has axes and maps; files without a version are of version 1."""
+
+MAPS: Final = ("depth", "depth_error", "width", "intensity", "energy", "residual", "status")
+"""Columns of the table of pixels that a result holds as images, too."""
+
+
+def map_group(name: str) -> str:
+    """Return the group of a map."""
+    return f"entry1/{name}_map"
+
+
+RESULT_PARTS: Final = (
+    "entry1/data",
+    DEPTH,
+    PIXELS,
+    RECONSTRUCTION,
+    *(map_group(one) for one in MAPS),
+)
+"""What belongs to a result itself, and not to the point that it was made from."""
 
 
 def _group(path: str, nx_class: str, meaning: str, *attributes: tuple[str, str]) -> Entry:
@@ -154,6 +181,29 @@ def _instrument_entries() -> tuple[Entry, ...]:
     )
 
 
+def _map_entries() -> tuple[Entry, ...]:
+    """Return the images that viewers show: the depth first, it is the file's default."""
+    table: tuple[tuple[str, Kind, str, str], ...] = (
+        ("depth", "float32", "depth of each pixel's light, the stronger of two", "micron"),
+        ("depth_error", "float32", "its standard error", "micron"),
+        ("width", "float32", "full width of the footprint", "micron"),
+        ("intensity", "float32", "intensity", "counts"),
+        ("energy", "float32", "photon energy", "keV"),
+        ("residual", "float32", "chi-square per degree of freedom", ""),
+        ("status", "uint8", "outcome of decoding (PixelStatus); 0 where not examined", ""),
+    )
+    entries = []
+    for name, kind, meaning, units in table:
+        group = map_group(name)
+        about = f"{name.replace('_', ' ')} over the image, with the axes row and column"
+        always = name != "energy"
+        entries += [
+            replace(_group(group, "NXdata", about, ("signal", name)), required=always, since=2),
+            Entry(f"{group}/{name}", kind, meaning, ("rows", "columns"), units, always, since=2),
+        ]
+    return tuple(entries)
+
+
 def _metadata_entries() -> tuple[Entry, ...]:
     stage = tuple(
         Entry(f"{SAMPLE}/sample{axis}", "float64", f"sample stage {axis}", (), "micron", False)
@@ -168,7 +218,7 @@ def _metadata_entries() -> tuple[Entry, ...]:
     )
 
 
-_ENTRY = _group("entry1", "NXentry", "the measurement", ("default", "data"))
+_ENTRY = _group("entry1", "NXentry", "the measurement")
 _ROOT = Entry("", "group", "the file", attributes=(("default", "entry1"),))
 _SIGNAL = ("signal", "data")
 
@@ -221,6 +271,26 @@ RESULT: Final = Layout(
             "the same dataset as entry1/depth (hard link)",
             ("depths",),
             "micron",
+        ),
+        Entry(
+            ROW,
+            "float64",
+            "row of the whole detector, unbinned, at the middle of each pixel",
+            ("rows",),
+            since=2,
+        ),
+        Entry(COLUMN, "float64", "the same of columns", ("columns",), since=2),
+        *_map_entries(),
+        Entry("entry1/title", "text", "name of the point", required=False),
+        Entry(
+            "entry1/start_time",
+            "text",
+            "when the point was measured (ISO 8601), where the beamline's `file_time` says it",
+            required=False,
+        ),
+        replace(
+            _group("entry1/instrument", "NXinstrument", "holds `detector`, a link to it"),
+            required=False,
         ),
         _group(RECONSTRUCTION, "NXprocess", "how the result was made"),
         Entry(f"{RECONSTRUCTION}/program", "text", "lauedepth"),
@@ -275,7 +345,7 @@ RESULT: Final = Layout(
             "its standard error, from unlit pixels near; NaN where they tell nothing",
             _COLUMN,
             "counts",
-            required=False,
+            since=2,
         ),
         Entry(
             f"{PIXELS}/mask_position",

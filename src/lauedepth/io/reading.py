@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
 import numpy as np
 import numpy.typing as npt
 
@@ -22,6 +23,7 @@ from lauedepth.io.layout import (
     PIXELS,
     RECONSTRUCTION,
     RESULT,
+    RESULT_PARTS,
 )
 from lauedepth.io.metadata import Metadata, read_metadata
 from lauedepth.io.notice_lines import from_lines
@@ -140,18 +142,24 @@ def read_result(path: Path | str) -> ResultFile:
                 path=path,
                 shape=file[DATA].shape,
                 depth_um=np.asarray(file[DEPTH][()], np.float64),
-                pixels=_table({e.path: file[e.path][()] for e in RESULT.below(PIXELS)}),
+                pixels=_table(file),
                 provenance=Provenance(**texts, timings_s=timings),
-                metadata=read_metadata(file, ("entry1/data", DEPTH, PIXELS, RECONSTRUCTION)),
+                metadata=_of_point(read_metadata(file, RESULT_PARTS)),
                 notices=from_lines(read_text(file, NOTICES)),
             )
 
 
-def _table(columns: Mapping[str, Array]) -> npt.NDArray[np.void]:
-    fields = {path.rpartition("/")[2]: values for path, values in columns.items()}
-    table = np.empty(
-        next(iter(fields.values())).size, [(name, values.dtype) for name, values in fields.items()]
-    )
-    for name, values in fields.items():
-        table[name] = values
+def _of_point(metadata: Metadata) -> Metadata:
+    """Return metadata without what describes the result itself."""
+    own = {"@format", "@version", "entry1@default"}
+    return {key: value for key, value in metadata.items() if key not in own}
+
+
+def _table(file: h5py.File) -> npt.NDArray[np.void]:
+    """Read the table of pixels; columns that an earlier version did not have are NaN."""
+    entries = {entry.path.rpartition("/")[2]: entry for entry in RESULT.below(PIXELS)}
+    rows = file[f"{PIXELS}/status"].size
+    table = np.empty(rows, [(name, np.dtype(entry.kind)) for name, entry in entries.items()])
+    for name, entry in entries.items():
+        table[name] = file[entry.path][()] if entry.path in file else np.nan
     return table

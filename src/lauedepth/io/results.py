@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -19,20 +20,34 @@ from lauedepth.core.decoding.pixels import DecodedPixels
 from lauedepth.core.instrument.experiment import Depths
 from lauedepth.core.notices import Notice
 from lauedepth.core.version import __version__
-from lauedepth.io.hdf5 import create_chunked, put, write_chunk
+from lauedepth.io.hdf5 import create_chunked, put, put_attribute, write_chunk
 from lauedepth.io.layout import (
     DATA,
     DEPTH,
+    DETECTOR,
     INSTRUMENT,
+    MAPS,
     NOTICES,
     PIXELS,
     RECONSTRUCTION,
     RESULT,
+    RESULT_FORMAT,
+    RESULT_PARTS,
+    RESULT_VERSION,
     VERDICT,
+    map_group,
+)
+from lauedepth.io.maps import (
+    MapWriter,
+    describe_axes,
+    explain_flags,
+    explain_status,
+    first_of_each,
 )
 from lauedepth.io.metadata import Metadata, without, write_metadata
 from lauedepth.io.notice_lines import as_lines
 from lauedepth.io.publish import publish_hdf5
+from lauedepth.io.region import region_of, stated_region
 from lauedepth.io.tables import TableWriter
 from lauedepth.io.tiles import CHUNK, chunks_of, split
 from lauedepth.io.validate import validate_file
@@ -73,6 +88,9 @@ class ResultWriter:
         self._data = file[DATA]
         self._level = _GZIP if self._data.compression else None
         self._table = TableWriter(file, RESULT.below(PIXELS), self._level, pool)
+        explain_status(file[f"{PIXELS}/status"])
+        explain_flags(file[f"{PIXELS}/flags"])
+        self._maps = MapWriter(file, shape, self._level, pool)
         self._finished = False
 
     def add(
@@ -174,6 +192,10 @@ class ResultWriter:
         values = {name: getattr(decoded, source) for name, source in _COLUMNS.items()}
         values |= {"row": rows[decoded.trace], "column": columns[decoded.trace]}
         self._table.append(values)
+        first = first_of_each(decoded)
+        if first.size:
+            one = {name: values[name][first] for name in MAPS}
+            self._maps.add(values["row"][first], values["column"][first], one)
 
 
 @contextmanager
@@ -223,7 +245,8 @@ def write_result(
         put(file, RESULT, f"{RECONSTRUCTION}/version", __version__)
         put(file, RESULT, f"{RECONSTRUCTION}/backend", backend)
         put(file, RESULT, f"{RECONSTRUCTION}/configuration", configuration)
-        write_metadata(file, without(metadata, "entry1/data", DEPTH, PIXELS, RECONSTRUCTION))
+        write_metadata(file, without(metadata, *RESULT_PARTS))
+        _describe(file, shape, path)
         writer = ResultWriter(file, len(depths), shape, pool)
         yield writer
         if not writer.finished:
@@ -237,10 +260,34 @@ def _write_frame(
         put(file, RESULT, group)
     put(file, RESULT, DEPTH, depths.values_um)
     file["entry1/data/depth"] = file[DEPTH]
-    axes = np.array([b"depth", b".", b"."], dtype="S6")
-    file["entry1/data"].attrs.create("axes", axes, dtype=axes.dtype)
-    file["entry1/data"].attrs.create("depth_indices", np.int32(0))
     create_chunked(file, RESULT[DATA], (len(depths), *shape), CHUNK, level)
+    put_attribute(file["entry1"], "default", map_group("depth").rpartition("/")[2])
+    put_attribute(file["/"], "format", RESULT_FORMAT)
+    put_attribute(file["/"], "version", np.int32(RESULT_VERSION))
+
+
+def _describe(file: h5py.File, shape: tuple[int, int], path: Path | str) -> None:
+    """Write what viewers and NeXus want to know of the point, where it is known."""
+    region = region_of(stated_region(file), shape, None, Path(path))
+    row, column = region.unbinned(np.zeros(1), np.zeros(1))
+    step = region.binning[1], region.binning[0]
+    describe_axes(file, (float(row[0]), float(column[0])), step)
+    if "entry1/start_time" not in file and (time := _start_time(file)):
+        put(file, RESULT, "entry1/start_time", time)
+    link = f"entry1/instrument/{DETECTOR.rpartition('/')[2]}"
+    if DETECTOR in file and link not in file:
+        put(file, RESULT, "entry1/instrument")
+        file[link] = file[DETECTOR]
+
+
+def _start_time(file: h5py.File) -> str:
+    """Return the beamline's time of a file as NeXus writes times, or nothing."""
+    stated = file.attrs.get("file_time", b"")
+    text = stated.decode("utf-8", "replace") if isinstance(stated, bytes) else str(stated)
+    try:
+        return datetime.fromisoformat(text.strip()).isoformat()
+    except ValueError:
+        return ""
 
 
 def _workers() -> int:

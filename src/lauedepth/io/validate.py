@@ -23,6 +23,8 @@ from lauedepth.io.layout import (
     POINT,
     RECONSTRUCTION,
     RESULT,
+    RESULT_FORMAT,
+    RESULT_VERSION,
     Entry,
     Layout,
 )
@@ -85,7 +87,10 @@ def _validate_series(folder: Path, deep: bool) -> list[str]:
 def _problems(file: h5py.File, layout: Layout, path: Path, deep: bool) -> Iterator[str]:
     sizes: dict[str, tuple[int, str]] = {"1": (1, "the format")}
     broken = False
+    version = version_of(file)
     for entry in layout.entries:
+        if entry.since > version:
+            continue
         for problem in _entry_problems(file, entry, sizes):
             broken = True
             yield problem
@@ -106,6 +111,14 @@ def _problems(file: h5py.File, layout: Layout, path: Path, deep: bool) -> Iterat
                 pass
     except InputError as error:
         yield f"{error.what} ({error.where})"
+
+
+def version_of(file: h5py.File) -> int:
+    """Return the version of a file's format: 1 where it states none."""
+    if file.attrs.get("format") not in (RESULT_FORMAT, RESULT_FORMAT.encode()):
+        return 1
+    stated = np.asarray(file.attrs.get("version", 1))
+    return int(stated) if stated.size == 1 and stated.dtype.kind in "iu" else 1
 
 
 def _entry_problems(
@@ -217,8 +230,10 @@ def _result_problems(file: h5py.File) -> Iterator[str]:
     if file["entry1/data/depth"] != file[DEPTH]:
         yield "entry1/data/depth is not a hard link of entry1/depth"
     axes = file["entry1/data"].attrs.get("axes")
-    if axes is None or [bytes(axis) for axis in np.atleast_1d(axes)] != [b"depth", b".", b"."]:
-        yield "entry1/data lacks the attribute axes=['depth', '.', '.']"
+    old = version_of(file) < RESULT_VERSION
+    wanted = ["depth", ".", "."] if old else ["depth", "row", "column"]
+    if axes is None or [bytes(axis).decode() for axis in np.atleast_1d(axes)] != wanted:
+        yield f"entry1/data lacks the attribute axes={wanted}"
     for name in ("configuration", "timings"):
         try:
             json.loads(read_text(file, f"{RECONSTRUCTION}/{name}"))

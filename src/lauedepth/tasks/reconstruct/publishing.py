@@ -71,7 +71,8 @@ def publish_result(
         shape=point.region.shape,
         configuration=config.model_dump_json(),
         backend=backend,
-        metadata=dict(point.metadata)
+        metadata={"entry1/title": np.array(os.fsencode(point.path.stem), "S")}
+        | dict(point.metadata)
         | {
             RUN_ATTRIBUTE: np.array(identity.digest, "S"),
             POINT_ATTRIBUTE: np.array(os.fsencode(point.path.resolve()), "S"),
