@@ -17,6 +17,7 @@ from lauedepth.pipeline.catalog import (
     ACTIVE,
     FINAL,
     POINTS,
+    UNFINISHED,
     Catalog,
     Holder,
     PointRow,
@@ -176,7 +177,7 @@ class Driver:
             return False
         if self._draining:
             return True
-        if not until_done or self._catalog.points(POINTS.c.state.not_in(FINAL), limit=1):
+        if not until_done or self._catalog.points(POINTS.c.state.in_(UNFINISHED), limit=1):
             return False
         return not self._catalog.coming()
 

@@ -202,7 +202,9 @@ def test_a_catalog_that_is_moved_away_while_running_is_waited_for(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("lauedepth.pipeline.driver.BEAT_S", 0.05)
-    bench.write("p.h5")
+    for name in ("p.h5", "q.h5"):
+        bench.write(name)
+    bench.settings = bench.settings.model_copy(update={"in_flight": 1})
     path = Path(str(bench.url.database))
     gate = tmp_path / "gate"
     code = "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.01)"
@@ -214,7 +216,6 @@ def test_a_catalog_that_is_moved_away_while_running_is_waited_for(
         away = path.rename(tmp_path / "away")
         wait_for(lambda: "catalog.sqlite: has gone" in caplog.text)
         gate.touch()
-        bench.write("q.h5")
         time.sleep(0.3)
         away.rename(path)
 
@@ -227,7 +228,9 @@ def test_a_catalog_that_is_moved_away_while_running_is_waited_for(
 
 
 def test_folders_of_work_that_are_deleted_are_made_again(bench: Bench, tmp_path: Path) -> None:
-    bench.write("p.h5")
+    for name in ("p.h5", "q.h5"):
+        bench.write(name)
+    bench.settings = bench.settings.model_copy(update={"in_flight": 1})
     gate = tmp_path / "gate"
     code = "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.01)"
     bench.commands = ((*PYTHON, code, str(gate)), *bench.commands)
@@ -237,7 +240,6 @@ def test_folders_of_work_that_are_deleted_are_made_again(bench: Bench, tmp_path:
         wait_for(partial(is_reconstructed, beside, "p.h5"))
         shutil.rmtree(bench.folders.work / "jobs")
         gate.touch()
-        bench.write("q.h5", 2)
 
     helper = threading.Thread(target=tidy_up)
     helper.start()
