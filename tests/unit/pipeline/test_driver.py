@@ -271,6 +271,31 @@ def test_draining_finishes_what_is_in_flight(bench: Bench, tmp_path: Path) -> No
     assert not (bench.results / "late.h5").exists()
 
 
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_run_that_another_driver_ended_is_started_again_at_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, ended: bool
+) -> None:
+    bench.write("p.h5")
+    bench.transfer.faults = [HeldError("another driver has taken over")]
+    with hold(bench.catalog) as me, pytest.raises(HeldError):
+        bench.driver().run(me)
+    point = bench.point("p.h5")
+    assert point.state is PointState.STAGING
+    driver = bench.driver()
+    asked: list[tuple[int, int]] = []
+
+    def has_ended(*run: int) -> bool:
+        asked.append((run[0], run[1]))
+        return ended
+
+    monkeypatch.setattr(driver._engine, "has_ended", has_ended)
+    driver._in_flight[point.id] = 0.0
+    driver._requeue_lost([point], 1.0)
+    driver._engine.close()
+    assert asked == [(point.id, point.run)]
+    assert bench.point("p.h5").state is (PointState.WAITING if ended else PointState.STAGING)
+
+
 def test_staged_files_are_kept_if_asked(bench: Bench) -> None:
     for number in range(4):
         bench.write(f"p_{number}.h5")
