@@ -22,7 +22,7 @@ from lauedepth.pipeline.catalog.schema import (
     PointState,
 )
 from lauedepth.pipeline.errors import CatalogError
-from lauedepth.pipeline.paths import printable, result_name
+from lauedepth.pipeline.paths import archive_name, printable, result_name
 from lauedepth.pipeline.protocols import JobReport, JobState, Sighting
 
 T = TypeVar("T")
@@ -275,11 +275,19 @@ class Catalog(Database):
                 .values(state=state, **values)
             )
 
-    def done(self, point: PointRow, sha256_result: str) -> None:
-        """Record that a point's result is valid and delivered, with its checksum."""
+    def done(self, point: PointRow, sha256_result: str, name: str = "") -> None:
+        """Record that a point's result is valid and delivered, with its checksum.
+
+        Parameters
+        ----------
+        name : str
+            Where the result is, if that is not `point.result`: the version that had this name
+            gives it away.
+        """
         now = time.time()
         with self.write() as connection:
             self._end_steps(connection, point, now)
+            self._give_name(connection, point, name or point.result)
             connection.execute(
                 POINTS.update()
                 .where(POINTS.c.id == point.id, POINTS.c.state.in_(ACTIVE))
@@ -287,6 +295,16 @@ class Catalog(Database):
                     state=PointState.DONE, sha256_result=sha256_result, failure="", finished=now
                 )
             )
+
+    def _give_name(self, connection: sa.Connection, point: PointRow, name: str) -> None:
+        if name == point.result:
+            return
+        mine, of_any = POINTS.c.id == point.id, POINTS.c.result == name
+        earlier = connection.scalar(sa.select(POINTS.c.version).where(of_any, ~mine))
+        if earlier is not None:
+            archive = archive_name(point.key, earlier)
+            connection.execute(POINTS.update().where(of_any, ~mine).values(result=archive))
+        connection.execute(POINTS.update().where(mine).values(result=name))
 
     def _end_steps(self, connection: sa.Connection, point: PointRow, at: float) -> None:
         connection.execute(
