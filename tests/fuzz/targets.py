@@ -99,6 +99,19 @@ def _read_result(path: Path) -> None:
     read_result(path)
 
 
+def _make_truth(path: Path) -> None:
+    from lauedepth.simulation import TRUTH
+    from lauedepth.tasks.simulate.scan_files import write_truth
+
+    write_truth(path, np.ones(7, TRUTH))
+
+
+def _read_truth(path: Path) -> None:
+    from lauedepth.tasks.simulate.scan_files import read_truth
+
+    read_truth(path)
+
+
 def _make_geometry(path: Path) -> None:
     from lauedepth.config import Geometry, write_geometry
     from lauedepth.core.instrument.experiment import Detector
@@ -215,6 +228,7 @@ TARGETS = {
     "point": Target(".h5", _make_point, _read_point),
     "arrival": Target(".h5", _make_point, _look_at_point),
     "result": Target(".h5", _make_result, _read_result),
+    "truth": Target(".h5", _make_truth, _read_truth),
     "instrument": Target(".h5", _make_instrument, _read_instrument),
     "geometry": Target(".xml", _make_geometry, _read_geometry),
     "crystal": Target(".xml", _make_crystal, _read_crystal),

@@ -125,7 +125,6 @@ def test_a_driver_that_is_killed_is_taken_over_and_its_job_found_again(bench: Be
     first.communicate()
     assert bench.run("status", "-r", "results").startswith("stopped: 1 point not done")
     second = bench.watch("--until-done")
-    # the flow engine gives up on the first driver's run of the point after a minute
     _, log = second.communicate(timeout=240)
     assert second.returncode == 0, log
     assert bench.done() == 1
@@ -157,7 +156,6 @@ def test_a_driver_that_lost_its_lock_leaves_its_work_to_the_next(bench: Bench) -
     assert first.returncode != 0
     assert "another driver has taken over this catalog" in log
     assert "Traceback" not in log
-    # the flow engine gives up on the first driver's run of the point after a minute
     _, log = second.communicate(timeout=240)
     assert second.returncode == 0, log
     assert bench.done() == 1

@@ -25,6 +25,7 @@ from lauedepth.cli.commands import (
     reconstruct,
     simulate,
 )
+from lauedepth.cli.compile_cache import provide_compile_cache
 from lauedepth.cli.exit_codes import FAILURE, TerminatedError, exit_code_of
 from lauedepth.cli.reporting import report_error, speaks_json
 from lauedepth.cli.streams import flush_streams, open_closed_streams
@@ -96,6 +97,7 @@ def run(words: list[str]) -> int:
     debug, as_json = "--debug" in words, speaks_json("--json" in words)
     words = [word for word in words if word != "--debug"]
     signal.signal(signal.SIGTERM, _terminate)
+    provide_compile_cache()
     command = typer.main.get_command(app)
     try:
         # Not command.main(), which swallows Ctrl-C.
@@ -128,6 +130,11 @@ def _readable(error: Exception) -> BaseException:
         return LaueDepthError(
             f"the package {error.name} is not installed",
             remedy=f"pip install 'lauedepth[{EXTRAS[error.name]}]'",
+        )
+    if isinstance(error, RuntimeError) and "cannot cache function" in str(error):
+        return LaueDepthError(
+            "compiled code can be kept nowhere",
+            remedy="set NUMBA_CACHE_DIR to a folder that you may write to",
         )
     return error
 

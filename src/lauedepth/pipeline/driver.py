@@ -17,6 +17,7 @@ from lauedepth.pipeline.catalog import (
     ACTIVE,
     FINAL,
     POINTS,
+    UNFINISHED,
     Catalog,
     Holder,
     PointRow,
@@ -176,7 +177,7 @@ class Driver:
             return False
         if self._draining:
             return True
-        if not until_done or self._catalog.points(POINTS.c.state.not_in(FINAL), limit=1):
+        if not until_done or self._catalog.points(POINTS.c.state.in_(UNFINISHED), limit=1):
             return False
         return not self._catalog.coming()
 
@@ -207,10 +208,14 @@ class Driver:
         self._dispatch(active, now)
 
     def _requeue_lost(self, active: list[PointRow], now: float) -> None:
-        """Requeue points whose run broke down or never started."""
+        """Requeue points whose run broke down, never started, or was ended by another driver."""
+        runs = {point.id: point.run for point in active}
         for point_id, since in list(self._in_flight.items()):
-            if point_id not in self._begun and now - since > STALLED_S:
-                del self._in_flight[point_id]
+            if point_id in self._begun:
+                continue
+            ended = point_id in runs and self._engine.has_ended(point_id, runs[point_id])
+            if ended or now - since > STALLED_S:
+                self._in_flight.pop(point_id, None)
         for point in active:
             if point.id in self._in_flight:
                 continue

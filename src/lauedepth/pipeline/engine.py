@@ -89,6 +89,23 @@ class Engine:
                 DBOS.cancel_workflow(workflow.workflow_id)
         return resumed
 
+    def has_ended(self, point_id: int, run: int) -> bool:
+        """Return whether a run will not start any more, here or in another driver.
+
+        Raises
+        ------
+        CatalogError
+            If the engine's tables cannot be read.
+        """
+        try:
+            found = DBOS.get_workflow_status(self._name(point_id, run))
+        except Exception as error:
+            raise CatalogError(f"the engine cannot be asked ({plain_cause(error)})") from error
+        return found is not None and found.status not in UNFINISHED
+
+    def _name(self, point_id: int, run: int) -> str:
+        return f"{self._prefix}-{point_id}-{run}"
+
     def start(self, point_id: int, run: int) -> None:
         """Start a run of a point in the background.
 
@@ -98,7 +115,7 @@ class Engine:
             If the engine's tables cannot be written.
         """
         try:
-            with SetWorkflowID(f"{self._prefix}-{point_id}-{run}"):
+            with SetWorkflowID(self._name(point_id, run)):
                 DBOS.start_workflow(self._work, point_id, run)
         except Exception as error:
             raise CatalogError(f"the engine cannot start work ({plain_cause(error)})") from error

@@ -29,6 +29,7 @@ from lauedepth.pipeline.errors import (
     LaueDepthError,
     StoppedError,
 )
+from lauedepth.pipeline.naming import delivered_name
 from lauedepth.pipeline.overtime import HUNG, Stopwatch
 from lauedepth.pipeline.paths import export_name
 from lauedepth.pipeline.places import Folders
@@ -151,9 +152,11 @@ class Flow:
             LOG.warning("%s: queued again: %s", point.label, later)
             return
         manifest = step("package", lambda: self._persist(self._package, point))
-        step("stage out", lambda: self._persist(lambda p: self._stage_out(p, manifest), point))
-        self._catalog.done(point, manifest[point.result])
-        LOG.info("%s: done, %s", point.label, self._folders.results / point.result)
+        name = step(
+            "stage out", lambda: self._persist(lambda p: self._stage_out(p, manifest), point)
+        )
+        self._catalog.done(point, manifest[point.result], name)
+        LOG.info("%s: done, %s", point.label, self._folders.results / name)
 
     def _end(self, point: PointRow, state: PointState, reason: str) -> None:
         self._catalog.finish(point.id, state, reason, only=ACTIVE)
@@ -275,13 +278,19 @@ class Flow:
         wanted = [f for f in files if f.suffix != ".partial"]
         return {file.relative_to(out).as_posix(): sha256(file) for file in wanted}
 
-    def _stage_out(self, point: PointRow, manifest: dict[str, str]) -> None:
-        """Copy everything to the results folder, the result itself last."""
+    def _stage_out(self, point: PointRow, manifest: dict[str, str]) -> str:
+        """Copy everything to the results folder, the result itself last; return its name there."""
         self._catalog.step(point, PointState.DELIVERING)
-        out = self._folders.point(point.id) / "out"
-        for name in [*(n for n in manifest if n != point.result), point.result]:
-            item = Item(out, name, self._folders.results / name, sha256=manifest[name])
-            self._copy(point, item)
+        self._require_places(point)
+        out, results = self._folders.point(point.id) / "out", self._folders.results
+        final = delivered_name(self._catalog, results, point, manifest[point.result], sha256)
+        images = results / export_name(final)
+        for name in (n for n in manifest if n != point.result):
+            place = images / Path(name).relative_to(export_name(point.result))
+            self._copy(point, Item(out, name, place, sha256=manifest[name]))
+        result = Item(out, point.result, results / final, sha256=manifest[point.result])
+        self._copy(point, result)
+        return final
 
     def _copy(self, point: PointRow, item: Item) -> str:
         """Copy a file to where it belongs, never into the folder below a mount that went."""

@@ -70,9 +70,17 @@ def result_name(key: str, version: int) -> str:
     A point keeps its subfolder, so that equal names in two folders do not collide; a file that
     was rewritten gets a name of its own.
     """
+    return _named(key, ".h5") if version == 1 else archive_name(key, version)
+
+
+def archive_name(key: str, version: int) -> str:
+    """Return the path of a result that is not the newest of its point."""
+    return _named(key, f".v{version}.h5")
+
+
+def _named(key: str, ending: str) -> str:
     path = Path(key)
     stem = path.stem if path.suffix.lower() in HDF5_SUFFIXES else path.name
-    ending = ".h5" if version == 1 else f".v{version}.h5"
     return (path.parent / (stem + ending)).as_posix()
 
 

@@ -6,7 +6,7 @@ Another facility is one new class per interface. Nothing here knows what a job c
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -75,6 +75,12 @@ class Source(Protocol):
 
     def scan(self) -> Sequence[Sighting]:
         """Return every point present now, complete or not."""
+
+    def news(self, arriving: Collection[str]) -> Sequence[Sighting]:
+        """Return the points that are new since the last look, and those of `arriving` present.
+
+        It may return others, too, and miss what `scan` finds: it is to be quick.
+        """
 
     def absence(self, key: str) -> str:
         """Return why a point that was seen before is not seen now."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Container
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,8 +16,14 @@ from lauedepth.pipeline.settings import Settings
 
 LOG: Final = logging.getLogger("lauedepth.live")
 
-REST_PER_CPU_SECOND: Final = 400.0
-"""Rest after a look, per CPU second that it took: looking stays below 0.25 % of a core."""
+REST_PER_CPU_SECOND: Final = 133.0
+"""Rest after a look for news, per CPU second that it took: below 0.75 % of a core."""
+
+FULL_PER_CPU_SECOND: Final = 400.0
+"""Rest after a look at every file before the next, per CPU second: below 0.25 % of a core."""
+
+FULL_PER_SECOND: Final = 10.0
+"""The same per second that it took, to spare a slow mount."""
 
 
 @dataclass
@@ -30,7 +36,6 @@ class _Watched:
     point_id: int
     version: int
     signature: str
-    arriving: bool
     still: int = -1
     unreadable_since: float | None = None
 
@@ -66,7 +71,10 @@ class Watcher:
         self._settings, self._clock, self._cpu_clock = settings, clock, cpu_clock
         # Points present at the very first look are backlog: later ones go first.
         self._first = not row.scanned
+        self._next_full: float | None = None
         self._known: dict[str, _Watched] = {}
+        self._keys: dict[int, str] = {}
+        self._arriving: set[str] = set()
         self._ignored_kinds: set[str] = set()
         self._absent: list[str] = []
         self._unfinished: dict[str, str] = {}
@@ -76,7 +84,8 @@ class Watcher:
     def poll(self, glance: bool = False) -> float:
         """Look once: add new points, and queue complete ones.
 
-        A glance is an extra look: it does not count as one in which a file was unchanged.
+        Every file is looked at now and then, and those that are new or arriving each time. A
+        glance is an extra look: it does not count as one in which a file was unchanged.
 
         Returns
         -------
@@ -85,29 +94,32 @@ class Watcher:
             mount, and long enough to spare this machine's processor.
         """
         began, cpu = self._clock(), self._cpu_clock()
-        sightings = {sighting.key: sighting for sighting in self._source.scan()}
-        rest = max(self._clock() - began, REST_PER_CPU_SECOND * (self._cpu_clock() - cpu))
+        full = self._next_full is None or (not glance and began >= self._next_full)
+        seen = self._source.scan() if full else self._source.news(self._arriving)
+        sightings = {sighting.key: sighting for sighting in seen}
         fresh = [s for s in sightings.values() if self._is_new(s)]
+        took, used = self._clock() - began, self._cpu_clock() - cpu
+        if full:
+            self._next_full = began + max(FULL_PER_SECOND * took, FULL_PER_CPU_SECOND * used)
         if fresh:
             self._add(fresh)
         self._unfinished.clear()
-        for sighting in sightings.values():
-            watched = self._known[_kept(sighting)]
-            if watched.arriving:
-                self._settle(watched, sighting, glance)
+        for sighting in seen:
+            if _kept(sighting) in self._arriving:
+                self._settle(self._known[_kept(sighting)], sighting, glance)
         self._note_absent(sightings)
         if self._first:
             self._catalog.mark_scanned(self._row.id)
             self._first = False
-        return rest
+        return took if full else max(took, REST_PER_CPU_SECOND * used)
 
     def refresh(self) -> None:
         """Update which points are arriving: a user may have retried or skipped some."""
-        arriving = self._catalog.arriving(self._row.id)
-        for watched in self._known.values():
-            if watched.arriving != (watched.point_id in arriving):
-                watched.arriving = not watched.arriving
-                watched.still, watched.unreadable_since = 0, None
+        numbers = self._catalog.arriving(self._row.id)
+        arriving = {self._keys[number] for number in numbers if number in self._keys}
+        for key in arriving ^ self._arriving:
+            self._known[key].still, self._known[key].unreadable_since = 0, None
+        self._arriving = arriving
 
     @property
     def notice(self) -> str:
@@ -127,21 +139,28 @@ class Watcher:
         others = f" (and {more} more)" if more else ""
         return f"waiting for the end of {printable(first)}{others}: {what}"
 
-    def _note_absent(self, sightings: Container[str]) -> None:
-        self._absent = [k for k, w in self._known.items() if w.arriving and k not in sightings]
+    def _note_absent(self, sightings: Iterable[str]) -> None:
+        self._absent = sorted(self._arriving.difference(sightings))
         for key in self._absent:
             self._known[key].still, self._known[key].unreadable_since = -1, None
 
     def _learn(self, point: PointRow) -> None:
-        arriving = point.state is PointState.ARRIVING
-        self._known[point.key] = _Watched(point.id, point.version, point.signature, arriving)
+        earlier = self._known.get(point.key)
+        if earlier is not None:
+            self._keys.pop(earlier.point_id, None)
+        self._known[point.key] = _Watched(point.id, point.version, point.signature)
+        self._keys[point.id] = point.key
+        if point.state is PointState.ARRIVING:
+            self._arriving.add(point.key)
+        else:
+            self._arriving.discard(point.key)
 
     def _is_new(self, sighting: Sighting) -> bool:
         watched = self._known.get(_kept(sighting))
         if watched is None:
             return True
         changed = not sighting.refusal and sighting.signature != watched.signature
-        return changed and not watched.arriving
+        return changed and sighting.key not in self._arriving
 
     def _add(self, fresh: list[Sighting]) -> None:
         rows = []
@@ -157,17 +176,15 @@ class Watcher:
                 LOG.error("%s: %s", printable(sighting.key), sighting.refusal)
             rows.append((sighting, version))
         self._catalog.add_points(self._row.id, rows, self._priority())
-        keys = {_kept(sighting) for sighting in fresh}
-        for point in self._catalog.latest(self._row.id):
-            if point.key in keys:
-                self._learn(point)
+        for point in self._catalog.latest(self._row.id, {_kept(sighting) for sighting in fresh}):
+            self._learn(point)
 
     def _priority(self) -> int:
         return max(self._row.priority, Priority.BACKLOG if self._first else Priority.LIVE)
 
     def _settle(self, watched: _Watched, sighting: Sighting, glance: bool) -> None:
         if sighting.refusal:
-            self._fail(watched, sighting.key, sighting.refusal, sighting)
+            self._fail(watched, sighting, sighting.refusal)
             return
         if sighting.signature != watched.signature:
             watched.signature, watched.still, watched.unreadable_since = sighting.signature, 0, None
@@ -191,10 +208,10 @@ class Watcher:
             LOG.warning("%s: %s; taken as it is", printable(sighting.key), error.what)
         except InputError as error:
             if self._waited(watched) >= self._settings.unreadable_s:
-                self._fail(watched, sighting.key, str(error), sighting)
+                self._fail(watched, sighting, str(error))
             return
         self._catalog.complete(watched.point_id, sighting, frames)
-        watched.arriving = False
+        self._arriving.discard(sighting.key)
         LOG.info("%s: complete", printable(sighting.key))
 
     def _is_given_up(self, watched: _Watched, seen: Sighting, error: UnfinishedError) -> bool:
@@ -213,19 +230,17 @@ class Watcher:
     def _ignore(self, watched: _Watched, sighting: Sighting, kind: str) -> None:
         self._catalog.change(watched.point_id, signature=sighting.signature)
         self._catalog.finish(watched.point_id, PointState.IGNORED, kind)
-        watched.arriving = False
+        self._arriving.discard(sighting.key)
         if kind not in self._ignored_kinds:
             self._ignored_kinds.add(kind)
             LOG.info("%s: %s; ignored, like all such files", printable(sighting.key), kind)
 
-    def _fail(
-        self, watched: _Watched, key: str, reason: str, sighting: Sighting | None = None
-    ) -> None:
-        if sighting is not None:
+    def _fail(self, watched: _Watched, sighting: Sighting, reason: str) -> None:
+        if not sighting.refusal:
             self._catalog.change(watched.point_id, signature=sighting.signature)
         self._catalog.finish(watched.point_id, PointState.FAILED, reason)
-        watched.arriving = False
-        LOG.error("%s: failed: %s", printable(key), reason)
+        self._arriving.discard(_kept(sighting))
+        LOG.error("%s: failed: %s", printable(sighting.key), reason)
 
 
 def _kept(sighting: Sighting) -> str:

@@ -13,9 +13,9 @@ import sqlalchemy as sa
 
 from lauedepth.pipeline.catalog import (
     ACTIVE,
-    FINAL,
     JOBS,
     POINTS,
+    UNFINISHED,
     Catalog,
     PointRow,
     PointState,
@@ -131,7 +131,7 @@ def measure(catalog: Catalog) -> Pace:
 def status(catalog: Catalog, now: float | None = None) -> Status:
     """Return the state of a catalog at some time (Unix), by default now."""
     now = time.time() if now is None else now
-    unfinished = catalog.points(POINTS.c.state.not_in(FINAL))
+    unfinished = catalog.points(POINTS.c.state.in_(UNFINISHED))
     failed = catalog.points(POINTS.c.state == PointState.FAILED)
     oldest: dict[PointState, float] = {}
     for point in unfinished:

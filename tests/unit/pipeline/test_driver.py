@@ -202,7 +202,9 @@ def test_a_catalog_that_is_moved_away_while_running_is_waited_for(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("lauedepth.pipeline.driver.BEAT_S", 0.05)
-    bench.write("p.h5")
+    for name in ("p.h5", "q.h5"):
+        bench.write(name)
+    bench.settings = bench.settings.model_copy(update={"in_flight": 1})
     path = Path(str(bench.url.database))
     gate = tmp_path / "gate"
     code = "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.01)"
@@ -214,7 +216,6 @@ def test_a_catalog_that_is_moved_away_while_running_is_waited_for(
         away = path.rename(tmp_path / "away")
         wait_for(lambda: "catalog.sqlite: has gone" in caplog.text)
         gate.touch()
-        bench.write("q.h5")
         time.sleep(0.3)
         away.rename(path)
 
@@ -227,7 +228,9 @@ def test_a_catalog_that_is_moved_away_while_running_is_waited_for(
 
 
 def test_folders_of_work_that_are_deleted_are_made_again(bench: Bench, tmp_path: Path) -> None:
-    bench.write("p.h5")
+    for name in ("p.h5", "q.h5"):
+        bench.write(name)
+    bench.settings = bench.settings.model_copy(update={"in_flight": 1})
     gate = tmp_path / "gate"
     code = "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.01)"
     bench.commands = ((*PYTHON, code, str(gate)), *bench.commands)
@@ -237,7 +240,6 @@ def test_folders_of_work_that_are_deleted_are_made_again(bench: Bench, tmp_path:
         wait_for(partial(is_reconstructed, beside, "p.h5"))
         shutil.rmtree(bench.folders.work / "jobs")
         gate.touch()
-        bench.write("q.h5", 2)
 
     helper = threading.Thread(target=tidy_up)
     helper.start()
@@ -267,6 +269,31 @@ def test_draining_finishes_what_is_in_flight(bench: Bench, tmp_path: Path) -> No
         helper.join()
     assert bench.point("p.h5").state is PointState.DONE
     assert not (bench.results / "late.h5").exists()
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_run_that_another_driver_ended_is_started_again_at_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, ended: bool
+) -> None:
+    bench.write("p.h5")
+    bench.transfer.faults = [HeldError("another driver has taken over")]
+    with hold(bench.catalog) as me, pytest.raises(HeldError):
+        bench.driver().run(me)
+    point = bench.point("p.h5")
+    assert point.state is PointState.STAGING
+    driver = bench.driver()
+    asked: list[tuple[int, int]] = []
+
+    def has_ended(*run: int) -> bool:
+        asked.append((run[0], run[1]))
+        return ended
+
+    monkeypatch.setattr(driver._engine, "has_ended", has_ended)
+    driver._in_flight[point.id] = 0.0
+    driver._requeue_lost([point], 1.0)
+    driver._engine.close()
+    assert asked == [(point.id, point.run)]
+    assert bench.point("p.h5").state is (PointState.WAITING if ended else PointState.STAGING)
 
 
 def test_staged_files_are_kept_if_asked(bench: Bench) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import threading
+import time
 from collections.abc import Callable
 
 import pytest
 from tests.unit.pipeline.driver_bench import PYTHON, Bench, Faulty
 
-from lauedepth.pipeline.catalog import JOBS, PointState
+from lauedepth.pipeline.catalog import JOBS, Catalog, PointState
 from lauedepth.pipeline.flow import TRIALS
 from lauedepth.pipeline.protocols import Item
 from lauedepth.pipeline.transfers import LocalCopy
@@ -215,6 +217,94 @@ def test_a_mount_that_hiccups_is_tried_again(bench: Bench, monkeypatch: pytest.M
     bench.transfer.faults = [OSError(errno.ESTALE, "Stale file handle")] * 3
     bench.run()
     assert "Stale file handle" in bench.point("q.h5").failure
+
+
+EXPORT = (
+    *PYTHON,
+    "import os, sys; os.mkdir(sys.argv[1]); open(sys.argv[1] + '/i', 'w')",
+    "{export}",
+)
+
+
+def test_the_newest_version_takes_the_plain_name(bench: Bench) -> None:
+    bench.commands += (EXPORT,)
+    contents = []
+    for value in (1, 2, 3):
+        contents.append(bench.write("p.h5", value).read_bytes())
+        bench.run()
+    found = {p.name: p.read_bytes() for p in bench.results.glob("*.h5")}
+    assert found == {"p.v1.h5": contents[0], "p.v2.h5": contents[1], "p.h5": contents[2]}
+    images = sorted(path.parent.name for path in bench.results.glob("*/i"))
+    assert images == ["p.v1_depths", "p.v2_depths", "p_depths"]
+    known = sorted(bench.catalog.points(), key=lambda point: point.version)
+    assert [p.result for p in known] == ["p.v1.h5", "p.v2.h5", "p.h5"]
+    assert [p.sha256_result for p in known] == [hashlib.sha256(c).hexdigest() for c in contents]
+
+
+def test_a_delivery_that_broke_off_at_any_file_is_ended_by_the_next_run(bench: Bench) -> None:
+    bench.commands += (EXPORT,)
+    first = bench.write("p.h5", 1).read_bytes()
+    bench.run()
+    second = bench.write("p.h5", 2).read_bytes()
+
+    class Breaks(Faulty):
+        def copy(self, item: Item, stop: Callable[[], bool]) -> str:
+            digest = LocalCopy().copy(item, stop)
+            self.calls += 1
+            if self.calls in (2, 5):  # after the image, and after the result
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return digest
+
+    bench.transfer = Breaks()
+    bench.run()
+    assert bench.transfer.calls > 5
+    found = {p.name: p.read_bytes() for p in bench.results.glob("*.h5")}
+    assert found == {"p.v1.h5": first, "p.h5": second}
+    assert {p.version: p.result for p in bench.catalog.points()} == {1: "p.v1.h5", 2: "p.h5"}
+
+
+def test_junk_that_takes_longer_than_the_whole_file_does_not_take_its_name(bench: Bench) -> None:
+    gate = bench.folders.work / "gate"
+    wait = (
+        "import os, sys, time\nfirst = b'junk' in open(sys.argv[1], 'rb').read()\n"
+        "while first and not os.path.exists(sys.argv[2]): time.sleep(0.01)"
+    )
+    bench.commands = ((*PYTHON, wait, "{point}", str(gate)), *bench.commands)
+    path = bench.write("p.h5")
+    path.write_bytes(path.read_bytes() + b"junk")
+    beside = Catalog(bench.url)
+
+    def go_on() -> None:
+        while PointState.RECONSTRUCTING not in beside.counts():
+            time.sleep(0.01)
+        bench.write("p.h5", 2)
+        while PointState.DONE not in beside.counts():
+            time.sleep(0.01)
+        gate.touch()
+
+    helper = threading.Thread(target=go_on)
+    helper.start()
+    bench.run()
+    helper.join()
+    assert sorted(path.name for path in bench.results.iterdir()) == ["p.v1.h5", "p.v2.h5"]
+    assert (bench.results / "p.v2.h5").read_bytes() == path.read_bytes()
+
+
+def test_junk_that_failed_leaves_its_name_and_a_users_file_keeps_it(bench: Bench) -> None:
+    check = "import sys; b'junk' in open(sys.argv[1], 'rb').read() and sys.exit(3)"
+    bench.commands = ((*PYTHON, check, "{point}"), *bench.commands)
+    path = bench.write("p.h5")
+    path.write_bytes(path.read_bytes() + b"junk")
+    bench.run()
+    assert bench.point("p.h5").state is PointState.FAILED
+    whole = bench.write("p.h5", 2).read_bytes()
+    bench.run()
+    assert (bench.results / "p.h5").read_bytes() == whole
+    (bench.results / "p.h5").write_bytes(b"a user's own")
+    third = bench.write("p.h5", 3).read_bytes()
+    bench.run()
+    assert (bench.results / "p.h5").read_bytes() == b"a user's own"
+    assert (bench.results / "p.v3.h5").read_bytes() == third
 
 
 def test_the_same_content_again_is_not_done_twice(bench: Bench) -> None:

@@ -35,7 +35,7 @@ class Bench:
         self.folder = tmp_path / "live"
         self.folder.mkdir()
         self.catalog = Catalog(catalog_url(str(tmp_path / "catalog.sqlite")), create=True)
-        self.now = 0.0
+        self.now = self.cpu = self.cpu_of_a_look = 0.0
         live = int(Priority.LIVE)
         row = SourceRow(0, str(self.folder), "file", ".done", marker_needed, "d", 0, live, 0, False)
         self.catalog.add_source(row)
@@ -45,7 +45,12 @@ class Bench:
         (row,) = self.catalog.sources()
         settings = Settings(still_polls=2, unreadable_s=10.0)
         source = FolderSource(self.folder, dataset="d")
-        return Watcher(self.catalog, row, source, settings, lambda: self.now)
+        return Watcher(self.catalog, row, source, settings, lambda: self.now, self.cpu_clock)
+
+    def cpu_clock(self) -> float:
+        """Return CPU seconds that pass as told: every file is looked at each time if none do."""
+        self.cpu += self.cpu_of_a_look
+        return self.cpu
 
     def write(self, name: str = "p.h5", value: int = 0) -> Path:
         path = self.folder / name
@@ -164,6 +169,42 @@ def test_a_waiting_point_that_changes_is_superseded(bench: Bench) -> None:
     bench.poll(3)
     bench.write(value=7)
     assert bench.poll(4) == ["superseded", "waiting"]
+
+
+def test_where_looking_is_dear_new_points_are_seen_and_every_file_rarely(bench: Bench) -> None:
+    bench.cpu_of_a_look = 0.1
+    bench.write("p.h5")
+    assert bench.poll(3) == ["waiting"]
+    (bench.folder / "below").mkdir()
+    later = bench.write("below/q.h5")
+    assert bench.poll() == ["waiting", "arriving"]
+    with h5py.File(later, "a") as file:
+        file["more"] = 1
+    bench.write("p.h5", value=7)  # in place: its folder shows nothing
+    assert bench.poll(2) == ["waiting", "arriving"]
+    assert bench.poll() == ["waiting", "waiting"]
+    bench.now += 39.0
+    assert bench.poll() == ["waiting", "waiting"]
+    bench.now += 2.0
+    assert bench.poll() == ["superseded", "waiting", "arriving"]
+
+
+def test_how_long_to_rest_depends_on_the_processor_time(bench: Bench) -> None:
+    bench.cpu_of_a_look = 0.1
+    assert bench.watcher.poll() == 0.0
+    assert bench.watcher.poll() == pytest.approx(13.3)
+
+
+def test_where_looking_is_dear_an_absent_point_is_still_waited_for(bench: Bench) -> None:
+    bench.cpu_of_a_look = 0.1
+    path = bench.write()
+    bench.poll()
+    path.rename(bench.folder.parent / "away")
+    assert bench.poll(5) == ["arriving"]
+    assert "waiting for p.h5 to come back" in bench.watcher.notice
+    (bench.folder.parent / "away").rename(path)
+    assert bench.poll(2) == ["arriving"]
+    assert bench.poll() == ["waiting"]
 
 
 def test_retry_of_what_can_never_be_a_point_tells_why_again(bench: Bench) -> None:

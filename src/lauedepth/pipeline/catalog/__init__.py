@@ -10,6 +10,7 @@ from lauedepth.pipeline.catalog.schema import (
     JOBS,
     POINTS,
     STEPS,
+    UNFINISHED,
     PointState,
     Priority,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "JOBS",
     "POINTS",
     "STEPS",
+    "UNFINISHED",
     "Catalog",
     "Holder",
     "PointRow",

@@ -47,6 +47,9 @@ FINAL: Final = (
 )
 """States that only a user or a changed file ends."""
 
+UNFINISHED: Final = tuple(state for state in PointState if state not in FINAL)
+"""All other states."""
+
 
 class Priority(IntEnum):
     """Priorities of points; lower values go first."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 
@@ -22,11 +22,16 @@ from lauedepth.pipeline.catalog.schema import (
     PointState,
 )
 from lauedepth.pipeline.errors import CatalogError
-from lauedepth.pipeline.paths import printable, result_name
+from lauedepth.pipeline.paths import archive_name, printable, result_name
 from lauedepth.pipeline.protocols import JobReport, JobState, Sighting
+
+T = TypeVar("T")
 
 NAME_TAKEN: Final = "another point already has the result name"
 RENAME: Final = "rename its file, which makes it a new point"
+
+AT_ONCE: Final = 500
+"""Points written or asked for in one statement."""
 
 RECENT_JOBS: Final = 20
 """Number of jobs by which the next one is judged."""
@@ -68,6 +73,17 @@ class Catalog(Database):
     ) -> None:
         """Add newly seen points, each with its version, in state `ARRIVING`."""
         rows = [self._new(source_id, s, version, priority) for s, version in sightings]
+        for part in _parts(rows):
+            try:
+                with self.write() as connection:
+                    connection.execute(POINTS.insert(), part)
+            except CatalogError as error:
+                if not isinstance(error.__cause__, sa.exc.IntegrityError):
+                    raise
+                self._add_each(part)
+
+    def _add_each(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Add points one by one; one whose result has the name of another's has failed."""
         for row in rows:
             try:
                 with self.write() as connection:
@@ -157,13 +173,14 @@ class Catalog(Database):
             )
             return {PointState(state): int(number) for state, number in rows}
 
-    def latest(self, source_id: int) -> list[PointRow]:
-        """Return the newest version of every point of a source."""
-        versions = {p.key: p for p in self.points(POINTS.c.source_id == source_id)}
-        for point in self.points(POINTS.c.source_id == source_id, POINTS.c.version > 1):
-            if point.version >= versions[point.key].version:
-                versions[point.key] = point
-        return list(versions.values())
+    def latest(self, source_id: int, keys: Collection[str] | None = None) -> list[PointRow]:
+        """Return the newest version of every point of a source, or of those named."""
+        mine = POINTS.c.source_id == source_id
+        if keys is None:
+            found = self.points(mine)
+        else:
+            found = [p for part in _parts(keys) for p in self.points(mine, POINTS.c.key.in_(part))]
+        return list({p.key: p for p in sorted(found, key=lambda point: point.version)}.values())
 
     def arriving(self, source_id: int) -> set[int]:
         """Return the numbers of the points of a source that are not complete yet."""
@@ -258,11 +275,19 @@ class Catalog(Database):
                 .values(state=state, **values)
             )
 
-    def done(self, point: PointRow, sha256_result: str) -> None:
-        """Record that a point's result is valid and delivered, with its checksum."""
+    def done(self, point: PointRow, sha256_result: str, name: str = "") -> None:
+        """Record that a point's result is valid and delivered, with its checksum.
+
+        Parameters
+        ----------
+        name : str
+            Where the result is, if that is not `point.result`: the version that had this name
+            gives it away.
+        """
         now = time.time()
         with self.write() as connection:
             self._end_steps(connection, point, now)
+            self._give_name(connection, point, name or point.result)
             connection.execute(
                 POINTS.update()
                 .where(POINTS.c.id == point.id, POINTS.c.state.in_(ACTIVE))
@@ -270,6 +295,16 @@ class Catalog(Database):
                     state=PointState.DONE, sha256_result=sha256_result, failure="", finished=now
                 )
             )
+
+    def _give_name(self, connection: sa.Connection, point: PointRow, name: str) -> None:
+        if name == point.result:
+            return
+        mine, of_any = POINTS.c.id == point.id, POINTS.c.result == name
+        earlier = connection.scalar(sa.select(POINTS.c.version).where(of_any, ~mine))
+        if earlier is not None:
+            archive = archive_name(point.key, earlier)
+            connection.execute(POINTS.update().where(of_any, ~mine).values(result=archive))
+        connection.execute(POINTS.update().where(mine).values(result=name))
 
     def _end_steps(self, connection: sa.Connection, point: PointRow, at: float) -> None:
         connection.execute(
@@ -334,6 +369,12 @@ class Catalog(Database):
         """Return the last driver's heartbeat."""
         rows = self.rows(DRIVER)
         return rows[0] if rows else None
+
+
+def _parts(items: Iterable[T]) -> Iterator[list[T]]:
+    whole = list(items)
+    for start in range(0, len(whole), AT_ONCE):
+        yield whole[start : start + AT_ONCE]
 
 
 def point_named(catalog: Catalog, name: str) -> PointRow:

@@ -68,13 +68,21 @@ class LocalProcesses:
                 return
             if (job / "pid.json").exists():
                 return
-            self._folder.mkdir(exist_ok=True)  # somebody may have tidied up
-            job.mkdir(exist_ok=True)
-            if not (job / "job.json").exists():
-                content = {**asdict(request), "folder": str(request.folder)}
-                runner.write_json(job / "job.json", content)
+            try:
+                self._write(request)
+            except FileNotFoundError:  # somebody tidies up just now
+                self._write(request)
             self._queued[request.name] = request
             self._start_ready()
+
+    def _write(self, request: JobRequest) -> None:
+        """Make the job's folder, and that of all jobs if it was deleted."""
+        job = self._folder / request.name
+        self._folder.mkdir(exist_ok=True)
+        job.mkdir(exist_ok=True)
+        if not (job / "job.json").exists():
+            content = {**asdict(request), "folder": str(request.folder)}
+            runner.write_json(job / "job.json", content)
 
     def report(self, name: str) -> JobReport:
         """Return the state of a job. A job that died without an exit code is lost."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -13,9 +13,9 @@ from lauedepth.pipeline.errors import InputError, NotAPointError, UnfinishedErro
 from lauedepth.pipeline.paths import HDF5_SUFFIXES, inside, printable, refusal
 from lauedepth.pipeline.protocols import Member, Sighting
 from lauedepth.pipeline.sources.frames import count_frames
+from lauedepth.pipeline.sources.listing import Entries, Listings
 
 NUMBERED: Final = re.compile(r"_(\d+)$")
-MAX_DEPTH: Final = 16
 
 CountFrames = Callable[[Path, Member, str], tuple[int, int, int]]
 
@@ -71,7 +71,7 @@ class FolderSource:
             raise _unreadable(root, error) from error
         self._root, self._layout, self._marker = root.resolve(), layout, marker
         self._dataset, self._frames = dataset, frames
-        self._avoid = tuple(path.resolve() for path in avoid)
+        self._listings = Listings(self._root, tuple(path.resolve() for path in avoid))
         self._count = count
 
     @property
@@ -89,15 +89,63 @@ class FolderSource:
         """
         self._require_mounted()
         found: list[Sighting] = []
-        for folder, entries in _walk(self._root, self._root, self._avoid, 0):
-            files = [e for e in entries if _is_data(e)]
-            names = {entry.name for entry in entries}
-            within = "" if folder == self._root else f"{folder.relative_to(self._root).as_posix()}/"
-            if self._layout is PointKind.FILE:
-                found.extend(self._file(within + entry.name, entry, names) for entry in files)
-            elif files and within:
-                found.append(self._folder(folder, files, names))
-        return sorted(found, key=lambda sighting: _natural(sighting.key))
+        try:
+            for folder, entries in self._listings.walk():
+                found.extend(self._points(folder, entries))
+        except OSError as error:
+            raise _unreadable(self._root, error) from error
+        return _in_order(found)
+
+    def news(self, arriving: Collection[str]) -> list[Sighting]:
+        """Return the points that are new since the last look, and those named, in order of name.
+
+        Only these files are looked at, and the names in folders that have changed.
+
+        Raises
+        ------
+        InputError
+            As `scan`.
+        """
+        self._require_mounted()
+        keys = set(arriving)
+        try:
+            for folder, new in self._listings.changes():
+                keys.update(self._keys(folder, new))
+        except OSError as error:
+            raise _unreadable(self._root, error) from error
+        return _in_order([s for s in map(self._again, keys) if s is not None])
+
+    def _keys(self, folder: Path, new: Collection[str]) -> Iterator[str]:
+        """Yield the points that new names in a folder belong to; a point's folder is one point."""
+        within = "" if folder == self._root else f"{folder.relative_to(self._root).as_posix()}/"
+        if self._layout is PointKind.FILE:
+            yield from (within + name for name in new if _is_name_of_data(name))
+        elif within:
+            yield within.removesuffix("/")
+
+    def _points(self, folder: Path, entries: Entries) -> Iterator[Sighting]:
+        """Yield the points in a folder; a point's folder is one point."""
+        names = {entry.name for entry in entries}
+        within = "" if folder == self._root else f"{folder.relative_to(self._root).as_posix()}/"
+        files = list(filter(_is_data, entries))
+        if self._layout is PointKind.FILE:
+            for entry in files:
+                yield self._file(within + entry.name, entry, entry.name + self._marker in names)
+        elif files and within:
+            yield self._folder(folder, files, names)
+
+    def _again(self, key: str) -> Sighting | None:
+        """Look at one point that was seen before; None if it is not there."""
+        path = self._root / key
+        if self._layout is PointKind.FILE:
+            if not os.path.lexists(path) or not _is_data(path):
+                return None
+            return self._file(key, path, path.with_name(path.name + self._marker).exists())
+        try:
+            with os.scandir(path) as listing:
+                return next(self._points(path, list(listing)), None)
+        except OSError:
+            return None
 
     def _require_mounted(self) -> None:
         """Raise an InputError if the mount is gone that the folder was on.
@@ -172,13 +220,13 @@ class FolderSource:
             return False
         return False
 
-    def _file(self, key: str, entry: os.DirEntry[str], names: set[str]) -> Sighting:
+    def _file(self, key: str, entry: os.DirEntry[str] | Path, marked: bool) -> Sighting:
         why = refusal(key) or self._outside(entry)
         if why:
             return Sighting(key, (), refusal=why)
-        return Sighting(key, _members(key, entry), entry.name + self._marker in names)
+        return Sighting(key, _members(key, entry), marked)
 
-    def _folder(self, folder: Path, files: list[os.DirEntry[str]], names: set[str]) -> Sighting:
+    def _folder(self, folder: Path, files: Entries, names: set[str]) -> Sighting:
         key = folder.relative_to(self._root).as_posix()
         why = refusal(key)
         for entry in files:
@@ -190,31 +238,16 @@ class FolderSource:
         beside = folder.with_name(folder.name + self._marker)
         return Sighting(key, members, self._marker in names or beside.exists())
 
-    def _outside(self, entry: os.DirEntry[str]) -> str:
+    def _outside(self, entry: os.DirEntry[str] | Path) -> str:
         if not entry.is_symlink() and not entry.is_file():
             return "is not a file: a pipe, a socket or a device"
-        if entry.is_symlink() and not inside(self._root, Path(entry.path)):
+        if entry.is_symlink() and not inside(self._root, Path(entry)):
             return "is a link that leads out of the watched folder"
         return ""
 
 
-def _walk(
-    root: Path, folder: Path, avoid: tuple[Path, ...], depth: int
-) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
-    """Yield each folder with its entries; hidden ones and links to folders are not entered."""
-    try:
-        with os.scandir(folder) as listing:
-            entries = [e for e in listing if not e.name.startswith(".") or e.is_file()]
-    except OSError as error:
-        if folder == root:
-            raise _unreadable(folder, error) from error
-        return
-    yield folder, entries
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False) and depth < MAX_DEPTH:
-            below = folder / entry.name
-            if below not in avoid:
-                yield from _walk(root, below, avoid, depth + 1)
+def _in_order(points: list[Sighting]) -> list[Sighting]:
+    return sorted(points, key=lambda sighting: _natural(sighting.key))
 
 
 def _unreadable(root: Path, error: OSError) -> InputError:
@@ -225,14 +258,15 @@ def _unreadable(root: Path, error: OSError) -> InputError:
     return InputError(f"cannot be read ({error.strerror})", str(root))
 
 
-def _is_data(entry: os.DirEntry[str]) -> bool:
-    name = entry.name.lower()
-    if name.startswith(".") or not name.endswith(HDF5_SUFFIXES):
-        return False
-    return entry.is_symlink() or not entry.is_dir()
+def _is_data(entry: os.DirEntry[str] | Path) -> bool:
+    return _is_name_of_data(entry.name) and (entry.is_symlink() or not entry.is_dir())
 
 
-def _members(key: str, entry: os.DirEntry[str]) -> tuple[Member, ...]:
+def _is_name_of_data(name: str) -> bool:
+    return not name.startswith(".") and name.lower().endswith(HDF5_SUFFIXES)
+
+
+def _members(key: str, entry: os.DirEntry[str] | Path) -> tuple[Member, ...]:
     try:
         status = entry.stat()
     except OSError:

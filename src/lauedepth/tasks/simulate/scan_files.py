@@ -17,7 +17,8 @@ from lauedepth.core.errors import InputError, OutputError
 from lauedepth.core.instrument.experiment import Experiment, Region
 from lauedepth.core.progress import Progress, no_progress
 from lauedepth.io import publish, publish_hdf5, read_image, write_point, write_series
-from lauedepth.io.hdf5 import put_attribute
+from lauedepth.io.hdf5 import open_input, put_attribute
+from lauedepth.io.tree import damage_told
 from lauedepth.simulation import (
     TRUTH,
     Records,
@@ -45,6 +46,9 @@ Storage = Literal["stack", "series"]
 MONITOR: Final = "entry1/monitor/I0"
 POSITIONS: Final = "entry1/aperture/position"
 """Where monitor and encoder are written."""
+
+MOST_LIT_PIXELS: Final = 2**26
+"""More rows than any detector has pixels: a ground truth of more is damaged."""
 
 TRUTH_UNITS: Final = {
     "depth_um": "micron",
@@ -275,12 +279,20 @@ def read_truth(path: Path | str) -> npt.NDArray[np.void]:
     InputError
         If it is not such a file.
     """
-    try:
-        with h5py.File(path, "r", locking=False) as file:
-            columns = {name: file[f"truth/{name}"][()] for name in TRUTH.names or ()}
-    except (OSError, KeyError) as error:
-        raise InputError("is not the ground truth of a simulated point", str(path)) from error
-    truth = np.zeros(len(columns["row"]), TRUTH)
-    for name, values in columns.items():
-        truth[name] = values
+    path = Path(path)
+    with open_input(path) as file, damage_told(file):
+        columns = {name: file.get(f"truth/{name}") for name in TRUTH.names or ()}
+        sizes = {data.shape[:1] for data in columns.values() if isinstance(data, h5py.Dataset)}
+        if len(sizes) != 1 or not all(_is_column(name, data) for name, data in columns.items()):
+            raise InputError("is not the ground truth of a simulated point", str(path))
+        truth = np.zeros(sizes.pop(), TRUTH)
+        for name, data in columns.items():
+            truth[name] = data[()]
     return truth
+
+
+def _is_column(name: str, data: object) -> bool:
+    """Return whether this can be a column of a ground truth."""
+    if not isinstance(data, h5py.Dataset) or data.dtype.kind not in "iuf" or not data.shape:
+        return False
+    return bool(data.shape[0] <= MOST_LIT_PIXELS and data.shape[1:] == TRUTH[name].shape)

@@ -124,6 +124,37 @@ def test_a_point_of_one_frame_files(tmp_path: Path) -> None:
     assert source.scan()[0].marked
 
 
+def test_news_are_new_points_and_those_asked_for(tmp_path: Path) -> None:
+    for name in ("old.h5", "arriving.h5", "gone.h5"):
+        write(tmp_path / name)
+    source = FolderSource(tmp_path)
+    source.scan()
+    (tmp_path / "gone.h5").unlink()
+    write(tmp_path / "arriving.h5", (9, 4, 5))
+    (tmp_path / "arriving.h5.done").touch()
+    write(tmp_path / "sub" / "new.h5")
+    (tmp_path / "link.h5").symlink_to("/etc/passwd")
+    found = {s.key: s for s in source.news(["arriving.h5", "gone.h5"])}
+    assert sorted(found) == ["arriving.h5", "link.h5", "sub/new.h5"]
+    assert found["arriving.h5"].marked
+    assert "leads out" in found["link.h5"].refusal
+    same = {s.key: s for s in source.scan()}
+    assert all(same[key] == sighting for key, sighting in found.items())
+
+
+def test_news_of_points_of_one_frame_files(tmp_path: Path) -> None:
+    for point in ("p1", "p2"):
+        write(tmp_path / point / "im_0.h5", (4, 5))
+    source = FolderSource(tmp_path, PointKind.FOLDER)
+    source.scan()
+    write(tmp_path / "p1" / "im_1.h5", (4, 5))
+    write(tmp_path / "p3" / "im_0.h5", (4, 5))
+    assert {s.key for s in source.news(["p1", "p9"])} >= {"p1", "p3"}
+    found = {s.key: s for s in source.news(["p1", "p2"])}
+    assert found == {s.key: s for s in source.scan()}
+    assert len(found["p1"].members) == 2
+
+
 def test_frames_of_two_sizes_are_no_point(tmp_path: Path) -> None:
     write(tmp_path / "p1" / "im_0.h5", (4, 5))
     write(tmp_path / "p1" / "im_1.h5", (4, 6))

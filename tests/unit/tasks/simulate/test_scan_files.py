@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -67,6 +68,10 @@ def test_truth_survives_its_file(tmp_path: Path) -> None:
 
 def test_a_file_without_truth_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.h5").write_text("no HDF5")
+    with pytest.raises(InputError, match="is not an HDF5 file"):
+        read_truth(tmp_path / "t.h5")
+    with h5py.File(tmp_path / "t.h5", "w") as file:
+        file["truth/row"] = np.zeros(3)
     with pytest.raises(InputError, match="is not the ground truth of a simulated point"):
         read_truth(tmp_path / "t.h5")
 
