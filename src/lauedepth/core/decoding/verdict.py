@@ -277,7 +277,8 @@ def _decoded_warnings(shares: dict[str, float], residual: float) -> list[Notice]
                 "large-residuals",
                 f"fits leave {residual:.1f} times the variance of counting noise",
                 remedy="step, bar widths, beam or detector gain differ from what the "
-                "experiment says; instrument: {learn: auto} learns all but the gain",
+                "experiment says; where the instrument was learnt (instrument: {learn: auto}), "
+                "look at gain, code and pose",
             )
         )
     if residual < MINIMUM_RESIDUAL:
@@ -298,7 +299,7 @@ def _decoded_warnings(shares: dict[str, float], residual: float) -> list[Notice]
                 f"{shares['second']:.0%} of the decoded pixels ask for a second depth, more "
                 "than grains overlap",
                 remedy="step, bar widths or beam differ from what the experiment says; "
-                "instrument: {learn: auto} learns them",
+                "where the instrument was learnt (instrument: {learn: auto}), look at code and pose",
             )
         )
     if shares["at_end"] > MAXIMUM_AT_END:

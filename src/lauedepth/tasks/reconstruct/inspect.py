@@ -88,7 +88,8 @@ def _found(decoded: DecodedPixels, experiment: Experiment) -> tuple[FoundDepth, 
         part = slice(decoded.footprint_offset[index], decoded.footprint_offset[index + 1])
         footprint = decoded.footprint[part].astype(np.float64)
         start = int(decoded.footprint_start[index])
-        flags = PixelFlag(int(decoded.flags[index]))
+        # by one trace alone no background is ever known
+        flags = PixelFlag(int(decoded.flags[index])) & ~PixelFlag.BACKGROUND_UNCERTAIN
         found.append(
             FoundDepth(
                 depth_um=float(decoded.depth_um[index]),

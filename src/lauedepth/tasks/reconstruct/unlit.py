@@ -17,6 +17,9 @@ from lauedepth.tasks.reconstruct.selection import Selection
 NEAR: Final = 2 * TILE
 """Rows on either side of lit ones that tell their background."""
 
+COPIES: Final = 4
+"""How often rows are held in memory while they are added up, at most."""
+
 
 def background_of(
     point: Point, config: ExperimentConfig, selection: Selection, memory_bytes: int
@@ -55,7 +58,7 @@ def _mean_near(point: Point, lit: Flags, memory_bytes: int) -> Floats:
     mean = np.full(lit.shape, np.nan)
     rows = np.flatnonzero(lit.any(axis=1))
     first, stop = max(int(rows[0]) - NEAR, 0), min(int(rows[-1]) + 1 + NEAR, lit.shape[0])
-    at_once = max(1, memory_bytes // point.row_bytes)
+    at_once = max(1, memory_bytes // (COPIES * point.row_bytes))
     for start in range(first, stop, at_once):
         band = point.read_rows(start, min(start + at_once, stop))[point.usable]
         measured = is_measured(band)
