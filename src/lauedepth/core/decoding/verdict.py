@@ -299,7 +299,7 @@ def _decoded_warnings(shares: dict[str, float], residual: float) -> list[Notice]
                 f"{shares['second']:.0%} of the decoded pixels ask for a second depth, more "
                 "than grains overlap",
                 remedy="step, bar widths or beam differ from what the experiment says; "
-                "where the instrument was learnt (instrument: {learn: auto}), look at code and pose",
+                "where it was learnt (instrument: {learn: auto}), look at code and pose",
             )
         )
     if shares["at_end"] > MAXIMUM_AT_END:
