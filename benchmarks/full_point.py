@@ -109,7 +109,7 @@ def measure(case: Case) -> Measured:
         words = [sys.executable, "-m", "lauedepth", "reconstruct", str(folder / "point.h5")]
         words += ["-e", str(folder / "experiment.yml"), "-o", str(folder / "result.h5")]
         with (folder / "out.json").open("wb") as out:
-            process = subprocess.Popen([*words, "--pixels", str(THRESHOLD)], stdout=out)
+            process = subprocess.Popen([*words, "--pixels", str(THRESHOLD), "--json"], stdout=out)
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:

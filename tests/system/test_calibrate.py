@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 import pytest
 from tests.geometries import TWIN
+from tests.json_lines import asking_for_json
 
 from lauedepth.cli.app import run
 from lauedepth.config import ExperimentConfig, dump_experiment, load_experiment
@@ -56,7 +57,7 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
     def call(*words: object) -> Answer:
         capsys.readouterr()
         try:
-            code = run([str(word) for word in words])
+            code = run(asking_for_json(words))
         finally:
             signal.signal(signal.SIGTERM, handler)
         said = capsys.readouterr()

@@ -17,6 +17,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from tests.json_lines import asking_for_json
 
 from lauedepth.cli.app import run
 from lauedepth.io import read_result
@@ -48,13 +49,13 @@ Command = Callable[..., Answer]
 
 @pytest.fixture
 def command(capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run a command in this process; its output is no terminal, so it is JSON."""
+    """Run a command in this process; as programs do."""
     handler = signal.getsignal(signal.SIGTERM)
 
     def call(*words: object) -> Answer:
         capsys.readouterr()
         try:
-            code = run([str(word) for word in words])
+            code = run(asking_for_json(words))
         finally:
             signal.signal(signal.SIGTERM, handler)
         said = capsys.readouterr()

@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 import psutil
 import pytest
+from tests.json_lines import asking_for_json
 
 from lauedepth.config import ExperimentConfig, dump_experiment, load_experiment
 from lauedepth.core.instrument.experiment import Region
@@ -68,7 +69,7 @@ def answer_of(process: subprocess.Popen[str], timeout_s: float = 120) -> Answer:
 
 def on_ranks(number: int, *words: object) -> Words:
     """Return the command for so many ranks; 1 is without MPI."""
-    plain = [*PROGRAM, *(str(word) for word in words)]
+    plain = [*PROGRAM, *asking_for_json(words)]
     return plain if number == 1 else [str(MPIEXEC), "-n", str(number), *plain]
 
 
@@ -80,7 +81,7 @@ def differing(*commands: Command) -> Words:
     """Return a launch in which each rank gets a command line of its own."""
     words = [str(MPIEXEC)]
     for number, command in enumerate(commands):
-        words += [":"] * (number > 0) + ["-n", "1", *PROGRAM, *(str(word) for word in command)]
+        words += [":"] * (number > 0) + ["-n", "1", *PROGRAM, *asking_for_json(command)]
     return words
 
 

@@ -27,7 +27,7 @@ from lauedepth.cli.commands import (
 )
 from lauedepth.cli.compile_cache import provide_compile_cache
 from lauedepth.cli.exit_codes import FAILURE, TerminatedError, exit_code_of
-from lauedepth.cli.reporting import report_error, speaks_json
+from lauedepth.cli.reporting import report_error
 from lauedepth.cli.streams import flush_streams, open_closed_streams
 from lauedepth.core.errors import ConfigurationError, LaueDepthError
 from lauedepth.core.version import __version__
@@ -39,6 +39,7 @@ app = typer.Typer(
     name="lauedepth",
     help="Depth-resolved Laue microdiffraction from coded-aperture scans.",
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 
@@ -94,7 +95,7 @@ def run(words: list[str]) -> int:
     int
         The exit code.
     """
-    debug, as_json = "--debug" in words, speaks_json("--json" in words)
+    debug, as_json = "--debug" in words, "--json" in words
     words = [word for word in words if word != "--debug"]
     signal.signal(signal.SIGTERM, _terminate)
     provide_compile_cache()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lauedepth.config import ExperimentConfig
     from lauedepth.tasks.reconstruct import Pixels
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON lines; the default when piped.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON lines.")]
 ExperimentFile = Annotated[
     Path,
     typer.Option("--experiment", "-e", metavar="FILE", help="The experiment (YAML)."),

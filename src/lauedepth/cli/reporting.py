@@ -88,13 +88,14 @@ class TerminalReporter:
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Progress]:
-        """Show a progress bar for each stage."""
+        """Show a progress bar for each stage; none in a log."""
         bars = Bars(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
             console=self._err,
+            disable=not self._err.is_terminal,
         )
         tasks: dict[str, TaskID] = {}
 
@@ -148,13 +149,8 @@ class JsonReporter:
 
 
 def reporter_for(as_json: bool) -> Reporter:
-    """Return the reporter: for programs if asked for, or if stdout is not a terminal."""
-    return JsonReporter() if speaks_json(as_json) else TerminalReporter()
-
-
-def speaks_json(as_json: bool) -> bool:
-    """Return whether output is for programs."""
-    return as_json or not sys.stdout.isatty()
+    """Return the reporter: for people, also in a log, unless JSON is asked for."""
+    return JsonReporter() if as_json else TerminalReporter()
 
 
 def print_event(event: str, values: Mapping[str, Any]) -> None:

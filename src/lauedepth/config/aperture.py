@@ -9,7 +9,7 @@ from tokenize import TokenError
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from lauedepth.config import limits
 from lauedepth.config.section import Section
@@ -48,6 +48,18 @@ class Aperture(Section):
     """Density of the bars."""
     edges_um: Annotated[tuple[float, ...], Field(min_length=2)] | None = None
     """Begin and end of each bar in order along the code, where known; widening included."""
+
+    @field_validator("code", mode="before")
+    @classmethod
+    def _is_a_code(cls, code: object) -> object:
+        """Say in one sentence what is wrong, instead of what each kind of code would need."""
+        if isinstance(code, str):
+            known = code == PREFER_SAME or code.endswith(".npy")
+        else:
+            known = isinstance(code, list | tuple) and all(bit in (0, 1) for bit in code)
+        if not known:
+            raise ValueError(f"is no code: give {PREFER_SAME}, a .npy file, or bits, each 0 or 1")
+        return code
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from tests.json_lines import asking_for_json
 
 from lauedepth.cli.app import run
 
@@ -36,7 +37,7 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
         handler = signal.getsignal(signal.SIGTERM)
         capsys.readouterr()
         try:
-            code = run([str(word) for word in words])
+            code = run(asking_for_json(words))
         finally:
             signal.signal(signal.SIGTERM, handler)
         said = capsys.readouterr()

@@ -77,8 +77,17 @@ def test_a_notice_is_a_line_for_people_and_its_parts_for_programs(capsys: Said) 
     assert event == told.as_dict() | {"event": "note", "message": "has 3 frames; give fewer"}
 
 
-def test_a_pipe_gets_json() -> None:
-    assert isinstance(reporter_for(as_json=False), JsonReporter)  # pytest's stdout is a pipe
+def test_a_pipe_gets_text_and_a_program_that_asks_json(capsys: Said) -> None:
+    for as_json, wanted in ((False, "all well\n"), (True, '{"event": "result", "n": 1}\n')):
+        reporter_for(as_json).show("result", {"n": 1}, "all well")  # pytest's stdout is a pipe
+        assert capsys.readouterr().out == wanted
+
+
+def test_a_log_has_no_bars(capsys: Said) -> None:
+    with reporter_for(as_json=False).progress("scan") as report:
+        for done in range(5):
+            report("decode", done, 4)
+    assert "\x1b" not in capsys.readouterr().err
 
 
 def test_an_error_is_one_line_and_one_event(capsys: Said) -> None:

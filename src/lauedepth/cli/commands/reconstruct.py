@@ -14,7 +14,7 @@ from rich.markup import escape
 from lauedepth.cli import options
 from lauedepth.cli.decoders import report_passed_over
 from lauedepth.cli.ranks import ranks_of_launcher, reporter_of
-from lauedepth.cli.reporting import Reporter, report_error, speaks_json
+from lauedepth.cli.reporting import Reporter, report_error
 from lauedepth.core.errors import ConfigurationError, OutputError
 from lauedepth.core.notices import Notice
 
@@ -99,7 +99,7 @@ def reconstruct(
                     raise
                 failed += 1
                 if team is None or team.is_first:
-                    report_error(error, speaks_json(as_json))
+                    report_error(error, as_json)
             else:
                 _report_result(reporter, summary, task.config.notices)
         _report_all(reporter, len(points), failed)

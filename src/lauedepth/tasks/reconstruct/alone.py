@@ -26,7 +26,7 @@ from lauedepth.tasks.reconstruct.selection import (
 )
 from lauedepth.tasks.reconstruct.summary import Summary
 
-STEPS: Final = ("select", "compile", "read", "decode", "write")
+STEPS: Final = ("select", "compile", "learn", "read", "decode", "write")
 """What the summary gives the seconds of."""
 
 T = TypeVar("T")
