@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import h5py
 import numpy as np
@@ -97,6 +98,16 @@ def _read_result(path: Path) -> None:
 
     validate_file(path)
     read_result(path)
+
+
+def _use_result(path: Path) -> None:
+    from lauedepth.io import export_depths, read_result
+
+    found = read_result(path)
+    found.sums()
+    found.instrument()
+    with TemporaryDirectory() as folder:
+        export_depths(path, folder, compress=False)
 
 
 def _make_truth(path: Path) -> None:
@@ -228,6 +239,7 @@ TARGETS = {
     "point": Target(".h5", _make_point, _read_point),
     "arrival": Target(".h5", _make_point, _look_at_point),
     "result": Target(".h5", _make_result, _read_result),
+    "used result": Target(".h5", _make_result, _use_result),
     "truth": Target(".h5", _make_truth, _read_truth),
     "instrument": Target(".h5", _make_instrument, _read_instrument),
     "geometry": Target(".xml", _make_geometry, _read_geometry),

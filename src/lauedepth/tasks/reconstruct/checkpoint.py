@@ -6,14 +6,16 @@ import json
 import os
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from lauedepth.core.decoding.pixels import DecodedPixels
 from lauedepth.core.errors import InputError, LaueDepthError, OutputError
@@ -27,6 +29,12 @@ _PINNED: Final = "pinned"
 _LOCK: Final = "lock"
 _LOCK_MODE: Final = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _FIELDS: Final = tuple(field.name for field in fields(DecodedPixels))
+_SEAL: Final = "sha256"
+_UNREADABLE: Final = (
+    *(OSError, ValueError, KeyError, EOFError, RuntimeError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+"""What reading a damaged archive of arrays raises."""
 
 
 class CheckpointError(LaueDepthError):
@@ -153,8 +161,10 @@ class Checkpoint:
         OutputError
             It cannot be written.
         """
+        columns: dict[str, Any] = {name: np.asarray(getattr(decoded, name)) for name in _FIELDS}
+        sealed = columns | {_SEAL: np.array(_seal(number, columns))}
         with publish(self._path(number)) as partial, partial.open("wb") as stream:
-            np.savez(stream, **{name: getattr(decoded, name) for name in _FIELDS})
+            np.savez(stream, **sealed)
 
     def load(self, number: int) -> DecodedPixels:
         """Return a finished block.
@@ -162,16 +172,19 @@ class Checkpoint:
         Raises
         ------
         InputError
-            It is not there, or damaged.
+            It is not there, damaged, or not as it was saved.
         """
         path = self._path(number)
         try:
             with open_file(path) as stream, np.load(stream, allow_pickle=False) as stored:
-                return DecodedPixels(**{name: stored[name] for name in _FIELDS})
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+                columns = {name: stored[name] for name in _FIELDS}
+                if str(stored[_SEAL]) != _seal(number, columns):
+                    raise ValueError("it does not match its checksum")
+        except _UNREADABLE as error:
             raise InputError(
                 "finished block is damaged", str(path), "run again with --resume"
             ) from error
+        return DecodedPixels(**columns)
 
     def clear(self) -> None:
         """Remove all blocks and what says to which run they belong."""
@@ -269,6 +282,16 @@ def _claim(folder: Path, output: Path) -> int:
         ) from None
     Holder.this_process().sign(lock)
     return lock
+
+
+def _seal(number: int, columns: Mapping[str, npt.NDArray[Any]]) -> str:
+    """Digest a block with its number: neither its content nor its place may change."""
+    whole = sha256(str(number).encode())
+    for name in _FIELDS:
+        array = np.ascontiguousarray(columns[name])
+        whole.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        whole.update(array.data)
+    return whole.hexdigest()
 
 
 def _refuse_foreign(folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +55,32 @@ def test_blocks_come_back_as_they_were(tmp_path: Path) -> None:
             assert stored.dtype == original.dtype
         checkpoint.remove()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("change", ["value", "length", "kind", "place", "empty"])
+def test_a_block_that_was_changed_is_decoded_again(tmp_path: Path, change: str) -> None:
+    block = decoded(1)
+    if change == "empty":
+        nothing = np.zeros(0)
+        block = replace(block, footprint=nothing.astype(np.float32))
+    with open_checkpoint(tmp_path / "r.h5", RUN, resume=False) as checkpoint:
+        checkpoint.save(0, block)
+        assert checkpoint.finished() == {0}
+        path = checkpoint.folder / "block_000000.npz"
+        with np.load(path) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        if change == "value":
+            arrays["depth_um"][2] += 1e-9
+        elif change == "length":
+            arrays["depth_um"] = arrays["depth_um"][:-1]
+        elif change == "kind":
+            arrays["status"] = arrays["status"].astype("S4")
+        else:
+            path = path.rename(checkpoint.folder / "block_000001.npz")
+        with path.open("wb") as stream:
+            np.savez(stream, **arrays)
+        assert checkpoint.finished() == set()
+        assert not path.exists()
 
 
 @pytest.mark.parametrize("place", [0.02, 0.3, 0.5, 0.7, 0.9, 0.99])
