@@ -253,7 +253,9 @@ def test_a_stopped_run_leaves_blocks_and_resumes(
         assert err.count(b"\n") == 1
     assert not output.exists()
     assert list(blocks.glob("block_*.npz"))
-    resumed = subprocess.run([*words, "--resume"], capture_output=True, text=True, check=True)
+    resumed = subprocess.run(
+        [*words, "--resume", "--json"], capture_output=True, text=True, check=True
+    )
     last = json.loads(resumed.stdout.splitlines()[-1])
     assert last["resumed_blocks"] >= 1
     assert not blocks.exists()
