@@ -49,6 +49,9 @@ T = TypeVar("T")
 
 LOG: Final = logging.getLogger("lauedepth.live")
 
+OUT_OF_MEMORY: Final = "where memory ran out, use fewer --slots or a larger machine, then retry"
+"""What to do about SIGKILL, which the system sends where there is no memory left."""
+
 TRIALS: Final = 5
 """Maximum number of times that a job may end in the same way without a result."""
 
@@ -231,7 +234,9 @@ class Flow:
                 raise JobError(f"the job failed with exit code {report.exit_code}: {report.reason}")
             LOG.warning("%s: job %s %s", point.label, name, ending)
             if tries[ending] == TRIALS:
-                raise JobError(f"the job {ending}, {TRIALS} times", remedy="see the job's logs")
+                killed = report.exit_code in (-signal.SIGKILL, 128 + signal.SIGKILL)
+                remedy = OUT_OF_MEMORY if killed else "see the job's logs"
+                raise JobError(f"the job {ending}, {TRIALS} times", remedy=remedy)
 
     def _run(self, point: PointRow, request: JobRequest) -> JobReport:
         """Run a job to its end, or find it if it was started before."""

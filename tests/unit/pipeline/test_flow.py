@@ -80,7 +80,7 @@ def test_a_job_that_always_dies_is_given_up(bench: Bench) -> None:
     bench.write("p.h5")
     bench.commands = ((*PYTHON, "import os; os.kill(os.getpid(), 9)"),)
     bench.run()
-    assert "killed by signal 9, 5 times" in bench.point("p.h5").failure
+    assert "killed by signal 9, 5 times; where memory ran out" in bench.point("p.h5").failure
 
 
 HANGS_ONCE = "import os, sys, time; os.path.exists('n') or (open('n', 'w'), time.sleep(60))"

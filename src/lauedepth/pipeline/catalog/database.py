@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import uuid
 from collections.abc import Iterator, Sequence
@@ -235,21 +236,25 @@ def _set(name: str, value: str) -> sa.Update:
 def _engine(url: sa.URL) -> sa.Engine:
     if url.get_backend_name() != "sqlite":
         return sa.create_engine(url, pool_pre_ping=True)
-    opened = f"file:{quote(url.database or '')}?mode=rw"  # one that was deleted is not made anew
-    engine = sa.create_engine(
-        url,
-        creator=lambda: sqlite3.connect(opened, uri=True, check_same_thread=False),
-        pool_size=8,
-        max_overflow=8,
+    return sa.create_engine(
+        url, creator=lambda: _connect(url.database or ""), pool_size=8, max_overflow=8
     )
 
-    @sa.event.listens_for(engine, "connect")
-    def prepare(connection: Any, _: Any) -> None:
-        connection.isolation_level = "IMMEDIATE"
-        for pragma in PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
 
-    return engine
+def _connect(path: str) -> sqlite3.Connection:
+    """Open an SQLite file that is there: one that was deleted is not made anew.
+
+    Where this user may only read, it is read: beside a journal that somebody writes, or as it is.
+    """
+    may_write = os.access(path, os.W_OK)
+    mode = "mode=rw" if may_write else "mode=ro"
+    if not may_write and not Path(path + "-wal").exists():
+        mode += "&immutable=1"
+    connection = sqlite3.connect(f"file:{quote(path)}?{mode}", uri=True, check_same_thread=False)
+    connection.isolation_level = "IMMEDIATE"
+    for pragma in PRAGMAS if may_write else PRAGMAS[1:]:
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
 
 
 def plain_cause(error: Exception) -> str:

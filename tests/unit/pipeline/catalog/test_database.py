@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -91,6 +92,23 @@ def test_a_catalog_in_the_place_of_another_is_left_to_its_driver(
     with pytest.raises(HeldError, match="another catalog was put in its place"):
         catalog.remember("colour", "red")
     assert other.meta("colour") == ""
+
+
+@pytest.mark.parametrize("driven", [True, False])
+def test_who_may_only_read_a_catalog_reads_it(
+    catalog: Catalog, path: Path, monkeypatch: pytest.MonkeyPatch, driven: bool
+) -> None:
+    catalog.remember("colour", "red")
+    if not driven:
+        catalog.close()
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    reader = Catalog(catalog_url(str(path)))
+    assert reader.meta("colour") == "red"
+    assert status(reader).text().startswith("idle")
+    with pytest.raises(CatalogError, match="readonly database"):
+        reader.remember("colour", "blue")
+    reader.close()
+    assert path.with_name(path.name + "-wal").exists() is driven
 
 
 def test_a_path_with_signs_of_a_url_is_a_path(tmp_path: Path) -> None:
