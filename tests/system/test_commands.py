@@ -290,3 +290,17 @@ def test_a_real_frame_from_end_to_end(shared: Path, tmp_path: Path, command: Com
     dark = pixels.size - truth.size
     assert found.size - np.isfinite(errors).sum() <= 1e-3 * dark
     assert command("plot", tmp_path / "r.h5", "-o", tmp_path / "r.png").code == 0
+
+
+def test_a_shell_completes_commands_and_options() -> None:
+    for typed, expected in (("lauedepth rec", "reconstruct"), ("lauedepth plot --ki", "--kind")):
+        asked = {
+            "_LAUEDEPTH_COMPLETE": "complete_bash",
+            "COMP_WORDS": typed,
+            "COMP_CWORD": str(typed.count(" ")),
+        }
+        words = [sys.executable, "-m", "lauedepth"]
+        done = subprocess.run(
+            words, env=os.environ | asked, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.split() == [expected]

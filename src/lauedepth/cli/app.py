@@ -6,6 +6,7 @@ Exit codes: 0 success; 1 failure (of a point, or an invalid file); 2 wrong usage
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import traceback
@@ -35,10 +36,12 @@ from lauedepth.core.version import __version__
 EXTRAS = {"dbos": "live", "watchfiles": "live", "mpi4py": "mpi", "numba_cuda": "cuda"}
 """The optional extra that provides each package."""
 
+COMPLETION = "_LAUEDEPTH_COMPLETE"
+"""Where a shell says that it wants to complete a command line."""
+
 app = typer.Typer(
     name="lauedepth",
     help="Depth-resolved Laue microdiffraction from coded-aperture scans.",
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
@@ -76,6 +79,8 @@ for command_module in COMMANDS:
 def main(arguments: list[str] | None = None) -> None:
     """Run the program and exit with its exit code."""
     open_closed_streams()
+    if COMPLETION in os.environ:  # a shell asks what may follow
+        typer.main.get_command(app).main(prog_name="lauedepth")
     words = sys.argv[1:] if arguments is None else arguments
     code = run(words)
     flush_streams()
