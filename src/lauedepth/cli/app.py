@@ -11,7 +11,7 @@ import signal
 import sys
 import traceback
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -80,11 +80,21 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the program and exit with its exit code."""
     open_closed_streams()
     if COMPLETION in os.environ:  # a shell asks what may follow
-        typer.main.get_command(app).main(prog_name="lauedepth")
+        built_command().main(prog_name="lauedepth")
     words = sys.argv[1:] if arguments is None else arguments
     code = run(words)
     flush_streams()
     sys.exit(code)
+
+
+def built_command() -> Any:
+    """Return the whole command line; its help shows flags without the type of their value."""
+    command: Any = typer.main.get_command(app)
+    for one in (command, *command.commands.values()):
+        for parameter in one.params:
+            if getattr(parameter, "is_flag", False):
+                parameter.metavar = " "
+    return command
 
 
 def run(words: list[str]) -> int:
@@ -104,7 +114,7 @@ def run(words: list[str]) -> int:
     words = [word for word in words if word != "--debug"]
     signal.signal(signal.SIGTERM, _terminate)
     provide_compile_cache()
-    command = typer.main.get_command(app)
+    command = built_command()
     try:
         # Not command.main(), which swallows Ctrl-C.
         with command.make_context("lauedepth", words or ["--help"]) as context:

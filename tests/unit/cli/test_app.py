@@ -26,6 +26,14 @@ def test_without_words_it_shows_its_help(command: Command) -> None:
         assert name in answer.out
 
 
+@pytest.mark.parametrize("words", [["reconstruct", "-h"], ["reconstruct", "--help"]])
+def test_help_shows_flags_as_flags(command: Command, words: list[str]) -> None:
+    answer = command(*words)
+    assert answer.code == 0
+    (line,) = (one for one in answer.out.splitlines() if "--resume" in one)
+    assert "<bool>" not in line
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
