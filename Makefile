@@ -56,7 +56,7 @@ bench-gpu: $(READY)
 	$(BIN)/python -m benchmarks.gpu
 
 lock: $(READY)
-	$(BIN)/uv pip compile pyproject.toml --extra dev --extra docs --extra live --extra mpi --universal --generate-hashes --no-header \
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra docs --extra live --extra mpi --extra nexus --universal --generate-hashes --no-header \
 		--no-annotate --no-emit-index-url --python-version 3.11 -o requirements.lock
 
 clean:

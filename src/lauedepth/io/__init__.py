@@ -6,6 +6,7 @@ from lauedepth.io.export_34ide import export_depths
 from lauedepth.io.frame_list import FrameList
 from lauedepth.io.frame_sums import Sums
 from lauedepth.io.images import read_image
+from lauedepth.io.nexus_checks import nexus_checker, nexus_problems
 from lauedepth.io.point import Point
 from lauedepth.io.points import open_point
 from lauedepth.io.publish import partial_path, publish, publish_hdf5
@@ -25,6 +26,8 @@ __all__ = [
     "ResultWriter",
     "Sums",
     "export_depths",
+    "nexus_checker",
+    "nexus_problems",
     "open_point",
     "partial_path",
     "publish",

@@ -96,8 +96,17 @@ def put_attributes(owner: h5py.Group | h5py.Dataset, entry: Entry) -> None:
 
 def _cast(entry: Entry, value: object) -> Array:
     if entry.kind == "text":
-        return as_c_value(value)
+        return _in_utf8(as_c_value(value))
     return np.asarray(value, dtype=entry.kind)
+
+
+def _in_utf8(text: Array) -> Array:
+    """Say that text is UTF-8 where it is and need be; C readers look for none of these texts."""
+    try:
+        needed = not text.item().decode("utf-8").isascii()
+    except UnicodeDecodeError:
+        return text
+    return text.astype(h5py.string_dtype("utf-8", text.dtype.itemsize)) if needed else text
 
 
 def read_text(file: h5py.File, path: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import h5py
@@ -37,6 +38,74 @@ def test_viewers_find_what_to_plot(tmp_path: Path) -> None:
         assert file["entry1/pixels"].attrs["NX_class"] == b"NXcollection"
         assert file["entry1/pixels/energy"].attrs["units"] == b"keV"
         assert (file.attrs["format"], file.attrs["version"]) == (b"lauedepth result", 2)
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("name", ["data", "depth_map", "status_map"])
+def test_viewers_read_it_with_its_axes(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "r.h5"
+    write_some(path, WHOLE)
+    axes = ("depth", "row", "column") if name == "data" else ("row", "column")
+    readers = {
+        "silx": _axes_in_silx,
+        "nexusformat": _axes_in_nexusformat,
+        "scippnexus": _axes_in_scippnexus,
+        "xarray h5netcdf": _axes_in_xarray,
+    }
+    installed = [one for one in readers if all(find_spec(package) for package in one.split())]
+    if not installed:
+        pytest.skip("none of these viewers is installed")
+    for one in installed:
+        assert readers[one](path, name) == axes, one
+
+
+def _axes_in_silx(path: Path, name: str) -> tuple[str, ...]:
+    import silx.io
+    from silx.io.nxdata import get_default
+
+    with silx.io.open(str(path)) as file:
+        assert get_default(file).group.name == "/entry1/depth_map"
+        return tuple(get_default(file[f"entry1/{name}"]).axes_dataset_names)
+
+
+def _axes_in_nexusformat(path: Path, name: str) -> tuple[str, ...]:
+    from nexusformat.nexus import nxload
+
+    file = nxload(path)
+    assert file.plottable_data.nxpath == "/entry1/depth_map"
+    return tuple(axis.nxname for axis in file[f"entry1/{name}"].nxaxes)
+
+
+def _axes_in_scippnexus(path: Path, name: str) -> tuple[str, ...]:
+    import scippnexus
+
+    with scippnexus.File(path) as file:
+        array = file["entry1"][name][()]
+        assert set(array.coords) == set(array.dims)
+        return tuple(array.dims)
+
+
+def _axes_in_xarray(path: Path, name: str) -> tuple[str, ...]:
+    import xarray
+
+    with xarray.open_dataset(path, group=f"entry1/{name}", engine="h5netcdf") as dataset:
+        signal = dataset[dataset.attrs["signal"]]
+        assert set(signal.coords) == set(signal.dims)
+        return tuple(signal.dims)
+
+
+def test_texts_say_their_encoding(tmp_path: Path) -> None:
+    """Without it scippnexus takes "µ" for two letters, and warns."""
+    path = tmp_path / "r.h5"
+    write_some(path, WHOLE)
+    with h5py.File(path) as file:
+        kinds = {
+            name: h5py.check_string_dtype(file[f"entry1/reconstruction/{name}"].dtype)
+            for name in ("notices", "program")
+        }
+    assert (kinds["notices"].encoding, kinds["program"].encoding) == ("utf-8", "ascii")
+    assert None not in {kind.length for kind in kinds.values()}
+    assert "comp.µ" in read_result(path).notices[0].what
 
 
 def test_codes_say_what_they_mean(tmp_path: Path) -> None:

@@ -25,17 +25,22 @@ def validate(
     *,
     as_json: options.AsJson = False,
 ) -> None:
-    """Check files against their format: exit code 0 if all are valid, 1 otherwise."""
-    from lauedepth.io import validate_file  # noqa: PLC0415
+    """Check files against their format: exit code 0 if all are valid, 1 otherwise.
+
+    Results are also checked against NeXus' base classes where nexusformat is installed.
+    """
+    from lauedepth.io import nexus_checker, nexus_problems, validate_file  # noqa: PLC0415
 
     reporter = reporter_for(as_json)
     valid = True
+    checker = nexus_checker()
     for path in paths:
-        reasons = validate_file(path)
+        reasons = validate_file(path) or nexus_problems(path)
         valid = valid and not reasons
         lines = [f"[red]{escape(str(path))}: {escape(reason)}[/]" for reason in reasons]
         text = "\n".join(lines) if reasons else f"{escape(str(path))}: valid"
-        reporter.show("result", {"path": path, "valid": not reasons, "reasons": reasons}, text)
+        values = {"path": path, "valid": not reasons, "reasons": reasons, "nexus": checker}
+        reporter.show("result", values, text)
     if not valid:
         raise typer.Exit(1)
 

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
+from tests.unit.io.made_up_results import WHOLE, write_some
+
+from lauedepth.io import nexus_checker
 
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import Command
@@ -23,6 +26,17 @@ def test_one_invalid_file_makes_the_whole_invalid(command: Command, tmp_path: Pa
     assert answer.code == 1
     assert [event["valid"] for event in answer.events] == [True, False]
     assert answer.events[1]["reasons"]
+
+
+def test_validate_says_whether_nexus_was_asked(command: Command, tmp_path: Path) -> None:
+    result = tmp_path / "r.h5"
+    write_some(result, WHOLE)
+    (event,) = command("validate", result).events
+    assert (event["valid"], event["nexus"]) == (True, nexus_checker())
+    with h5py.File(result, "a") as file:
+        del file["entry1/depth_map/row"]
+        file["entry1/depth_map/row"] = np.arange(3.0)
+    assert command("validate", result).code == (1 if nexus_checker() else 0)
 
 
 def test_export_refuses_names_with_folders(command: Command, tmp_path: Path) -> None:
