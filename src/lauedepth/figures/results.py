@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from lauedepth.core.arrays import Floats
 from lauedepth.core.errors import InputError
+from lauedepth.figures.maps import MAPS, draw_histogram, draw_map, draw_status
 from lauedepth.figures.style import BLUE, GREY, new_figure
 from lauedepth.io import ResultFile
 
@@ -18,10 +19,24 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-Kind = Literal["overview", "sum", "depth-map", "profile", "slices"]
+Kind = Literal[
+    "overview",
+    "sum",
+    "profile",
+    "slices",
+    "status",
+    "histogram",
+    "depth-map",
+    "error",
+    "width",
+    "energy",
+    "residual",
+]
+
+_Sums = tuple[Floats, Floats]
+"""Over depth and over the image, as `ResultFile.sums` returns them."""
 
 INTENSITY_MAP: Final = "magma"
-DEPTH_MAP: Final = "viridis"
 MAX_CELLS: Final = 700
 """Maximum number of cells along a side of an image; each shows the maximum of its pixels."""
 SLICES: Final = 6
@@ -35,9 +50,11 @@ def plot_result(
     Parameters
     ----------
     result : ResultFile
-    kind : {"overview", "sum", "depth-map", "profile", "slices"}
-        The intensity summed over depth, the depth of each pixel, the intensity as a function of
-        depth, or images at some depths; the overview shows the first three.
+    kind : str
+        "sum" is the intensity summed over depth, "profile" the intensity as a function of depth,
+        "slices" are images at some depths, "histogram" counts the depths found. "depth-map",
+        "error", "width", "energy" and "residual" colour each decoded pixel, "status" each that
+        was looked at. "overview" shows the sum, the depth map and the profile.
     depths_um : sequence of float
         For slices; by default quantiles of the pixels' depths.
 
@@ -48,23 +65,33 @@ def plot_result(
     Raises
     ------
     InputError
-        The result has no such depth.
+        The result has no such depth, or no such values.
     """
     if kind == "slices":
         return _slices(result, depths_um)
     figure = new_figure(13.0, 4.3) if kind == "overview" else new_figure(6.4, 5.0)
-    kinds = ("sum", "depth-map", "profile") if kind == "overview" else (kind,)
-    image, profile = result.sums()
+    kinds: tuple[Kind, ...] = ("sum", "depth-map", "profile") if kind == "overview" else (kind,)
     axes = figure.subplots(1, len(kinds), squeeze=False)[0]
+    summed = "sum" in kinds or "profile" in kinds
+    sums = result.sums() if summed else (np.empty((0, 0)), np.empty(0))
     for one, axis in zip(kinds, axes, strict=True):
-        if one == "sum":
-            _draw_image(figure, axis, image, "Intensity summed over depth")
-        elif one == "depth-map":
-            draw_depths(figure, axis, result)
-        else:
-            _draw_profile(axis, result.depth_um, profile)
+        _draw(figure, axis, result, one, sums)
     figure.suptitle(_shortened(result.path.name), fontsize="medium", color=GREY)
     return figure
+
+
+def _draw(figure: Figure, axis: Axes, result: ResultFile, kind: Kind, sums: _Sums) -> None:
+    image, profile = sums
+    if kind in MAPS:
+        draw_map(figure, axis, result, kind)
+    elif kind == "status":
+        draw_status(axis, result)
+    elif kind == "histogram":
+        draw_histogram(axis, result)
+    elif kind == "sum":
+        _draw_image(figure, axis, image, "Intensity summed over depth")
+    else:
+        _draw_profile(axis, result.depth_um, profile)
 
 
 def _slices(result: ResultFile, depths_um: Sequence[float]) -> Figure:
@@ -153,33 +180,6 @@ def _norm(values: npt.NDArray[Any]) -> Any:
     high = float(lit.max())
     low = max(float(np.percentile(lit, 2)), high / 1e4)
     return LogNorm(min(low, high / 10), high)
-
-
-def draw_depths(figure: Figure, axis: Axes, result: ResultFile) -> None:
-    """Colour each pixel by its depth, with bright pixels larger and on top."""
-    pixels = result.pixels[np.isfinite(result.pixels["depth"])]
-    pixels = pixels[np.argsort(pixels["intensity"])]
-    rows, columns = result.shape[1:]
-    low, high = np.percentile(pixels["depth"], (1, 99)) if pixels.size else (0.0, 1.0)
-    cell = (72 * 3.2 / max(rows, columns)) ** 2
-    bright = pixels["intensity"] / max(float(pixels["intensity"].max(initial=0.0)), 1e-300)
-    axis.set_title("Depth of each pixel")
-    axis.set_xlabel("column (pixel)")
-    axis.set_ylabel("row (pixel)")
-    shown = axis.scatter(
-        pixels["column"],
-        pixels["row"],
-        c=pixels["depth"],
-        s=np.maximum(cell, 1.0 + 6.0 * np.sqrt(bright)),
-        marker="s",
-        lw=0,
-        cmap=DEPTH_MAP,
-        vmin=low,
-        vmax=high,
-        rasterized=True,
-    )
-    axis.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5), aspect="equal")
-    figure.colorbar(shown, ax=axis, label="depth (µm)", shrink=0.85, extend="both")
 
 
 def _draw_profile(axis: Axes, depth_um: Floats, profile: Floats) -> None:

@@ -8,14 +8,13 @@ from typing import get_args
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests.unit.figures.made_up_pixels import SPOTS, made_up_pixels
 
 from lauedepth.core.errors import InputError
 from lauedepth.figures.results import MAX_CELLS, Kind, _pooled, plot_result
 from lauedepth.figures.style import save_figure
 from lauedepth.io import ResultFile
 from lauedepth.io.reading import Provenance
-
-COLUMNS = [("row", "i4"), ("column", "i4"), ("depth", "f4"), ("intensity", "f4")]
 
 
 class SmallResult(ResultFile):
@@ -35,12 +34,12 @@ class SmallResult(ResultFile):
 
 
 def small_result(lit: bool = True) -> SmallResult:
-    rows = [(2, 5, 3.0, 100.0), (2, 6, 3.0, 50.0), (8, 1, 7.0, 10.0)] if lit else []
+    rows = SPOTS if lit else []
     return SmallResult(
         path=Path("small.h5"),
         shape=(10, 12, 9),
         depth_um=np.arange(10.0),
-        pixels=np.array(rows, COLUMNS),
+        pixels=made_up_pixels(rows),
         provenance=Provenance("lauedepth", "0", "cpu", "{}", {}),
         metadata={},
     )
@@ -53,7 +52,8 @@ def test_every_figure_is_labelled_and_can_be_saved(kind: Kind, lit: bool, tmp_pa
     panels = [axes for axes in figure.axes if axes.get_visible() and axes.get_title()]
     assert panels
     labels = " ".join(axes.get_xlabel() + axes.get_ylabel() for axes in figure.axes)
-    assert "µm" in labels or "counts" in labels
+    units = {"energy": "keV", "residual": "per degree of freedom", "status": "pixel"}
+    assert units[kind] in labels if kind in units else "µm" in labels or "counts" in labels
     save_figure(figure, tmp_path / "figure.png")
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
 

@@ -24,7 +24,20 @@ def plot(
         Path, typer.Option("--output", "-o", metavar="FILE", help="The figure: PNG, PDF or SVG.")
     ],
     kind: Annotated[
-        Literal["overview", "sum", "depth-map", "profile", "slices", "instrument"],
+        Literal[
+            "overview",
+            "sum",
+            "depth-map",
+            "error",
+            "width",
+            "energy",
+            "residual",
+            "status",
+            "histogram",
+            "profile",
+            "slices",
+            "instrument",
+        ],
         typer.Option(help="What to plot."),
     ] = "overview",
     depth: Annotated[
@@ -32,7 +45,7 @@ def plot(
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Plot a result: sum over depth, depth of each pixel, profile, slices, or the instrument."""
+    """Plot a result: sums, maps of its pixels, depths found, slices, or the instrument."""
     from lauedepth.figures.instrument import plot_instrument  # noqa: PLC0415
     from lauedepth.figures.results import plot_result  # noqa: PLC0415
     from lauedepth.figures.style import save_figure  # noqa: PLC0415

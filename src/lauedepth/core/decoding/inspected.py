@@ -33,7 +33,9 @@ class FoundDepth:
     def depth_text(self) -> str:
         """Return the depth with its error, with the digits that the error leaves."""
         known = 0 < self.depth_error_um < np.inf
-        digits = 2 + max(0, int(-np.floor(np.log10(self.depth_error_um) + 1))) if known else 2
+        if not known:
+            return f"{self.depth_um:.2f} µm, error unknown"
+        digits = 2 + max(0, int(-np.floor(np.log10(self.depth_error_um) + 1)))
         return f"{self.depth_um:.{digits}f} ± {self.depth_error_um:.{digits}f} µm"
 
 
