@@ -16,8 +16,6 @@ _PACKAGE: Final = "nexusformat"
 _FIRST: Final = (2, 1)
 """The first version with checks of base classes as they are used here."""
 
-_HEADING: Final = re.compile(r"\w+: (/\S*)")
-
 
 def nexus_checker() -> str:
     """Return name and version of the package that checks, or "" where none is installed."""
@@ -53,32 +51,32 @@ def nexus_problems(path: Path | str) -> list[str]:
     with open_input(path) as file:
         if layout_of(file) is not RESULT:
             return []
-    reasons = []
-    where = "/"
-    for message, level in _messages(path):
-        if heading := _HEADING.fullmatch(message):
-            where = heading[1]
-        elif level == "error" and _is_ours(where):
-            reasons.append(f"{where.strip('/') or '/'}: {message} (NeXus)")
+    try:
+        messages = _messages(path)
+    except Exception as error:  # of any kind: the package trusts files to be well-meant
+        return [f"cannot be checked: {type(error).__name__}: {_printable(str(error))} (NeXus)"]
+    reasons, where = [], ""
+    for message, level in messages:
+        if level == "all":  # names the place that the next ones are about
+            where = message.partition(": ")[2].strip("/")
+        elif level == "error":
+            reasons.append(f"{_printable(where)}: {_printable(message)} (NeXus)")
     return reasons
 
 
+def _printable(text: str) -> str:
+    """Return text on one line, with nothing that a terminal would act on."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 def _messages(path: Path) -> list[tuple[str, str]]:
-    """Return all that the package says, each with its level, below headings that name places."""
-    from nexusformat.nexus import NeXusError, nxopen  # noqa: PLC0415  (slow to import)
+    """Return all that the package says of the groups that this program wrote, with levels."""
+    from nexusformat.nexus import NXgroup, nxopen  # noqa: PLC0415  (slow to import)
     from nexusformat.nexus.validate import FileValidator, get_validator  # noqa: PLC0415
 
     listener = FileValidator(path)
-    try:
-        with nxopen(path, "r") as root:
-            get_validator(root.nxclass).validate(root, parent=listener)
-    except NeXusError as error:
-        return [(str(error), "error")]
+    with nxopen(path, "r") as root:
+        for part in RESULT_PARTS:
+            if part in root and isinstance(root[part], NXgroup):
+                get_validator(root[part].nxclass).validate(root[part], parent=listener)
     return [(message, level) for message, level, _ in listener.logged_messages]
-
-
-def _is_ours(where: str) -> bool:
-    place = where.strip("/")
-    return place in {"", "entry1"} or any(
-        place == part or place.startswith(f"{part}/") for part in RESULT_PARTS
-    )

@@ -39,6 +39,28 @@ def test_results_are_good_nexus(tmp_path: Path) -> None:
 
 @needs_nexusformat
 @pytest.mark.filterwarnings("default")
+def test_what_the_package_stumbles_over_is_a_reason_too(tmp_path: Path) -> None:
+    path = tmp_path / "r.h5"
+    write_some(path, WHOLE)
+    with h5py.File(path, "a") as file:
+        file["entry1/width_map"].attrs["axes"] = 3
+    (reason,) = nexus_problems(path)
+    assert reason.startswith("cannot be checked: ")
+
+
+@needs_nexusformat
+@pytest.mark.filterwarnings("default")
+def test_classes_that_the_beamline_made_up_are_not_looked_up(tmp_path: Path) -> None:
+    """The package would open a file of that name."""
+    path = tmp_path / "r.h5"
+    write_some(path, WHOLE)
+    with h5py.File(path, "a") as file:
+        file["entry1/sample"].attrs["NX_class"] = np.bytes_("../../somewhere")
+    assert nexus_problems(path) == []
+
+
+@needs_nexusformat
+@pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize(
     ("damage", "where"),
     [
