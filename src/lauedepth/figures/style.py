@@ -17,11 +17,11 @@ GREY: Final = "#666666"
 DPI: Final = 150
 
 
-def save_figure(figure: Figure, path: Path | str) -> None:
-    """Save a figure in the format of its suffix (PNG, PDF, SVG)."""
+def save_figure(figure: Figure, path: Path | str, dpi: int = DPI) -> None:
+    """Save a figure in the format of its suffix (PNG, PDF, SVG), with `dpi` dots per inch."""
     path = Path(path)
     with publish(path) as partial:
-        figure.savefig(partial, format=path.suffix.lstrip(".").lower() or "png", dpi=DPI)
+        figure.savefig(partial, format=path.suffix.lstrip(".").lower() or "png", dpi=dpi)
 
 
 def new_figure(width: float, height: float) -> Figure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import get_args
 
@@ -83,3 +84,11 @@ def test_a_single_bright_pixel_survives_the_shrinking() -> None:
     assert max(shrunk.shape) <= MAX_CELLS
     assert shrunk.max() == 7.0
     assert np.count_nonzero(shrunk) == 1
+
+
+@pytest.mark.parametrize("dpi", [30, 100])
+def test_the_resolution_is_as_asked_for(tmp_path: Path, dpi: int) -> None:
+    path = tmp_path / "figure.png"
+    save_figure(plot_result(small_result(), "sum"), path, dpi)
+    width, height = struct.unpack(">II", path.read_bytes()[16:24])  # of the PNG's header
+    assert (width, height) == (6.4 * dpi, 5 * dpi)

@@ -43,6 +43,9 @@ def plot(
     depth: Annotated[
         list[float] | None, typer.Option(help="Depth of a slice, µm; may be repeated.")
     ] = None,
+    dpi: Annotated[
+        int, typer.Option(min=20, max=1200, help="Dots per inch of PNG, and of maps in PDF.")
+    ] = 150,
     as_json: options.AsJson = False,
 ) -> None:
     """Plot a result: sums, maps of its pixels, depths found, slices, or the instrument."""
@@ -58,5 +61,5 @@ def plot(
         figure = plot_instrument(opened)
     else:
         figure = plot_result(opened, kind, depth or ())
-    save_figure(figure, output)
+    save_figure(figure, output, dpi)
     reporter.show("result", {"result": result, "figure": output}, escape(str(output)))

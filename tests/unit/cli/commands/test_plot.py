@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tests.unit.io.made_up_results import WHOLE, write_some
 
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import Command
@@ -20,3 +23,16 @@ def test_a_result_that_is_not_there(command: Command, tmp_path: Path) -> None:
     assert answer.code == 1
     assert "none.h5" in answer.err
     assert not (tmp_path / "figure.png").exists()
+
+
+def test_resolution_and_kind_reach_the_figure(command: Command, tmp_path: Path) -> None:
+    result = tmp_path / "r.h5"
+    write_some(result, WHOLE)
+    sizes = []
+    for dpi in (40, 80):
+        figure = tmp_path / f"{dpi}.png"
+        assert command("plot", result, "-o", figure, "--kind", "error", "--dpi", dpi).code == 0
+        sizes.append(struct.unpack(">I", figure.read_bytes()[16:20])[0])
+    assert sizes[1] == 2 * sizes[0]
+    assert command("plot", result, "-o", tmp_path / "x.png", "--dpi", 100_000).code == 2
+    assert not (tmp_path / "x.png").exists()
