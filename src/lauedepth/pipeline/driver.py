@@ -85,7 +85,7 @@ class Driver:
         self._breakdowns = Breakdowns(self._folders.work)
         self._draining = self._closing = False
         self._maximum = settings.in_flight or means.scheduler.slots + AHEAD
-        self._changed = self._worked = self._ended = False
+        self._changed = self._worked = self._ended = self._looked_last = False
         self._hold_until = self._next_look = self._next_glance = self._next_beat = 0.0
         self._notices: dict[str, str] = {}
 
@@ -178,8 +178,16 @@ class Driver:
         if self._draining:
             return True
         if not until_done or self._catalog.points(POINTS.c.state.in_(UNFINISHED), limit=1):
+            self._looked_last = False
             return False
-        return not self._catalog.coming()
+        if self._catalog.coming():
+            return False
+        looked, self._looked_last = self._looked_last, True
+        if not looked:  # a file may have changed since it was complete
+            for watcher in self._watchers.values():
+                watcher.look_at_everything()
+            self._next_look = 0.0
+        return looked
 
     def _look(self, glance: bool = False) -> float:
         """Look at every source, including newly added ones; return how long to rest (s)."""

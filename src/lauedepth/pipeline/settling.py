@@ -113,6 +113,10 @@ class Watcher:
             self._first = False
         return took if full else max(took, REST_PER_CPU_SECOND * used)
 
+    def look_at_everything(self) -> None:
+        """Look at every file at the next look."""
+        self._next_full = None
+
     def refresh(self) -> None:
         """Update which points are arriving: a user may have retried or skipped some."""
         numbers = self._catalog.arriving(self._row.id)

@@ -296,6 +296,23 @@ def test_a_run_that_another_driver_ended_is_started_again_at_once(
     assert bench.point("p.h5").state is (PointState.WAITING if ended else PointState.STAGING)
 
 
+def test_a_file_that_changes_at_the_end_is_seen_where_every_file_is_looked_at_rarely(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lauedepth.pipeline.settling.FULL_PER_CPU_SECOND", 1e9)
+    later = bench.write("p.h5", 2).rename(tmp_path / "later")
+    path = bench.write("p.h5")
+    write_on = (
+        "import os, sys; os.path.exists(sys.argv[1])"
+        " and open(sys.argv[2], 'wb').write(open(sys.argv[1], 'rb').read())"
+        " and os.remove(sys.argv[1])"
+    )
+    bench.commands += ((*PYTHON, write_on, str(later), str(path)),)
+    bench.run()
+    assert [point.state.value for point in bench.catalog.points()] == ["done", "done"]
+    assert not later.exists()
+
+
 def test_staged_files_are_kept_if_asked(bench: Bench) -> None:
     for number in range(4):
         bench.write(f"p_{number}.h5")
