@@ -17,7 +17,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from lauedepth import load_experiment, read_result, reconstruct_point
-from lauedepth.figures.results import draw_depths
+from lauedepth.figures.maps import draw_map
 from lauedepth.figures.style import save_figure
 from lauedepth.tasks.simulate.config import load_simulation
 from lauedepth.tasks.simulate.scan_files import (
@@ -149,7 +149,7 @@ def draw(compared: list[Comparison], output: Path) -> Figure:
     """Draw the depths of one point's pixels, and all found depths against the truth."""
     figure = Figure(figsize=(12.5, 4.4), layout="constrained")
     pattern, against, errors = figure.subplots(1, 3)
-    draw_depths(figure, pattern, read_result(output))
+    draw_map(figure, pattern, read_result(output), "depth-map")
     true = np.concatenate([one.true["depth_um"] for one in compared])
     found = np.concatenate([one.found["depth"] for one in compared])
     ends = [true.min() - 5, true.max() + 5]
