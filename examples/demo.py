@@ -20,8 +20,8 @@ from lauedepth import load_experiment, read_result, reconstruct_point
 from lauedepth.figures.maps import draw_map
 from lauedepth.figures.style import save_figure
 from lauedepth.tasks.simulate.config import load_simulation
+from lauedepth.tasks.simulate.earlier import TRUTH_FOLDER
 from lauedepth.tasks.simulate.scan_files import (
-    TRUTH_FOLDER,
     read_truth,
     simulated_points,
     write_scan,
