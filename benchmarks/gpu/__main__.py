@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -53,30 +54,34 @@ def main(words: list[str]) -> int:
     if arguments.check:
         print("all kernels are right")
         return 0
-    measured = measure()
+    arguments.record.parent.mkdir(parents=True, exist_ok=True)
+    measured: dict[str, Any] = {}
+    for measured in measure():
+        arguments.record.write_text(json.dumps(measured, indent=1), encoding="utf-8")
     console = Console(width=110)
     show(console, measured)
     if arguments.full_point:
         case = full_point.Case(full_point.FULL, 400, 1.0)
         console.print(full_point.table_of("Full point", [(case, full_point.measure(case))]))
-    arguments.record.parent.mkdir(parents=True, exist_ok=True)
-    arguments.record.write_text(json.dumps(measured, indent=1), encoding="utf-8")
     return 0
 
 
-def measure() -> dict[str, Any]:
-    """Return everything that is measured, in pixels per second and parts of what is possible."""
+def measure() -> Iterator[dict[str, Any]]:
+    """Yield what is measured so far, in pixels per second and parts of what is possible.
+
+    A card is lent by the minute: what was measured is written down before the next begins.
+    """
     from numba import cuda  # noqa: PLC0415  needs a card
 
     from . import ours, timing  # noqa: PLC0415
 
     bandwidth, rate = timing.copy_bandwidth(), timing.float32_rate()
     result: dict[str, Any] = {
-        "device": cuda.get_current_device().name.decode(),
+        "device": _name(cuda.get_current_device().name),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "copy_bytes_per_second": bandwidth,
         "float32_per_second": rate,
-        "baseline": [_baseline(batch) for batch in BATCHES],
+        "baseline": [],
         "ours": [],
     }
     for frames, experiment in ours.SETS.items():
@@ -100,7 +105,15 @@ def measure() -> dict[str, Any]:
                     "of_copy": moved / stage["search"] / bandwidth,
                 }
             )
-    return result
+            yield result
+    for batch in BATCHES:
+        result["baseline"].append(_baseline(batch))
+        yield result
+
+
+def _name(name: str | bytes) -> str:
+    """Return a device's name, which numba-cuda gave as bytes until 2025."""
+    return name.decode() if isinstance(name, bytes) else name
 
 
 def _baseline(batch: int) -> dict[str, float]:

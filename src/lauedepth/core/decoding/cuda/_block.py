@@ -39,7 +39,10 @@ def reduce(block: Block, count: int) -> None:
         total = 0.0
         for other in range(block.threads):
             # Begun at a place of its own, each thread reads another bank of the memory.
-            total += block.partial[entry, (other + block.thread) % block.threads]
+            place = other + block.thread
+            if place >= block.threads:
+                place -= block.threads
+            total += block.partial[entry, place]
         block.sums[entry] = total
     cuda.syncthreads()
 

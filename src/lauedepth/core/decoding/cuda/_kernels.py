@@ -333,9 +333,11 @@ def take_as_one(batch: Batch, problem: Problem, scratch: Scratch) -> None:
 
 
 def are_compiled() -> bool:
-    """Return whether every kernel is ready, or in Numba's cache on disk."""
+    """Return whether the kernels are ready, or in Numba's cache on disk.
+
+    Of the two that make traces, which compile at once, a decode needs one.
+    """
     kernels = (
-        transpose, clean, search, fit_candidates, add_second_box, refit_transparent, take_as_one,
-        judge_fits, solve,
+        search, fit_candidates, add_second_box, refit_transparent, take_as_one, judge_fits, solve,
     )  # fmt: skip
     return all(is_ready(kernel) for kernel in kernels)

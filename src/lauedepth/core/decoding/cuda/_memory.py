@@ -125,7 +125,7 @@ class Shape:
     def solve_arrays(self, columns: int) -> Arrays:
         """Scratch of each block for footprints of up to so many unknowns (`SolveScratch`)."""
         return {
-            "rows": ((self.frames, columns), np.float64),
+            "tile": ((THREADS * (columns | 1) if columns > COLUMNS else 1,), np.float64),
             "weights": ((self.frames,), np.float64),
             "gram": ((columns, columns), np.float64),
             "factor": ((columns, columns), np.float64),

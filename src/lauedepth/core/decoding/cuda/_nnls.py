@@ -12,7 +12,6 @@ from lauedepth.core.decoding.cuda._block import argmax, broadcast, total_of
 from lauedepth.core.decoding.cuda._device import device
 from lauedepth.core.decoding.cuda._types import Block, Solver
 
-substitute = device(linear.substitute)
 move = device(linear.move)
 
 
@@ -51,9 +50,9 @@ def _start_positive(solver: Solver, size: int, block: Block) -> None:
                 solver.inside[row] = 0
             cuda.syncthreads()
             return
+        substitute(solver.factor, count, solver.trial, block)
         dropped = 0.0
         if block.thread == 0:
-            substitute(solver.factor, count, solver.trial)
             dropped = 1.0 if _drop_negative(solver, count) else 0.0
         if not broadcast(block, dropped) > 0.0:
             return
@@ -103,9 +102,9 @@ def _settle(solver: Solver, size: int, block: Block) -> bool:
         count = _gather(solver, size, block)
         if not factor_matrix(solver.factor, count, block):
             return False
+        substitute(solver.factor, count, solver.trial, block)
         moved = 0.0
         if block.thread == 0:
-            substitute(solver.factor, count, solver.trial)
             values, trial = solver.values, solver.trial
             all_the_way = move(values, trial, solver.members, count, solver.inside)
             moved = 1.0 if all_the_way else 0.0
@@ -153,6 +152,28 @@ def factor_matrix(matrix: Array, size: int, block: Block) -> bool:
             matrix[row, column] = root if row == column else matrix[row, column] / root
         cuda.syncthreads()
     return True
+
+
+@device
+def substitute(factor: Array, size: int, vector: Array, block: Block) -> None:
+    """Solve with a Cholesky factor, in place; threads take rows."""
+    for column in range(size):
+        cuda.syncthreads()
+        value = vector[column] / factor[column, column]
+        cuda.syncthreads()
+        if block.thread == 0:
+            vector[column] = value
+        for row in range(column + 1 + block.thread, size, block.threads):
+            vector[row] -= factor[row, column] * value
+    for column in range(size - 1, -1, -1):
+        cuda.syncthreads()
+        value = vector[column] / factor[column, column]
+        cuda.syncthreads()
+        if block.thread == 0:
+            vector[column] = value
+        for row in range(block.thread, column, block.threads):
+            vector[row] -= factor[column, row] * value
+    cuda.syncthreads()
 
 
 @device

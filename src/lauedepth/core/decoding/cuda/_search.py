@@ -25,6 +25,9 @@ from lauedepth.core.decoding.limits import SEARCH_WIDTHS
 
 WIDTHS = tuple(SEARCH_WIDTHS)
 
+AT_ONCE = 4
+"""Points of the search whose products a thread sums at once."""
+
 search_line = device(rays.search_line)
 
 
@@ -193,14 +196,36 @@ def _fill_products(size: Size, counts: Array, space: Space, block: Block) -> Non
         space.trace[k] = total - mean * (measured_of(counts, k, group) / group)
     cuda.syncthreads()
     points = count + 2 * OUTSIDE
-    for j in range(block.thread, points, block.threads):
-        product = np.float32(0.0)
-        for k in range(summed):
-            product += space.trace[k] * space.template[j + k]
-        space.products[j + 1] = product
+    for j in range(block.thread, points, AT_ONCE * block.threads):
+        _fill_four_products(j, points, summed, space, block)
     if block.thread == 0:
         space.products[0] = 0.0
     inclusive_scan(block, space.products, points + 1)
+
+
+@device
+def _fill_four_products(j: int, points: int, summed: int, space: Space, block: Block) -> None:
+    """Fill in the products at `AT_ONCE` points, `block.threads` apart: each count is loaded once.
+
+    Indices are unsigned, so that no code is needed for those that count from the end.
+    """
+    last = points - 1
+    second, third = min(j + block.threads, last), min(j + 2 * block.threads, last)
+    fourth = min(j + 3 * block.threads, last)
+    at, at_second = np.uint64(j), np.uint64(second)
+    at_third, at_fourth = np.uint64(third), np.uint64(fourth)
+    a = b = c = d = np.float32(0.0)
+    for k in range(np.uint64(summed)):
+        count = space.trace[k]
+        a += count * space.template[at + k]
+        b += count * space.template[at_second + k]
+        c += count * space.template[at_third + k]
+        d += count * space.template[at_fourth + k]
+    # Beyond the last point all threads write the same value there.
+    space.products[fourth + 1] = d
+    space.products[third + 1] = c
+    space.products[second + 1] = b
+    space.products[j + 1] = a
 
 
 @device

@@ -44,6 +44,7 @@ from lauedepth.core.decoding.cuda._types import (
     RESIDUAL_AT,
     SPREAD,
     STATUS_AT,
+    TILE,
     Batch,
     Block,
     Scratch,
@@ -90,6 +91,7 @@ def _widened(
     chi_square: float,
     gain: float,
     workspace: SolveScratch,
+    tile: Array,
     slot: int,
     block: Block,
 ) -> float:
@@ -108,9 +110,11 @@ def _widened(
             grown = 1.0 if widen(bins_count, supports[0], solved, wider[0]) else 0.0
         if not broadcast(block, grown) > 0.0:
             break
-        if columns_of(wider, 1) > workspace.rows.shape[2]:
+        if columns_of(wider, 1) > workspace.gram.shape[2]:
             return -1.0
-        trial = solve_bins(view, absorption, problem.bins, wider, 1, workspace, solver, slot, block)
+        trial = solve_bins(
+            view, absorption, problem.bins, wider, 1, workspace, solver, tile, slot, block
+        )
         if chi_square - trial < gain:
             break
         chi_square = trial
@@ -182,6 +186,9 @@ def solve(
     sources = cuda.shared.array((2, SOURCE), np.float64)
     supports = cuda.shared.array((4, 2), np.int32)
     slot = cuda.blockIdx.x
+    tile = cuda.shared.array(TILE, np.float64)
+    if workspace.tile.shape[1] > TILE:
+        tile = workspace.tile[slot]
     fit = open_fit(scratch, slot, 0)
     expected = scratch.expected[slot]
     solver, solved, weights = (
@@ -200,7 +207,7 @@ def solve(
             number_of = set_sources(fit, sources)
             set_supports(sources, number_of, problem.bins, bins_count, supports)
         number_of = int(broadcast(block, float(number_of)))
-        if columns_of(supports, number_of) > workspace.rows.shape[2]:
+        if columns_of(supports, number_of) > workspace.gram.shape[2]:
             continue
         view = open_view(batch, index, int(batch.stats[index, MEASURED]), problem, scratch, slot)
         cast_shadow(view, problem, block)
@@ -209,8 +216,9 @@ def solve(
         evaluate(view, absorption, fit.theta, boxes, False, expected[1], expected[0], block)
         fill_weights(view, expected[0], weights, block)
         chi_square = solve_bins(
-            view, absorption, problem.bins, supports, number_of, workspace, solver, slot, block
-        )
+            view, absorption, problem.bins, supports, number_of, workspace, solver, tile, slot,
+            block,
+        )  # fmt: skip
         _copy(solver.values, solved, columns_of(supports, number_of), block)
         _copy(supports[0], supports[2], 2, block)
         if number_of == 1:
@@ -224,6 +232,7 @@ def solve(
                 chi_square,
                 gain,
                 workspace,
+                tile,
                 slot,
                 block,
             )

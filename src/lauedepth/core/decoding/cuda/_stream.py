@@ -164,7 +164,10 @@ class BatchStream:
         self._in_progress = None
         self.stream.synchronize()
         used = int(self._used.host[0])
-        pool = self._pool[:used].copy_to_host() if used else np.empty(0, np.float32)
+        pool = np.empty(used, np.float32)
+        if used:  # on this stream: the default one would wait for the others
+            self._pool[:used].copy_to_host(pool, stream=self.stream)
+            self.stream.synchronize()
         _write_down(
             answers, slice(begin, begin + count), self._numbers.host[:count],
             self._codes.host[:count], pool,

@@ -12,6 +12,8 @@ THREADS: Final = 32
 MOST_SUMS: Final = MOST_PARAMETERS * (MOST_PARAMETERS + 1) // 2 + MOST_PARAMETERS + 2
 """Sums that a fit needs at once: a normal matrix, a gradient, two costs."""
 
+TILE: Final = 1536
+"""Numbers of the frames that a footprint is solved with at a time, in memory that threads share."""
 
 LEVEL, SPREAD, MEASURED = range(3)
 """Columns of `Batch.stats`: mean count, squared deviations from it, frames measured."""
@@ -179,9 +181,12 @@ class Scratch(NamedTuple):
 
 
 class SolveScratch(NamedTuple):
-    """Scratch for footprints of up to `rows.shape[2]` columns; the first axis is the block."""
+    """Scratch for footprints of up to `gram.shape[2]` columns; the first axis is the block.
 
-    rows: Array
+    `tile` takes the place of shared memory where that is too small.
+    """
+
+    tile: Array
     weights: Array
     gram: Array
     factor: Array
