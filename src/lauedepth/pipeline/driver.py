@@ -251,6 +251,7 @@ class Driver:
     def _start(self, point: PointRow, now: float) -> None:
         run = self._catalog.dispatch(point)
         self._in_flight[point.id] = now
+        self._stopped.discard(point.id)  # its earlier run may have ended in this very turn
         try:
             self._engine.start(point.id, run)
         except CatalogError:

@@ -71,6 +71,7 @@ class SiteCheck:
         self._name = f"ld-check-{uuid.uuid4().hex[:8]}"
         self._folder = f"{settings.work.rstrip('/')}/{self._name}"
         self._system = SYSTEMS[settings.scheduler.kind]()
+        self._why = ""
 
     def run(self) -> Iterator[Finding]:
         """Yield what is found; where the site cannot be used at all, nothing more is tried."""
@@ -156,19 +157,15 @@ class SiteCheck:
         submitted = self._host.run(words, script(shape.setup, shape.program, said_file))
         if submitted.code:
             raise LaueDepthError(f"was refused: {submitted.last_line}", queue)
-        native_id = submitted.stdout.strip().splitlines()[-1].split(";")[0]
-        end = time.monotonic() + JOB_S
-        while (text := self._host.ask("read", path=said_file)) is None:
-            found = self._system.found(self._host.run(self._system.jobs())).get(self._name)
-            waits = found is not None and found.state is not JobState.FINISHED
-            if not waits and self._host.ask("read", path=said_file) is None:
-                said = (self._host.ask("read", path=log) or "it left no output").strip()
-                raise LaueDepthError(f"ended without a result: {said.splitlines()[-1]}", queue)
-            if time.monotonic() > end:
-                self._host.run(self._system.cancel(native_id))
-                why = f" ({found.reason})" if found and found.reason else ""
-                return f"{queue} took it; it had not ended after {JOB_S:.0f} s{why}"
-            time.sleep(LOOK_S)
+        native_id = (submitted.stdout.split() or [""])[-1].split(";")[0]
+        try:
+            text = self._outcome(said_file)
+        except BaseException:  # Ctrl-C, too: no job is left behind
+            self._host.run(self._system.cancel(native_id))
+            raise
+        if text is None:
+            self._host.run(self._system.cancel(native_id))
+            return f"{queue} took it; it had not ended after {JOB_S:.0f} s{self._why}"
         version = (text.split() or ["nothing"])[-1]
         if version != self._version:
             raise LaueDepthError(
@@ -177,6 +174,29 @@ class SiteCheck:
                 "install the same version at both ends",
             )
         return f"ran in {queue}, lauedepth {version}"
+
+    def _outcome(self, said_file: str) -> str | None:
+        """Return what the job wrote, or None if it had not ended after a while.
+
+        Raises
+        ------
+        LaueDepthError
+            If it ended and wrote nothing.
+        """
+        end = time.monotonic() + JOB_S
+        while (text := self._host.ask("read", path=said_file)) is None:
+            job = self._system.found(self._host.run(self._system.jobs())).get(self._name)
+            if job is None or job.state is JobState.FINISHED:
+                if self._host.ask("read", path=said_file) is not None:
+                    continue
+                said = (self._host.ask("read", path=f"{self._folder}/log") or "").splitlines()
+                last = next((line for line in reversed(said) if line.strip()), "it says nothing")
+                raise LaueDepthError(f"ended without a result: {last}", self._name)
+            if time.monotonic() > end:
+                self._why = f" ({job.reason})" if job.reason else ""
+                return None
+            time.sleep(LOOK_S)
+        return str(text)
 
 
 def script(setup: tuple[str, ...], program: str, said_file: str) -> str:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -72,7 +73,8 @@ class Host:
     ) -> None:
         if self._sockets is not None:
             words = [*self.ssh(), "-O", "exit", "--", self.address]
-            subprocess.run(words, capture_output=True, check=False)
+            with suppress(FileNotFoundError):  # nothing was ever reached without ssh
+                subprocess.run(words, capture_output=True, check=False)
             self._sockets.cleanup()
 
     def ssh(self) -> list[str]:
@@ -111,7 +113,7 @@ class Host:
         UnreachableError
             If the site does not answer.
         FacilityError
-            If what was asked for is not possible there.
+            If what was asked for is not possible there, or ssh is not installed here.
         """
         words = (
             [*self.ssh(), "--", self.address, *ASK] if self.address else [sys.executable, *ASK[1:]]
@@ -122,6 +124,8 @@ class Host:
             done = subprocess.run(
                 words, input=program.encode(), capture_output=True, timeout=ANSWER_S, check=False
             )
+        except FileNotFoundError as error:
+            raise FacilityError("is not installed here", words[0], "install it") from error
         except subprocess.TimeoutExpired as error:
             raise UnreachableError(f"no answer for {ANSWER_S:.0f} s", self.name) from error
         return self._answer(done)

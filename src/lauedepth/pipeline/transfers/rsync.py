@@ -9,7 +9,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
-from lauedepth.pipeline.errors import AbsentError, OutputError, StoppedError, UnreachableError
+from lauedepth.pipeline.errors import (
+    AbsentError,
+    FacilityError,
+    OutputError,
+    StoppedError,
+    UnreachableError,
+)
 from lauedepth.pipeline.paths import printable
 from lauedepth.pipeline.protocols import LOCAL, Item, Ref
 from lauedepth.pipeline.sites.hosts import Host
@@ -86,8 +92,7 @@ class Rsync:
         return f"{self._host.address}:{folder.path}" if is_far else str(folder.path)
 
     def _carry_out(self, words: Sequence[str], names: bytes, stop: Stop) -> None:
-        pipe = subprocess.PIPE
-        with subprocess.Popen(words, stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe) as process:
+        with _started(words) as process:
             if process.stdin is None or process.stderr is None:
                 raise OutputError("rsync has no input", self._host.name)
             process.stdin.write(names)
@@ -102,3 +107,11 @@ class Rsync:
             raise UnreachableError(said[0] if said else "the connection broke", self._host.name)
         if process.returncode:
             raise OutputError(said[0] if said else "rsync failed", self._host.name)
+
+
+def _started(words: Sequence[str]) -> subprocess.Popen[bytes]:
+    pipe = subprocess.PIPE
+    try:
+        return subprocess.Popen(words, stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe)
+    except FileNotFoundError as error:
+        raise FacilityError("is not installed here", words[0], "install it") from error

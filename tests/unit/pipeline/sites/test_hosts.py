@@ -67,3 +67,9 @@ def test_the_last_line_says_what_went_wrong() -> None:
         said = here.run(["sh", "-c", "echo first >&2; echo last >&2; echo >&2; exit 4"])
         assert (said.code, said.last_line) == (4, "last")
         assert here.run(["false"]).last_line == "exit code 1"
+
+
+def test_a_machine_without_ssh(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with Host("polaris", "login01") as far, pytest.raises(FacilityError, match="ssh: is not inst"):
+        far.run(["true"])

@@ -10,7 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from lauedepth.pipeline.errors import AbsentError, OutputError, StoppedError, UnreachableError
+from lauedepth.pipeline.errors import (
+    AbsentError,
+    FacilityError,
+    OutputError,
+    StoppedError,
+    UnreachableError,
+)
 from lauedepth.pipeline.protocols import Item, Ref, here
 from lauedepth.pipeline.sites.hosts import Host
 from lauedepth.pipeline.transfers.rsync import Rsync
@@ -82,3 +88,9 @@ def test_it_stops_when_told(folder: Path, replace_rsync: Callable[[str], None]) 
     replace_rsync("exec sleep 60")
     with pytest.raises(StoppedError):
         Rsync(Host("there")).move(items(folder, NAMES[0]), lambda: True)
+
+
+def test_a_machine_without_rsync(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(FacilityError, match="rsync: is not installed here"):
+        Rsync(Host("there")).move(items(folder, NAMES[0]), go_on)
