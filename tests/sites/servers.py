@@ -41,6 +41,7 @@ PartitionName=closed Nodes={host} State=DOWN
 
 SSHD = """
 Port {ports[2]}
+Port {ports[3]}
 ListenAddress 127.0.0.1
 HostKey {folder}/host_key
 PidFile {folder}/sshd.pid
@@ -50,6 +51,8 @@ PasswordAuthentication no
 UsePAM no
 SetEnv SLURM_CONF={folder}/slurm.conf
 Banner {folder}/banner
+Match LocalPort {ports[3]}
+  ForceCommand echo 'Welcome to this cluster'; eval "$SSH_ORIGINAL_COMMAND"
 """
 
 SSH = """
@@ -71,6 +74,12 @@ Host locked
   IdentityFile {folder}/other_key
   IdentitiesOnly yes
   UserKnownHostsFile {folder}/known_hosts
+Host chatty
+  HostName 127.0.0.1
+  Port {ports[3]}
+  IdentityFile {folder}/user_key
+  IdentitiesOnly yes
+  UserKnownHostsFile {folder}/known_hosts
 Host nowhere
   HostName 127.0.0.1
   Port 1
@@ -86,7 +95,7 @@ def missing() -> list[str]:
 @contextmanager
 def cluster(folder: Path) -> Iterator[Path]:
     """Run a cluster of this machine alone; yields ssh's configuration for it."""
-    ports = _free_ports(3)
+    ports = _free_ports(4)
     words = {"folder": folder, "host": socket.gethostname(), "ports": ports}
     for name, text in {"slurm.conf": SLURM, "sshd.conf": SSHD, "ssh.conf": SSH}.items():
         (folder / name).write_text(text.format(**words))
@@ -97,7 +106,7 @@ def cluster(folder: Path) -> Iterator[Path]:
         _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name))
     for name, key in (("known_hosts", "host_key"), ("other_known_hosts", "other_key")):
         public = (folder / f"{key}.pub").read_text()
-        (folder / name).write_text(f"[127.0.0.1]:{ports[2]} {public}")
+        (folder / name).write_text("".join(f"[127.0.0.1]:{p} {public}" for p in ports[2:]))
     Path("/run/sshd").mkdir(exist_ok=True)
     (folder / "munge.key").write_bytes(os.urandom(1024))
     (folder / "munge.key").chmod(0o400)

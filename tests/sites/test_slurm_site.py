@@ -69,6 +69,16 @@ def test_a_site_that_cannot_be_reached_is_one_line(config: Path, host: str, text
     assert "\n" not in found["login"].text
 
 
+def test_a_login_that_prints_is_no_answer_and_what_it_breaks_is_told(config: Path) -> None:
+    found = findings(config, "chatty")
+    assert [f.part for f in found.values() if not f.good] == ["files"]
+    assert found["files"].text == (
+        "trial: protocol version mismatch -- is your shell clean?; "
+        "its login prints something: make it silent where it is not interactive"
+    )
+    assert found["job"].text == f"ran in demand, lauedepth {__version__}"
+
+
 @pytest.mark.parametrize(
     ("changes", "part", "text"),
     [

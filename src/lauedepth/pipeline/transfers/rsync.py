@@ -26,6 +26,11 @@ PARTIAL: Final = ".rsync-partial"
 BROKEN: Final = (10, 12, 30, 35, 255)
 """Exit codes of rsync by which the connection broke, and not a file."""
 
+INCOMPATIBLE: Final = 2
+"""Exit code of rsync that is not answered by an rsync, or not by it alone."""
+
+PRINTS: Final = "its login prints something: make it silent where it is not interactive"
+
 
 class Rsync:
     """Moves files between this machine and a site; one that keeps its name and changes its folder.
@@ -106,7 +111,8 @@ class Rsync:
         if process.returncode in BROKEN:
             raise UnreachableError(said[0] if said else "the connection broke", self._host.name)
         if process.returncode:
-            raise OutputError(said[0] if said else "rsync failed", self._host.name)
+            remedy = PRINTS if process.returncode == INCOMPATIBLE else ""
+            raise OutputError(said[0] if said else "rsync failed", self._host.name, remedy)
 
 
 def _started(words: Sequence[str]) -> subprocess.Popen[bytes]:
