@@ -13,6 +13,7 @@ from tests.unit.pipeline.sites import pbs_standin
 
 from lauedepth.pipeline.sites import check
 from lauedepth.pipeline.sites.check import Finding, SiteCheck
+from lauedepth.pipeline.sites.hosts import Host
 from lauedepth.pipeline.sites.settings import SiteSettings
 
 pytestmark = pytest.mark.skipif(shutil.which("rsync") is None, reason="rsync is not installed")
@@ -132,13 +133,14 @@ def test_a_clock_that_is_an_hour_off(site: Site, monkeypatch: pytest.MonkeyPatch
 
 
 def test_ctrl_c_leaves_no_job_and_no_file(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(_: float) -> None:
-        assert len(site.jobs()) == 1
-        raise KeyboardInterrupt
+    def interrupted(host: Host, action: str, **request: Any) -> Any:
+        if action == "read":
+            assert len(site.jobs()) == 1
+            raise KeyboardInterrupt
+        return real(host, action, **request)
 
-    site.queue = "busy"
-    monkeypatch.setattr(time, "sleep", interrupt)
-    monkeypatch.setattr(SiteCheck, "_files", lambda _: "")
+    site.queue, real = "busy", Host.ask
+    monkeypatch.setattr(Host, "ask", interrupted)
     with pytest.raises(KeyboardInterrupt):
         site.check()
     assert site.jobs() == []
