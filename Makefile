@@ -11,7 +11,7 @@ NEWEST_PYTHONS ?= $(PYTHON)
 FUZZ_SECONDS ?= 240
 FUZZ_SEED ?= 4
 
-.PHONY: test lint unit torture docs fuzz test-newest demo bench bench-scaling bench-gpu lock clean
+.PHONY: test lint unit torture test-sites docs fuzz test-newest demo bench bench-scaling bench-gpu lock clean
 
 $(READY): pyproject.toml requirements.lock tools/make_venv.sh
 	bash tools/make_venv.sh "$(PYTHON)" "$(VENV)"
@@ -32,6 +32,10 @@ test: lint unit
 
 torture: $(READY)
 	$(BIN)/pytest -n $(WORKERS) -m torture
+
+test-sites: $(READY)
+	bash tools/need_servers.sh
+	$(BIN)/pytest -m sites tests/sites
 
 docs: $(READY)
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -b html docs docs/_build/html

@@ -27,7 +27,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from lauedepth.pipeline.protocols import Item, JobRequest, JobState
+from lauedepth.pipeline.protocols import Item, JobRequest, JobState, here
 from lauedepth.pipeline.schedulers import LocalProcesses
 from lauedepth.pipeline.transfers import LocalCopy, sha256
 
@@ -54,15 +54,13 @@ def bare(scan: Path, work: Path) -> tuple[float, float]:
 
     def one(path: Path) -> None:
         staged, out = work / "in" / path.name, work / "out" / path.name
-        transfer.copy(Item(scan, path.name, staged), lambda: False)
+        transfer.copy(Item(here(scan), path.name, here(staged)), lambda: False)
         commands = (("/bin/cp", str(staged), str(out)),)
         scheduler.submit(JobRequest(path.stem, commands, work))
-        while scheduler.report(path.stem).state is not JobState.FINISHED:
+        while scheduler.reports([path.stem])[path.stem].state is not JobState.FINISHED:
             time.sleep(0.02)
-        transfer.copy(
-            Item(out.parent, path.name, work / "results" / path.name, sha256=sha256(out)),
-            lambda: False,
-        )
+        result = here(work / "results" / path.name)
+        transfer.copy(Item(here(out.parent), path.name, result, sha256=sha256(out)), lambda: False)
         staged.unlink()
         out.unlink()
 

@@ -42,16 +42,17 @@ assert outside.refusal and not gone.members and source.check(inside) == 0
     "transfer": """
 import hashlib
 import lauedepth.pipeline.assembly
-from lauedepth.pipeline import Item, Transfer
-from lauedepth.pipeline.transfers import LocalCopy
+from lauedepth.pipeline import Item, Ref, Transfer
+from lauedepth.pipeline.protocols import LOCAL
+from lauedepth.pipeline.transfers import InThreads, LocalCopy, OneByOne, moved
 from lauedepth.pipeline.transfers.read_only import ReadOnlyCopy
 (here / "a.h5").write_bytes(b"data")
-transfer: Transfer = ReadOnlyCopy(LocalCopy())
-item = Item(here, "a.h5", here / "staged" / "a.h5")
-for _ in range(2):
-    assert transfer.copy(item, lambda: False) == hashlib.sha256(b"data").hexdigest()
-assert item.destination.read_bytes() == b"data"
-assert item.destination.stat().st_mode & 0o777 == 0o440
+transfer: Transfer = InThreads(OneByOne(ReadOnlyCopy(LocalCopy()), lambda: None))
+item = Item(Ref(LOCAL, here), "a.h5", Ref(LOCAL, here / "staged" / "a.h5"))
+for name in ("once", "again"):
+    assert moved(transfer, name, [item], lambda: False) == (hashlib.sha256(b"data").hexdigest(),)
+assert item.destination.path.read_bytes() == b"data"
+assert item.destination.path.stat().st_mode & 0o777 == 0o440
 """,
     "scheduler": """
 import sys
@@ -62,11 +63,11 @@ write = (sys.executable, "-c", "open('ran', 'a').write('x')")
 fail = (sys.executable, "-c", "import sys; sys.exit('no light')")
 for _ in range(2):
     scheduler.submit(JobRequest("one", (write, fail, write), here))
-report = scheduler.report("one")
+report = scheduler.reports(["one"])["one"]
 assert (report.state, report.exit_code, report.reason) == (JobState.FINISHED, 1, "no light")
 assert (here / "ran").read_text() == "x"
 scheduler.forget("one")
-assert scheduler.report("one").state is JobState.LOST
+assert scheduler.reports(["one"])["one"].state is JobState.LOST
 """,
     "file format": """
 import h5py

@@ -25,6 +25,7 @@ from lauedepth.cli.commands import (
     plot,
     reconstruct,
     simulate,
+    site,
 )
 from lauedepth.cli.compile_cache import provide_compile_cache
 from lauedepth.cli.exit_codes import FAILURE, TerminatedError, exit_code_of
@@ -70,7 +71,7 @@ def program(
     del version, debug
 
 
-COMMANDS = (simulate, check, calibrate, learn, reconstruct, inspect, plot, files, live)
+COMMANDS = (simulate, check, calibrate, learn, reconstruct, inspect, plot, files, live, site)
 
 for command_module in COMMANDS:
     command_module.register(app)

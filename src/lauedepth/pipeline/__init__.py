@@ -12,10 +12,14 @@ from lauedepth.pipeline.protocols import (
     JobState,
     Member,
     Recipe,
+    Ref,
     Scheduler,
     Sighting,
     Source,
     Transfer,
+    TransferReport,
+    TransferState,
+    here,
 )
 
 __all__ = [
@@ -27,9 +31,13 @@ __all__ = [
     "JobState",
     "Member",
     "Recipe",
+    "Ref",
     "Scheduler",
     "Sighting",
     "Source",
     "Transfer",
+    "TransferReport",
+    "TransferState",
     "forecast",
+    "here",
 ]

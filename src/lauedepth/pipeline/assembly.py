@@ -15,15 +15,17 @@ from types import FrameType
 from typing import Final
 
 from lauedepth.pipeline.catalog import Catalog, Priority, SourceRow, hold
+from lauedepth.pipeline.disk import GB, DiskGuard
 from lauedepth.pipeline.driver import Driver, watch_events
 from lauedepth.pipeline.errors import ConfigurationError, FacilityError
 from lauedepth.pipeline.flow import Means
 from lauedepth.pipeline.places import Folders, Place
+from lauedepth.pipeline.poller import Poller
 from lauedepth.pipeline.protocols import Recipe
 from lauedepth.pipeline.schedulers import LocalProcesses
 from lauedepth.pipeline.settings import Settings
 from lauedepth.pipeline.sources import FolderSource, Inspector, PointKind
-from lauedepth.pipeline.transfers import LocalCopy
+from lauedepth.pipeline.transfers import InThreads, LocalCopy, OneByOne
 
 CARRIED: Final = "instrument.h5"
 """What points tell of the aperture, in the work folder."""
@@ -98,10 +100,17 @@ def run_pipeline(
         folders = place.folders
         folders.make()
         scheduler = LocalProcesses(folders.work / "jobs", slots)
-        means = Means(LocalCopy(), scheduler, recipe, folders)
+        guard = guard_of(folders, settings)
+        transfer = InThreads(OneByOne(LocalCopy(), guard.require))
+        means = Means(transfer, Poller(scheduler), recipe, folders, guard)
         driver = Driver(catalog, means, settings, lambda row: open_source(row, folders))
         with _draining(driver), _woken_by_changes(driver, notify):
             driver.run(me, until_done)
+
+
+def guard_of(folders: Folders, settings: Settings) -> DiskGuard:
+    """Return what keeps disk space free in the folders of a pipeline."""
+    return DiskGuard((folders.work, folders.results), settings.keep_free_gb * GB)
 
 
 def open_source(row: SourceRow, folders: Folders) -> FolderSource:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from lauedepth.pipeline.errors import AwayError
+
 SPACE_PER_BYTE: Final = 4
 """Disk space a point needs while it is processed, per byte of its input.
 
@@ -60,6 +62,12 @@ class DiskGuard:
     def absence(self) -> str:
         """Return which folder is away and how that is known, or an empty string."""
         return next(filter(None, map(self._absence, self.folders)), "")
+
+    def require(self, label: str = "") -> None:
+        """Raise an AwayError if a folder is away: nothing is written into what a mount left."""
+        away = self.absence()
+        if away:
+            raise AwayError(away, label)
 
     def _absence(self, folder: Path) -> str:
         try:

@@ -24,7 +24,6 @@ from lauedepth.pipeline.catalog import (
     PointState,
     SourceRow,
 )
-from lauedepth.pipeline.disk import GB, DiskGuard
 from lauedepth.pipeline.engine import Engine, StepRunner
 from lauedepth.pipeline.errors import CatalogError, HeldError, InputError
 from lauedepth.pipeline.flow import Flow, Means
@@ -40,6 +39,7 @@ BEAT_S: Final = 5.0
 
 DISK: Final = "disk"
 TROUBLE: Final = "trouble"
+SITE: Final = "site"
 
 AHEAD: Final = 2
 """Points staged in advance, so that a free slot never waits for a copy."""
@@ -65,14 +65,12 @@ class Driver:
         open_source: Callable[[SourceRow], Source],
     ) -> None:
         self._catalog, self._settings, self._open_source = catalog, settings, open_source
-        self._scheduler, self._folders = means.scheduler, means.folders
-        places = (self._folders.work, self._folders.results)
-        self._guard = DiskGuard(places, settings.keep_free_gb * GB)
+        self._poller, self._folders = means.poller, means.folders
+        self._guard = means.guard
         self._flow = Flow(
             catalog,
             means,
             limit_s=lambda: time_limit(catalog, settings.job_limit_s),
-            guard=self._guard,
             stopped=self._is_stopped,
         )
         self._engine = Engine(catalog, self._process)
@@ -84,7 +82,7 @@ class Driver:
         self._replaced: HeldError | None = None
         self._breakdowns = Breakdowns(self._folders.work)
         self._draining = self._closing = False
-        self._maximum = settings.in_flight or means.scheduler.slots + AHEAD
+        self._maximum = settings.in_flight or means.poller.slots + AHEAD
         self._changed = self._worked = self._ended = self._looked_last = False
         self._hold_until = self._next_look = self._next_glance = self._next_beat = 0.0
         self._notices: dict[str, str] = {}
@@ -145,6 +143,7 @@ class Driver:
             elif self._changed and now >= self._next_glance:
                 self._next_glance = now + self._look(glance=True)
             self._advance(now)
+            self._notify(SITE, self._poller.trouble)
             if self._ended:
                 self._ended = False
                 self._sweep()
@@ -252,6 +251,7 @@ class Driver:
     def _start(self, point: PointRow, now: float) -> None:
         run = self._catalog.dispatch(point)
         self._in_flight[point.id] = now
+        self._stopped.discard(point.id)  # its earlier run may have ended in this very turn
         try:
             self._engine.start(point.id, run)
         except CatalogError:
@@ -306,14 +306,14 @@ class Driver:
         for point in swept:
             shutil.rmtree(self._folders.point(point.id), ignore_errors=True)
         for name in self._catalog.unstage(swept) if swept else ():
-            self._scheduler.forget(name)
+            self._poller.forget(name)
 
     def _beat(self, me: Holder) -> None:
         self._catalog.beat(
             pid=me.pid,
             host=me.host,
             since=me.since,
-            slots=self._scheduler.slots,
+            slots=self._poller.slots,
             notice="; ".join(self._notices.values()),
         )
 

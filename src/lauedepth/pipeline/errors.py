@@ -22,6 +22,7 @@ __all__ = [
     "OutputError",
     "StoppedError",
     "UnfinishedError",
+    "UnreachableError",
 ]
 
 
@@ -78,3 +79,7 @@ class StoppedError(FacilityError):
 
 class JobError(FacilityError):
     """A job ended without a result."""
+
+
+class UnreachableError(FacilityError):
+    """A site cannot be reached now. It is waited for; it says nothing about a point or a job."""

@@ -11,8 +11,9 @@ import logging
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -28,22 +29,25 @@ from lauedepth.pipeline.errors import (
     JobError,
     LaueDepthError,
     StoppedError,
+    UnreachableError,
 )
 from lauedepth.pipeline.naming import delivered_name
 from lauedepth.pipeline.overtime import HUNG, Stopwatch
 from lauedepth.pipeline.paths import export_name
 from lauedepth.pipeline.places import Folders
+from lauedepth.pipeline.poller import Poller
 from lauedepth.pipeline.protocols import (
+    ENDED,
     Item,
     JobReport,
     JobRequest,
     JobState,
     Recipe,
-    Scheduler,
     Transfer,
+    here,
 )
 from lauedepth.pipeline.storage import DISK_FULL, PASSING
-from lauedepth.pipeline.transfers import sha256
+from lauedepth.pipeline.transfers import moved, sha256
 
 T = TypeVar("T")
 
@@ -74,18 +78,22 @@ LATER: Final = (TRY_AGAIN, *STOPPED)
 NO_ROOM: Final = "the disk is full or away"
 """Why a point is queued again that cannot be written; the driver's notice says more."""
 
+UNREACHABLE_S: Final = 2.0
+"""Wait before a site that cannot be reached is tried again."""
+
 PAUSES_S: Final = (1.0, 5.0, 20.0)
 """Waits before each retry after a transient failure of a disk or network mount."""
 
 
 @dataclass(frozen=True)
 class Means:
-    """What processing needs: a transfer, a scheduler, the programs to run, and the folders."""
+    """What processing needs: a transfer, a scheduler, programs to run, folders and their guard."""
 
     transfer: Transfer
-    scheduler: Scheduler
+    poller: Poller
     recipe: Recipe
     folders: Folders
+    guard: DiskGuard
 
 
 class Flow:
@@ -95,8 +103,6 @@ class Flow:
     ----------
     limit_s : callable
         Returns how long a job may run (s).
-    guard : DiskGuard
-        Knows whether a disk is too full to continue, or away.
     stopped : callable
         Returns whether work on a point has been cancelled.
     """
@@ -107,12 +113,11 @@ class Flow:
         means: Means,
         *,
         limit_s: Callable[[], float],
-        guard: DiskGuard,
         stopped: Callable[[int], bool],
     ) -> None:
         self._catalog, self._recipe, self._folders = catalog, means.recipe, means.folders
-        self._transfer, self._scheduler = means.transfer, means.scheduler
-        self._limit_s, self._guard, self._stopped = limit_s, guard, stopped
+        self._transfer, self._poller = means.transfer, means.poller
+        self._limit_s, self._guard, self._stopped = limit_s, means.guard, stopped
         self._prefix = catalog.meta("id")
 
     def process(self, point_id: int, run: int, step: StepRunner) -> None:
@@ -183,13 +188,14 @@ class Flow:
         source = next(s for s in self._catalog.sources() if s.id == point.source_id)
         staged = self._staged(point)
         single = len(point.members) == 1 and point.members[0].name == point.key
-        lines = []
-        for member in point.members:
-            place = staged if single else staged / Path(member.name).name
-            item = Item(Path(source.folder), member.name, place, member)
-            digest = self._copy(point, item)
-            lines.append(f"{digest}  {place.name}\n")
-        return digest if single else hashlib.sha256("".join(lines).encode()).hexdigest()
+        places = [staged if single else staged / Path(m.name).name for m in point.members]
+        folder = here(Path(source.folder))
+        members = zip(point.members, places, strict=True)
+        items = [Item(folder, member.name, here(place), member) for member, place in members]
+        digests = self._move(point, "in", items)
+        named = zip(digests, places, strict=True)
+        lines = [f"{digest}  {place.name}\n" for digest, place in named]
+        return digests[0] if single else hashlib.sha256("".join(lines).encode()).hexdigest()
 
     def _staged(self, point: PointRow) -> Path:
         return self._folders.point(point.id) / "in" / Path(point.key).name
@@ -203,7 +209,7 @@ class Flow:
             If the job failed, or ended too often in the same way.
         """
         self._catalog.step(point, PointState.RECONSTRUCTING, sha256_input=digest)
-        self._require_places(point)
+        self._guard.require(point.label)
         if not self._staged(point).exists():
             return "its staged files were deleted"
         out = self._folders.point(point.id) / "out"
@@ -220,7 +226,7 @@ class Flow:
             )
             if report.exit_code == 0:
                 return ""
-            self._scheduler.cancel(name)
+            self._reach(point, partial(self._poller.cancel, name))
             if name not in ended and self._guard.objection():
                 return NO_ROOM
             ending = _ending(report)
@@ -241,10 +247,20 @@ class Flow:
     def _run(self, point: PointRow, request: JobRequest) -> JobReport:
         """Run a job to its end, or find it if it was started before."""
         self._catalog.add_job(point, request.name)
-        self._scheduler.submit(request)
+        self._reach(point, partial(self._poller.submit, request))
         report = self._wait(point, request.name)
         self._catalog.end_job(request.name, report)
         return report
+
+    def _reach(self, point: PointRow, action: Callable[[], None]) -> None:
+        """Do something at the site where the point's job runs; wait while that is unreachable."""
+        while True:
+            try:
+                return action()
+            except UnreachableError:  # the driver tells what the poller's trouble is
+                if self._stopped(point.id):
+                    raise StoppedError("cancelled while its site was away", point.label) from None
+                time.sleep(UNREACHABLE_S)
 
     def _rest(self, point: PointRow, seconds: float) -> None:
         """Let some time pass before a point is queued again, unless it is cancelled."""
@@ -255,21 +271,24 @@ class Flow:
     def _wait(self, point: PointRow, name: str) -> JobReport:
         """Wait for a job; polling adds at most a tenth to its duration."""
         begin, watch = time.monotonic(), Stopwatch(self._limit_s())
-        while (report := self._scheduler.report(name)).state in (JobState.QUEUED, JobState.RUNNING):
-            if self._stopped(point.id):
-                self._scheduler.cancel(name)
-                raise StoppedError("cancelled while its job was running", point.label)
-            if report.state is JobState.RUNNING and watch.is_over():
-                self._scheduler.cancel(name)
-                LOG.warning(
-                    "%s: job %s still ran after %.0f s, so it was taken to hang and ended "
-                    "(job_limit_s sets the limit)",
-                    point.label,
-                    name,
-                    watch.limit_s,
-                )
-                return JobReport(JobState.LOST, reason=HUNG)
-            time.sleep(min(0.5, max(0.02, (time.monotonic() - begin) / 10)))
+        try:
+            while (report := self._poller.report(name)).state not in ENDED:
+                if self._stopped(point.id):
+                    self._poller.cancel(name)
+                    raise StoppedError("cancelled while its job was running", point.label)
+                if report.state is JobState.RUNNING and watch.is_over():
+                    self._reach(point, partial(self._poller.cancel, name))
+                    LOG.warning(
+                        "%s: job %s still ran after %.0f s, so it was taken to hang and ended "
+                        "(job_limit_s sets the limit)",
+                        point.label,
+                        name,
+                        watch.limit_s,
+                    )
+                    return JobReport(JobState.LOST, reason=HUNG)
+                time.sleep(min(0.5, max(0.02, (time.monotonic() - begin) / 10)))
+        finally:
+            self._poller.end(name)
         return report
 
     def _package(self, point: PointRow) -> dict[str, str]:
@@ -286,26 +305,29 @@ class Flow:
     def _stage_out(self, point: PointRow, manifest: dict[str, str]) -> str:
         """Copy everything to the results folder, the result itself last; return its name there."""
         self._catalog.step(point, PointState.DELIVERING)
-        self._require_places(point)
+        self._guard.require(point.label)
         out, results = self._folders.point(point.id) / "out", self._folders.results
         final = delivered_name(self._catalog, results, point, manifest[point.result], sha256)
         images = results / export_name(final)
-        for name in (n for n in manifest if n != point.result):
-            place = images / Path(name).relative_to(export_name(point.result))
-            self._copy(point, Item(out, name, place, sha256=manifest[name]))
-        result = Item(out, point.result, results / final, sha256=manifest[point.result])
-        self._copy(point, result)
+        whole = here(out)
+        others = [
+            Item(
+                whole,
+                name,
+                here(images / Path(name).relative_to(export_name(point.result))),
+                sha256=digest,
+            )
+            for name, digest in manifest.items()
+            if name != point.result
+        ]
+        result = Item(whole, point.result, here(results / final), sha256=manifest[point.result])
+        self._move(point, "out", [*others, result])
         return final
 
-    def _copy(self, point: PointRow, item: Item) -> str:
-        """Copy a file to where it belongs, never into the folder below a mount that went."""
-        self._require_places(point)
-        return self._transfer.copy(item, lambda: self._stopped(point.id))
-
-    def _require_places(self, point: PointRow) -> None:
-        away = self._guard.absence()
-        if away:
-            raise AwayError(away, point.label)
+    def _move(self, point: PointRow, what: str, items: Sequence[Item]) -> tuple[str, ...]:
+        """Move files to where they belong and return their checksums."""
+        name = f"{self._prefix}-p{point.id}-r{point.run}-{what}"
+        return moved(self._transfer, name, items, lambda: self._stopped(point.id))
 
 
 def _ending(report: JobReport) -> str:

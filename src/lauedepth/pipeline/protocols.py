@@ -6,12 +6,12 @@ Another facility is one new class per interface. Nothing here knows what a job c
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 
 @dataclass(frozen=True)
@@ -99,17 +99,42 @@ class Source(Protocol):
         """
 
 
+LOCAL: Final = "local"
+"""The name of the site that is this machine."""
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A path at a site.
+
+    Attributes
+    ----------
+    site : str
+        Name of the site; `LOCAL` for this machine.
+    path : Path
+        Absolute path there.
+    """
+
+    site: str
+    path: Path
+
+
+def here(path: Path) -> Ref:
+    """Return a path on this machine."""
+    return Ref(LOCAL, path)
+
+
 @dataclass(frozen=True)
 class Item:
     """One file to move.
 
     Attributes
     ----------
-    root : Path
+    source : Ref
         Folder that the file must be inside.
     name : str
-        Path relative to `root`.
-    destination : Path
+        Path relative to `source`.
+    destination : Ref
         Where to put the file.
     member : Member or None
         State that the file must have, before and after; None to check only the checksum.
@@ -117,37 +142,86 @@ class Item:
         Expected checksum; empty if not known yet.
     """
 
-    root: Path
+    source: Ref
     name: str
-    destination: Path
+    destination: Ref
     member: Member | None = None
     sha256: str = ""
 
 
+class TransferState(StrEnum):
+    """The state of a transfer."""
+
+    MOVING = "moving"
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class TransferReport:
+    """What is known about a transfer.
+
+    Attributes
+    ----------
+    digests : tuple of str
+        SHA-256 of each file, in the order of the items, once all have arrived.
+    error : Exception or None
+        Why it failed; see `Transfer.report`.
+    """
+
+    state: TransferState
+    digests: tuple[str, ...] = ()
+    error: Exception | None = None
+
+
 class Transfer(Protocol):
-    """Moves one file so that it arrives whole, verified by checksum, or not at all."""
+    """Moves files so that each arrives whole, verified by checksum, or not at all.
 
-    def copy(self, item: Item, stop: Callable[[], bool]) -> str:
-        """Copy the file and return its SHA-256; an existing copy is only verified.
+    A transfer has a name, so that it can be found again, and moves any number of files.
+    """
 
-        Raises
-        ------
-        lauedepth.pipeline.errors.AbsentError
-            If the file is not there: it may come back.
-        lauedepth.pipeline.errors.ChangedError
-            If the file is no longer what `item` says.
-        lauedepth.pipeline.errors.StoppedError
-            If `stop` became true.
+    def start(self, name: str, items: Sequence[Item]) -> None:
+        """Begin to move files; do nothing if a transfer of this name is already known.
+
+        Files that are in their place already are only verified, and a part is continued.
         """
+
+    def report(self, name: str) -> TransferReport:
+        """Say where a transfer stands; one that is not known is `UNKNOWN`: start it again.
+
+        The error of one that failed is
+
+        - `lauedepth.pipeline.errors.AbsentError` if a file is not there: it may come back;
+        - `lauedepth.pipeline.errors.ChangedError` if a file is no longer what its item says;
+        - `lauedepth.pipeline.errors.UnreachableError` if a site cannot be reached;
+        - another `LaueDepthError` or an `OSError` that says what else is wrong.
+        """
+
+    def cancel(self, name: str) -> None:
+        """Make sure that a transfer moves nothing any more, and forget it."""
+
+    def forget(self, name: str) -> None:
+        """Delete what is kept about a transfer that has ended."""
 
 
 class JobState(StrEnum):
-    """The state of a job."""
+    """The state of a job.
+
+    `HELD` is queued and will not start by itself, `LOST` has died without an exit code, and
+    `UNKNOWN` cannot be said now: what was seen is older than the submission, or nothing was seen.
+    """
 
     QUEUED = "queued"
+    HELD = "held"
     RUNNING = "running"
     FINISHED = "finished"
     LOST = "lost"
+    UNKNOWN = "unknown"
+
+
+ENDED: Final = (JobState.FINISHED, JobState.LOST)
+"""States of a job that runs no more."""
 
 
 @dataclass(frozen=True)
@@ -201,17 +275,25 @@ class JobReport:
 
 
 class Scheduler(Protocol):
-    """Runs jobs that outlive the program that submits them."""
+    """Runs jobs that outlive the program that submits them.
+
+    Every method may raise a `lauedepth.pipeline.errors.UnreachableError`, which says nothing about
+    a job: whoever calls waits and asks again.
+    """
 
     @property
     def slots(self) -> int:
         """How many jobs run side by side."""
 
+    @property
+    def look_every_s(self) -> float:
+        """Least time between two calls of `reports`."""
+
     def submit(self, request: JobRequest) -> None:
         """Accept a job; do nothing if a job of this name is already known."""
 
-    def report(self, name: str) -> JobReport:
-        """Say where a job stands. A job that died without an exit code is lost."""
+    def reports(self, names: Collection[str]) -> Mapping[str, JobReport]:
+        """Say where jobs stand, all in one look; a name that is left out is not known now."""
 
     def cancel(self, name: str) -> None:
         """Make sure that nothing of a job runs any more."""

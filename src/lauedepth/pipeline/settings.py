@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lauedepth.core.files import read_file
 from lauedepth.pipeline.errors import ConfigurationError
+from lauedepth.pipeline.sites.settings import SiteSettings, Word
 from lauedepth.pipeline.sources.folder import PointKind
 
 Command = Annotated[tuple[str, ...], Field(min_length=1)]
@@ -55,6 +56,8 @@ class Settings(BaseModel):
         ``{result}``, ``{export}``, ``{experiment}`` and ``{carried}`` are replaced.
     work : Path or None
         Where points are staged; by default inside the results folder.
+    sites : dict
+        Other places that can compute, by name; see `SiteSettings`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -76,6 +79,7 @@ class Settings(BaseModel):
     carry: bool = True
     commands: tuple[Command, ...] = ()
     work: Path | None = None
+    sites: dict[Word, SiteSettings] = {}
 
 
 def read_settings(path: Path | None) -> Settings:

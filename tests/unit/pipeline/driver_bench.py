@@ -10,6 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from lauedepth.pipeline.assembly import guard_of
 from lauedepth.pipeline.catalog import (
     Catalog,
     PointRow,
@@ -22,11 +23,12 @@ from lauedepth.pipeline.catalog import (
 from lauedepth.pipeline.driver import Driver
 from lauedepth.pipeline.flow import Means
 from lauedepth.pipeline.places import Folders
+from lauedepth.pipeline.poller import Poller
 from lauedepth.pipeline.protocols import Item, Recipe
 from lauedepth.pipeline.schedulers import LocalProcesses
 from lauedepth.pipeline.settings import Settings
 from lauedepth.pipeline.sources import FolderSource
-from lauedepth.pipeline.transfers import LocalCopy
+from lauedepth.pipeline.transfers import InThreads, LocalCopy, OneByOne
 
 PYTHON = (sys.executable, "-I", "-S", "-c")
 
@@ -63,6 +65,7 @@ class Bench:
         )
         self.catalog.add_source(row)
         self.transfer = Faulty()
+        self.poller: Poller | None = None
         self.commands: tuple[tuple[str, ...], ...] = ((*COPY, "{point}", "{result}"),)
         self.settings = Settings(poll_s=0.05, still_polls=1, unreadable_s=0.2, keep_free_gb=0)
 
@@ -74,8 +77,10 @@ class Bench:
         return path
 
     def driver(self) -> Driver:
-        scheduler = LocalProcesses(self.folders.work / "jobs", 2)
-        means = Means(self.transfer, scheduler, Recipe(self.commands), self.folders)
+        poller = self.poller or Poller(LocalProcesses(self.folders.work / "jobs", 2))
+        guard = guard_of(self.folders, self.settings)
+        transfer = InThreads(OneByOne(self.transfer, guard.require))
+        means = Means(transfer, poller, Recipe(self.commands), self.folders, guard)
         return Driver(
             self.catalog,
             means,

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import itertools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import pytest
 from tests.unit.pipeline.driver_bench import PYTHON, Bench, Faulty
 
 from lauedepth.pipeline.catalog import JOBS, Catalog, PointState
+from lauedepth.pipeline.errors import UnreachableError
 from lauedepth.pipeline.flow import TRIALS
-from lauedepth.pipeline.protocols import Item
+from lauedepth.pipeline.poller import Poller
+from lauedepth.pipeline.protocols import Item, JobReport, JobRequest
+from lauedepth.pipeline.schedulers import LocalProcesses
 from lauedepth.pipeline.transfers import LocalCopy
 
 
@@ -324,3 +328,36 @@ def test_a_users_own_file_is_never_overwritten(bench: Bench) -> None:
     bench.run()
     assert "another file is already there" in bench.point("p.h5").failure
     assert (bench.results / "p.h5").read_text() == "precious"
+
+
+def test_a_site_that_is_away_is_waited_for_and_told(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lauedepth.pipeline.flow.UNREACHABLE_S", 0.01)
+    bench.write("p.h5")
+    looks, told = itertools.count(), list[str]()
+
+    class Away(LocalProcesses):
+        def submit(self, request: JobRequest) -> None:
+            if next(looks) < 3:
+                raise UnreachableError("no route to host", "cluster")
+            super().submit(request)
+
+        def reports(self, names: Collection[str]) -> dict[str, JobReport]:
+            if next(looks) < 12:
+                raise UnreachableError("no route to host", "cluster")
+            return super().reports(names)
+
+    class Listens(Poller):
+        def report(self, name: str) -> JobReport:
+            found = super().report(name)
+            told.append(self.trouble)
+            return found
+
+    bench.poller = Listens(Away(bench.folders.work / "jobs", 2))
+    bench.run()
+    point = bench.point("p.h5")
+    assert (point.state, point.run) == (PointState.DONE, 1)
+    assert "cluster: no route to host; waiting for it" in told
+    assert told[-1] == ""
+    assert len(bench.catalog.rows(JOBS)) == 1

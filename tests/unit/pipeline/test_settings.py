@@ -15,7 +15,8 @@ MANUAL = Path(__file__).resolve().parents[3] / "docs" / "live.md"
 
 
 def test_the_manual_shows_the_defaults() -> None:
-    first, second = re.findall(r"```yaml\n(.*?)```", MANUAL.read_text(), re.DOTALL)
+    first, second, sites = re.findall(r"```yaml\n(.*?)```", MANUAL.read_text(), re.DOTALL)
+    assert Settings.model_validate(yaml.safe_load(sites)).sites["polaris"].job.gpus == 4
     content = yaml.safe_load(first)
     assert set(content) == set(Settings.model_fields)
     assert Settings.model_validate(content) == Settings()

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -60,6 +61,11 @@ class LocalProcesses:
         """Number of jobs run at the same time."""
         return self._slots
 
+    @property
+    def look_every_s(self) -> float:
+        """Least time between two looks at the jobs: they are on this machine."""
+        return 0.02
+
     def submit(self, request: JobRequest) -> None:
         """Accept a job; do nothing if a job of this name is already known."""
         job = self._folder / request.name
@@ -84,13 +90,12 @@ class LocalProcesses:
             content = {**asdict(request), "folder": str(request.folder)}
             runner.write_json(job / "job.json", content)
 
-    def report(self, name: str) -> JobReport:
-        """Return the state of a job. A job that died without an exit code is lost."""
+    def reports(self, names: Collection[str]) -> dict[str, JobReport]:
+        """Return the states of jobs. A job that died without an exit code is lost."""
         with self._guard:
             self._start_ready()
-            if name in self._queued:
-                return JobReport(JobState.QUEUED)
-            return self._look(name)
+            queued = JobReport(JobState.QUEUED)
+            return {n: queued if n in self._queued else self._look(n) for n in names}
 
     def cancel(self, name: str) -> None:
         """Kill all processes of a job."""

@@ -39,7 +39,7 @@ class LocalCopy:
         StoppedError
             If `stop` became true.
         """
-        destination = item.destination
+        destination = item.destination.path
         destination.parent.mkdir(parents=True, exist_ok=True)
         with _opened(destination.parent) as folder:
             there = _open_there(folder, destination)
@@ -62,23 +62,24 @@ def _opened(folder: Path) -> Iterator[int]:
 def _copied(item: Item, folder: int, stop: Callable[[], bool]) -> str:
     """Copy a file into an open folder and return its digest."""
     try:
-        source = open_inside(item.root, item.name)
+        source = open_inside(item.source.path, item.name)
     except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
         raise AbsentError(f"is absent ({error.strerror})", printable(item.name)) from error
     with FileIO(source) as file:
         _expect(file.fileno(), item)
-        name = item.destination.name + ".partial"
-        with FileIO(_open_partial(folder, item.destination.with_name(name)), "r+") as partial:
+        destination = item.destination.path
+        name = destination.name + ".partial"
+        with FileIO(_open_partial(folder, destination.with_name(name)), "r+") as partial:
             size = math.inf if item.member is None else item.member.size
             digest = _stream(file, partial, size, stop)
             _expect(file.fileno(), item)
-            where = printable(str(item.destination))
+            where = printable(str(destination))
             if _digest(partial, stop) != digest or item.sha256 not in ("", digest):
                 os.unlink(name, dir_fd=folder)
                 raise OutputError("the copy does not match its checksum", where, "retry")
             if not _is_named(partial.fileno(), folder, name):
                 raise OutputError("was replaced while it was being written", where, "retry")
-            os.rename(name, item.destination.name, src_dir_fd=folder, dst_dir_fd=folder)
+            os.rename(name, destination.name, src_dir_fd=folder, dst_dir_fd=folder)
     os.fsync(folder)
     return digest
 
@@ -137,7 +138,7 @@ def _verified(file: FileIO, item: Item, stop: Callable[[], bool]) -> str:
     if item.sha256 not in ("", digest) or not same_size:
         raise OutputError(
             "another file is already there",
-            printable(str(item.destination)),
+            printable(str(item.destination.path)),
             "move it away, then retry",
         )
     return digest

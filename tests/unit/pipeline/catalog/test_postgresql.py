@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from lauedepth.pipeline.assembly import guard_of
 from lauedepth.pipeline.catalog import (
     Catalog,
     PointState,
@@ -30,11 +31,12 @@ from lauedepth.pipeline.driver import Driver
 from lauedepth.pipeline.errors import CatalogError, HeldError
 from lauedepth.pipeline.flow import Means
 from lauedepth.pipeline.places import Folders
+from lauedepth.pipeline.poller import Poller
 from lauedepth.pipeline.protocols import Recipe
 from lauedepth.pipeline.schedulers import LocalProcesses
 from lauedepth.pipeline.settings import Settings
 from lauedepth.pipeline.sources import FolderSource
-from lauedepth.pipeline.transfers import LocalCopy
+from lauedepth.pipeline.transfers import InThreads, LocalCopy, OneByOne
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +89,10 @@ def test_points_are_worked_off(catalog: Catalog, tmp_path: Path) -> None:
     folders.make()
     scheduler = LocalProcesses(folders.work / "jobs", 2)
     recipe = Recipe((("/bin/cp", "{point}", "{result}"),))
-    means = Means(LocalCopy(), scheduler, recipe, folders)
     settings = Settings(poll_s=0.05, still_polls=1, keep_free_gb=0)
+    guard = guard_of(folders, settings)
+    transfer = InThreads(OneByOne(LocalCopy(), guard.require))
+    means = Means(transfer, Poller(scheduler), recipe, folders, guard)
     with hold(catalog) as me:
         driver = Driver(
             catalog, means, settings, lambda row: FolderSource(Path(row.folder), dataset="")

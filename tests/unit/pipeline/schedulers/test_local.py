@@ -16,21 +16,23 @@ from pathlib import Path
 import pytest
 
 from lauedepth.pipeline.errors import FacilityError
-from lauedepth.pipeline.protocols import JobReport, JobRequest, JobState
+from lauedepth.pipeline.protocols import ENDED, JobReport, JobRequest, JobState
 from lauedepth.pipeline.schedulers import LocalProcesses
 from lauedepth.pipeline.schedulers.local import marked_processes
 
 PYTHON = (sys.executable, "-I", "-S", "-c")
-ENDED = (JobState.FINISHED, JobState.LOST)
-
 
 WAITS = "import os, sys, time\nwhile not os.path.exists({!r}): time.sleep(0.01)\n"
 """A program that goes on once a file is there."""
 
 
 def wait(scheduler: LocalProcesses, name: str) -> JobReport:
-    until(lambda: scheduler.report(name).state in ENDED)
-    return scheduler.report(name)
+    until(lambda: report(scheduler, name).state in ENDED)
+    return report(scheduler, name)
+
+
+def report(scheduler: LocalProcesses, name: str) -> JobReport:
+    return scheduler.reports([name])[name]
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -106,8 +108,8 @@ def test_no_more_than_the_slots_and_urgent_ones_first(
         waits = WAITS.format(f"go_{name}" if name in ("a", "b") else ".")
         words = f"{waits}open('log', 'a').write('{name} ')"
         scheduler.submit(request(name, tmp_path, words, priority=priority))
-    states = [scheduler.report(n).state for n in ("a", "b", "late", "urgent", "later")]
-    assert states.count(JobState.QUEUED) == 3
+    found = scheduler.reports(("a", "b", "late", "urgent", "later"))
+    assert [r.state for r in found.values()].count(JobState.QUEUED) == 3
     (tmp_path / "go_a").touch()
     for name in ("a", "urgent", "late", "later"):
         wait(scheduler, name)
@@ -142,7 +144,7 @@ def test_jobs_found_again_take_their_slots(tmp_path: Path) -> None:
     until((tmp_path / "jobs" / "a" / "pid.json").exists)
     again = LocalProcesses(tmp_path / "jobs", 1)
     again.submit(request("b", tmp_path, "pass"))
-    assert again.report("b").state is JobState.QUEUED
+    assert report(again, "b").state is JobState.QUEUED
     (tmp_path / "go").touch()
     wait(first, "a")
     assert wait(again, "b").exit_code == 0

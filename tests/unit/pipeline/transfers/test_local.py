@@ -18,7 +18,7 @@ from lauedepth.pipeline.errors import (
     OutputError,
     StoppedError,
 )
-from lauedepth.pipeline.protocols import Item, Member
+from lauedepth.pipeline.protocols import Item, Member, here
 from lauedepth.pipeline.transfers import LocalCopy, local
 
 
@@ -28,7 +28,9 @@ def go_on() -> bool:
 
 def item(root: Path, name: str, destination: Path) -> Item:
     status = (root / name).stat()
-    return Item(root, name, destination, Member(name, status.st_size, status.st_mtime_ns))
+    return Item(
+        here(root), name, here(destination), Member(name, status.st_size, status.st_mtime_ns)
+    )
 
 
 @pytest.fixture
@@ -110,7 +112,7 @@ def test_stopping_leaves_a_part_to_go_on_from(
 def test_what_stands_there_is_verified_and_never_overwritten(root: Path, tmp_path: Path) -> None:
     digest = hashlib.sha256((root / "a.h5").read_bytes()).hexdigest()
     target = tmp_path / "b.h5"
-    wanted = Item(root, "a.h5", target, sha256=digest)
+    wanted = Item(here(root), "a.h5", here(target), sha256=digest)
     assert LocalCopy().copy(wanted, go_on) == digest
     before = target.stat().st_mtime_ns
     assert LocalCopy().copy(wanted, go_on) == digest
@@ -123,7 +125,7 @@ def test_what_stands_there_is_verified_and_never_overwritten(root: Path, tmp_pat
 
 def test_a_wrong_checksum_is_not_published(root: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="checksum"):
-        LocalCopy().copy(Item(root, "a.h5", tmp_path / "b.h5", sha256="0" * 64), go_on)
+        LocalCopy().copy(Item(here(root), "a.h5", here(tmp_path / "b.h5"), sha256="0" * 64), go_on)
     assert not (tmp_path / "b.h5").exists()
 
 
@@ -133,18 +135,18 @@ def test_nothing_leaves_its_folder(root: Path, tmp_path: Path, name: str) -> Non
     (root / "folder").mkdir()
     (root / "link.h5").symlink_to(tmp_path / "secret.h5")
     with pytest.raises(InputError, match="out of its folder"):
-        LocalCopy().copy(Item(root, name, tmp_path / "b.h5"), go_on)
+        LocalCopy().copy(Item(here(root), name, here(tmp_path / "b.h5")), go_on)
 
 
 def test_a_pipe_is_not_waited_for(root: Path, tmp_path: Path) -> None:
     os.mkfifo(root / "pipe.h5")
     with pytest.raises(InputError, match="not a regular file"):
-        LocalCopy().copy(Item(root, "pipe.h5", tmp_path / "b.h5"), go_on)
+        LocalCopy().copy(Item(here(root), "pipe.h5", here(tmp_path / "b.h5")), go_on)
 
 
 def test_a_missing_file_is_told(root: Path, tmp_path: Path) -> None:
     with pytest.raises(AbsentError, match="is absent"):
-        LocalCopy().copy(Item(root, "gone.h5", tmp_path / "b.h5"), go_on)
+        LocalCopy().copy(Item(here(root), "gone.h5", here(tmp_path / "b.h5")), go_on)
 
 
 @pytest.mark.parametrize("make", [Path.symlink_to, Path.hardlink_to])
