@@ -96,8 +96,15 @@ class ResultFile:
         """Return the (rows, columns) image of one depth."""
         return np.asarray(self.read(slice(depth_index, depth_index + 1))[0])
 
-    def sums(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Add up the images in one pass over what is stored.
+    def sums(
+        self, rows: slice = slice(None), columns: slice = slice(None)
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Add up the images, or a part of them, in one pass over what is stored.
+
+        Parameters
+        ----------
+        rows, columns : slice
+            The part, without strides.
 
         Returns
         -------
@@ -108,13 +115,24 @@ class ResultFile:
         """
         image = np.zeros(self.shape[1:], np.float64)
         profile = np.zeros(self.shape[0], np.float64)
+        part = tuple(
+            slice(*one.indices(size)[:2])
+            for one, size in zip((slice(None), rows, columns), self.shape, strict=True)
+        )
         with open_input(self.path) as file, readable(self.path):
             data = file[DATA]
-            for block in stored_chunks(data):
+            for stored in stored_chunks(data):
+                block = tuple(_overlap(one, other) for one, other in zip(stored, part, strict=True))
                 values = np.asarray(data[block], np.float64)
                 image[block[1:]] += values.sum(axis=0)
                 profile[block[0]] += values.sum(axis=(1, 2))
-        return image, profile
+        return image[rows, columns], profile
+
+
+def _overlap(one: slice, other: slice) -> slice:
+    """Return what two slices of an axis share; it may be empty."""
+    start = max(one.start, other.start)
+    return slice(start, max(start, min(one.stop, other.stop)))
 
 
 def read_result(path: Path | str) -> ResultFile:

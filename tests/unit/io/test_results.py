@@ -57,6 +57,11 @@ def test_images_are_the_sum_of_footprints_in_any_order_of_bands(
     image, profile = result.sums()
     np.testing.assert_allclose(image, expected.sum(axis=0, dtype=float), rtol=1e-5)
     np.testing.assert_allclose(profile, expected.sum(axis=(1, 2), dtype=float), rtol=1e-5)
+    part = (slice(3, 70), slice(20, 90))
+    image, profile = result.sums(*part)
+    np.testing.assert_allclose(image, expected[:, *part].sum(axis=0, dtype=float), rtol=1e-5)
+    summed = expected[:, *part].sum(axis=(1, 2), dtype=float)
+    np.testing.assert_allclose(profile, summed, rtol=1e-5)
     np.testing.assert_array_equal(
         result.pixels["depth"], np.concatenate([p.depth_um for p in pixels]).astype(np.float32)
     )

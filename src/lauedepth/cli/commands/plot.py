@@ -10,6 +10,8 @@ from rich.markup import escape
 
 from lauedepth.cli import options
 from lauedepth.cli.reporting import reporter_for
+from lauedepth.cli.views import view_of
+from lauedepth.core.errors import ConfigurationError
 
 
 def register(app: typer.Typer) -> None:
@@ -43,6 +45,21 @@ def plot(
     depth: Annotated[
         list[float] | None, typer.Option(help="Depth of a slice, µm; may be repeated.")
     ] = None,
+    zoom: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ROWS,COLUMNS", help="Part of the image, such as 100:300,0:250; ends excluded."
+        ),
+    ] = None,
+    limits: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LOW:HIGH", help="Values at the ends of the colours; one may be missing."
+        ),
+    ] = None,
+    colour_map: Annotated[
+        str | None, typer.Option(metavar="NAME", help="One of matplotlib's colour maps.")
+    ] = None,
     dpi: Annotated[
         int, typer.Option(min=20, max=1200, help="Dots per inch of PNG, and of maps in PDF.")
     ] = 150,
@@ -55,11 +72,14 @@ def plot(
     from lauedepth.io import read_result  # noqa: PLC0415
 
     options.refuse_format(output)
+    view = view_of(zoom, limits, colour_map)
     reporter = reporter_for(as_json)
     opened = read_result(result)
     if kind == "instrument":
+        if any(choice is not None for choice in (zoom, limits, colour_map)) or depth:
+            raise ConfigurationError("the kind instrument takes no depth, part or colours")
         figure = plot_instrument(opened)
     else:
-        figure = plot_result(opened, kind, depth or ())
+        figure = plot_result(opened, kind, depth or (), view)
     save_figure(figure, output, dpi)
     reporter.show("result", {"result": result, "figure": output}, escape(str(output)))
