@@ -75,7 +75,7 @@ def draw_map(
         pixels["column"],
         pixels["row"],
         c=pixels[what.column],
-        s=np.maximum(_cell(area), 1.0 + 6.0 * np.sqrt(np.maximum(bright, 0.0))),
+        s=np.maximum(_cell(axis, area), 1.0 + 6.0 * np.sqrt(np.maximum(bright, 0.0))),
         marker="s",
         lw=0,
         cmap=view.colours(DEPTH_MAP),
@@ -93,7 +93,7 @@ def draw_status(axis: Axes, result: ResultFile, view: View = WHOLE) -> None:
 
     colours: Any = colormaps[STATUS_MAP]
     area = view.area(result)
-    first = _first_of_each(area.of(result.pixels))
+    first = first_of_each(area.of(result.pixels))
     for status in PixelStatus:
         pixels = first[first["status"] == status]
         if pixels.size:
@@ -101,7 +101,7 @@ def draw_status(axis: Axes, result: ResultFile, view: View = WHOLE) -> None:
                 pixels["column"],
                 pixels["row"],
                 color=colours(int(status)),
-                s=max(_cell(area), 2.0),
+                s=max(_cell(axis, area), 2.0),
                 marker="s",
                 lw=0,
                 label=f"{status.name.lower().replace('_', ' ')}: {pixels.size}",
@@ -132,15 +132,23 @@ def draw_histogram(axis: Axes, result: ResultFile, view: View = WHOLE) -> None:
     axis.spines[["top", "right"]].set_visible(False)
 
 
-def _first_of_each(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def first_of_each(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return one row of each pixel: a second depth is not looked at twice."""
     places = np.stack([pixels["row"], pixels["column"]], axis=1)
     return pixels[np.unique(places, axis=0, return_index=True)[1]]
 
 
-def _cell(area: Area) -> float:
-    """Return the area of a pixel on paper, in square points."""
-    return float((72 * 3.2 / area.longest) ** 2)
+def _cell(axis: Axes, area: Area) -> float:
+    """Return the area of a pixel on paper, about, in square points.
+
+    The layout is made when the figure is drawn, and gives an axis a little more than its place.
+    """
+    figure = axis.get_figure(root=True)
+    assert figure is not None  # an axis is made in a figure
+    place = axis.get_position(original=True)
+    width, height = figure.get_size_inches()
+    pitch = min(place.width * width / area.n_columns, place.height * height / area.n_rows)
+    return float((72 * 1.08 * pitch) ** 2)
 
 
 def _frame(axis: Axes, area: Area, title: str) -> None:

@@ -33,9 +33,14 @@ class Area:
         return slice(self.column_start, self.column_stop)
 
     @property
-    def longest(self) -> int:
-        """The longer side, in pixels."""
-        return max(self.row_stop - self.row_start, self.column_stop - self.column_start)
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return self.row_stop - self.row_start
+
+    @property
+    def n_columns(self) -> int:
+        """Number of columns."""
+        return self.column_stop - self.column_start
 
     @property
     def extent(self) -> tuple[float, float, float, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import h5py
@@ -24,6 +24,7 @@ from lauedepth.io.layout import (
     RECONSTRUCTION,
     RESULT,
     RESULT_PARTS,
+    VERDICT,
 )
 from lauedepth.io.metadata import Metadata, read_metadata
 from lauedepth.io.notice_lines import from_lines
@@ -60,6 +61,8 @@ class ResultFile:
         What was copied from the point: arrays by path, attributes by ``path@name``.
     notices : tuple of Notice
         What was to be known of the experiment and the point when the result was made.
+    verdict : mapping of str to float
+        Shares of its pixels that say how good the depths are; None where one is not known.
     """
 
     path: Path
@@ -69,6 +72,7 @@ class ResultFile:
     provenance: Provenance
     metadata: Metadata
     notices: tuple[Notice, ...] = ()
+    verdict: Mapping[str, float | None] = field(default_factory=dict)
 
     def read(
         self, depths: slice = slice(None), rows: slice = slice(None), columns: slice = slice(None)
@@ -164,7 +168,18 @@ def read_result(path: Path | str) -> ResultFile:
                 provenance=Provenance(**texts, timings_s=timings),
                 metadata=_of_point(read_metadata(file, RESULT_PARTS)),
                 notices=from_lines(read_text(file, NOTICES)),
+                verdict=_verdict(read_text(file, VERDICT)),
             )
+
+
+def _verdict(text: str) -> dict[str, float | None]:
+    """Return the numbers of a verdict; none where there are none."""
+    try:
+        values = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    numbers = values.items() if isinstance(values, dict) else ()
+    return {name: value for name, value in numbers if isinstance(value, int | float | None)}
 
 
 def _of_point(metadata: Metadata) -> Metadata:
