@@ -25,6 +25,16 @@ if TYPE_CHECKING:
 SMALL: Final[tuple[Kind, ...]] = ("error", "width", "residual", "energy", "histogram", "status")
 """Kinds of figure that stand side by side below the overview."""
 DPI: Final = 100
+VERDICT: Final = {
+    "chosen": "pixels looked at",
+    "lit": "lit pixels",
+    "decoded": "decoded, of lit pixels",
+    "ambiguous": "ambiguous, of lit pixels",
+    "second": "second depths, of decoded pixels",
+    "at_end": "depths at an end of the range, of all depths",
+    "residual": "median chi-square per degree of freedom",
+}
+"""What the numbers of a verdict are."""
 
 _STYLE: Final = """
 body { font: 16px/1.45 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem;
@@ -94,7 +104,7 @@ def _section(result: ResultFile, number: int) -> Iterator[str]:
     yield f'<section id="result{number}">\n<h2>{escape(result.path.name)}</h2>\n'
     yield _notices(result)
     yield _table("Pixels", {name: f"{count:,}" for name, count in _outcomes(result).items()})
-    yield _table("Verdict on the depths", {k: _number(v) for k, v in result.verdict.items()})
+    yield _table("Verdict on the depths", _verdict(result))
     yield _picture("overview", plot_result(result, "overview"))
     yield '<div class="small">\n'
     for kind in SMALL:
@@ -158,8 +168,16 @@ def _table(title: str, rows: Mapping[str, str]) -> str:
     return f"<h3>{title}</h3>\n<table>\n" + "\n".join(lines) + "\n</table>\n"
 
 
-def _number(value: float | None) -> str:
-    return "not known" if value is None else f"{value:.3g}"
+def _verdict(result: ResultFile) -> dict[str, str]:
+    return {VERDICT.get(name, name): _told(name, value) for name, value in result.verdict.items()}
+
+
+def _told(name: str, value: float | None) -> str:
+    if value is None:
+        return "not known"
+    if name in {"chosen", "lit"}:
+        return f"{value:,.0f}"
+    return f"{value:.2f}" if name == "residual" else f"{value:.1%}"
 
 
 def _drawn(result: ResultFile, kind: Kind) -> Figure | None:

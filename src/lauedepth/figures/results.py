@@ -117,7 +117,7 @@ def _draw(
         draw_histogram(axis, result, view)
     elif kind == "sum":
         title = "Intensity summed over depth"
-        shown = _show(axis, image, view.log_norm(image), title, view, view.area(result))
+        shown = add_image_axes(axis, image, view.log_norm(image), title, view, view.area(result))
         figure.colorbar(shown, ax=axis, label="intensity (counts per frame)", shrink=0.85)
     else:
         _draw_profile(axis, result.depth_um, profile)
@@ -135,7 +135,7 @@ def _slices(result: ResultFile, depths_um: Sequence[float], view: View) -> Figur
     shown: Any = None
     for axis, index, image in zip(axes, indices, images, strict=False):
         title = f"depth {result.depth_um[index]:g} µm"
-        shown = _show(axis, np.asarray(image, np.float64), norm, title, view, area)
+        shown = add_image_axes(axis, np.asarray(image, np.float64), norm, title, view, area)
     for axis in axes[len(indices) :]:
         axis.set_visible(False)
     figure.colorbar(shown, ax=list(axes), label="intensity (counts per frame)", shrink=0.8)
@@ -160,15 +160,15 @@ def _indices(result: ResultFile, wanted_um: Sequence[float]) -> list[int]:
     return sorted({int(np.argmin(np.abs(depths - depth))) for depth in wanted})
 
 
-def _show(axis: Axes, image: Floats, norm: Any, title: str, view: View, area: Area) -> Any:
-    pooled = _pooled(image)
+def add_image_axes(axis: Axes, image: Floats, norm: Any, title: str, view: View, area: Area) -> Any:
+    """Show part of an image with its axes; return what is shown, for a bar of colours."""
     axis.set_title(title)
     axis.set_facecolor("black")
     axis.set_xlabel("column (pixel)")
     axis.set_ylabel("row (pixel)")
     axis.label_outer()
     return axis.imshow(
-        np.ma.masked_less_equal(pooled, 0),
+        np.ma.masked_less_equal(pooled(image), 0),
         norm=norm,
         cmap=_intensity_map(view),
         extent=area.extent,
@@ -184,7 +184,7 @@ def _intensity_map(view: View) -> Any:
     return colours if view.colour_map else ListedColormap(colours(np.linspace(0.3, 1.0, 256)))
 
 
-def _pooled(image: Floats) -> Floats:
+def pooled(image: Floats) -> Floats:
     """Return the maximum of each cell, so that small spots stay visible."""
     size = -(-max(image.shape) // MAX_CELLS)
     if size == 1:

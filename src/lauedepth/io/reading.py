@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from lauedepth.io.layout import (
 )
 from lauedepth.io.metadata import Metadata, read_metadata
 from lauedepth.io.notice_lines import from_lines
+from lauedepth.io.tiles import CHUNK
 from lauedepth.io.validate import validate_file
 
 
@@ -99,6 +100,19 @@ class ResultFile:
     def image(self, depth_index: int) -> npt.NDArray[np.float32]:
         """Return the (rows, columns) image of one depth."""
         return np.asarray(self.read(slice(depth_index, depth_index + 1))[0])
+
+    def images(
+        self,
+        depths: slice = slice(None),
+        rows: slice = slice(None),
+        columns: slice = slice(None),
+    ) -> Iterator[npt.NDArray[np.float32]]:
+        """Give the (rows, columns) image of each depth in order; few are in memory at a time."""
+        start, stop, _ = depths.indices(self.shape[0])
+        while start < stop:
+            end = min(stop, (start // CHUNK[0] + 1) * CHUNK[0])
+            yield from self.read(slice(start, end), rows, columns)
+            start = end
 
     def sums(
         self, rows: slice = slice(None), columns: slice = slice(None)

@@ -74,10 +74,12 @@ def test_everything_is_in_one_file_and_nothing_is_code(result: ResultFile, tmp_p
 
 
 def test_the_verdict_is_told(result: ResultFile, tmp_path: Path) -> None:
-    verdict = {"lit_decoded": 0.8754, "<script>": None}
+    verdict = {"lit": 12345, "decoded": 0.8754, "residual": 1.026, "<script>": None}
     write_page([replace(result, verdict=verdict)], tmp_path / "page.html")
     page = Page(tmp_path / "page.html")
-    assert "lit decoded0.875" in page.text
+    assert "lit pixels12,345" in page.text
+    assert "decoded, of lit pixels87.5%" in page.text
+    assert "per degree of freedom1.03" in page.text
     assert "<script>not known" in page.text
 
 

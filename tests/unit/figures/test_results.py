@@ -12,7 +12,7 @@ import pytest
 from tests.unit.figures.made_up_pixels import SPOTS, made_up_pixels
 
 from lauedepth.core.errors import ConfigurationError, InputError
-from lauedepth.figures.results import COLOURED, MAX_CELLS, Kind, _pooled, plot_result
+from lauedepth.figures.results import COLOURED, MAX_CELLS, Kind, plot_result, pooled
 from lauedepth.figures.style import save_figure
 from lauedepth.figures.view import Area, View
 from lauedepth.io import ResultFile
@@ -143,7 +143,7 @@ def test_what_would_be_ignored_or_cannot_be_is_refused() -> None:
 def test_a_single_bright_pixel_survives_the_shrinking() -> None:
     image = np.zeros((1500, 900))
     image[1499, 899] = 7.0
-    shrunk = _pooled(image)
+    shrunk = pooled(image)
     assert max(shrunk.shape) <= MAX_CELLS
     assert shrunk.max() == 7.0
     assert np.count_nonzero(shrunk) == 1

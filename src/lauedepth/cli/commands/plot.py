@@ -23,7 +23,13 @@ def plot(
     result: Annotated[Path, typer.Argument(metavar="RESULT", help="A result file.")],
     *,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="The figure: PNG, PDF or SVG.")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="The figure: PNG, PDF or SVG; for an animation GIF.",
+        ),
     ],
     kind: Annotated[
         Literal[
@@ -39,6 +45,7 @@ def plot(
             "profile",
             "slices",
             "instrument",
+            "animation",
         ],
         typer.Option(help="What to plot."),
     ] = "overview",
@@ -71,15 +78,22 @@ def plot(
     from lauedepth.figures.style import save_figure  # noqa: PLC0415
     from lauedepth.io import read_result  # noqa: PLC0415
 
-    options.refuse_format(output)
+    options.refuse_format(output, (".gif",) if kind == "animation" else options.FIGURES)
     view = view_of(zoom, limits, colour_map)
     reporter = reporter_for(as_json)
     opened = read_result(result)
-    if kind == "instrument":
+    if kind == "animation":
+        from lauedepth.figures.animation import save_animation  # noqa: PLC0415
+
+        if depth:
+            raise ConfigurationError(
+                "the kind animation shows all depths", "--depth", "leave it out"
+            )
+        save_animation(opened, output, view, dpi)
+    elif kind == "instrument":
         if any(choice is not None for choice in (zoom, limits, colour_map)) or depth:
             raise ConfigurationError("the kind instrument takes no depth, part or colours")
-        figure = plot_instrument(opened)
+        save_figure(plot_instrument(opened), output, dpi)
     else:
-        figure = plot_result(opened, kind, depth or (), view)
-    save_figure(figure, output, dpi)
+        save_figure(plot_result(opened, kind, depth or (), view), output, dpi)
     reporter.show("result", {"result": result, "figure": output}, escape(str(output)))
