@@ -16,6 +16,7 @@ from lauedepth.core.decoding.pixels import PixelStatus
 from lauedepth.core.errors import InputError
 from lauedepth.figures.instrument import plot_instrument
 from lauedepth.figures.maps import first_of_each
+from lauedepth.figures.points import plot_points
 from lauedepth.figures.results import Kind, plot_result
 from lauedepth.io import ResultFile, publish
 
@@ -81,6 +82,7 @@ def _page(results: Sequence[ResultFile]) -> Iterator[str]:
     yield f"<h1>Depths of {escape(title)}</h1>\n"
     if len(results) > 1:
         yield _contents(results)
+        yield _picture("points", plot_points(results))
     for number, result in enumerate(results, 1):
         yield from _section(result, number)
     yield "</body>\n</html>\n"

@@ -88,6 +88,7 @@ def test_several_results_are_listed_first(result: ResultFile, tmp_path: Path) ->
     page = Page(tmp_path / "page.html")
     assert [link.lstrip("#") for link in page.links] == page.ids
     assert len(set(page.ids)) == 2
+    assert "points" in page.pictures
 
 
 def test_values_that_a_result_has_not_are_left_out(result: ResultFile, tmp_path: Path) -> None:
