@@ -97,7 +97,8 @@ def _draw_edges(axis: Axes, learnt: Mapping[str, Floats]) -> None:
                 label=label,
                 alpha=0.4 if label == "not seen" else 1.0,
             )
-    widening, its_error = float(learnt["widening_um"]), float(learnt["widening_error_um"])
+    widening = round(float(learnt["widening_um"]), 2) + 0.0  # + 0.0: never "-0.00"
+    its_error = float(learnt["widening_error_um"])
     thickness, error_of_it = float(learnt["thickness_factor"]), float(learnt["thickness_error"])
     axis.set_title(
         f"Edges from the design; bars wider by {widening:+.2f} ± {its_error:.2f} µm, "

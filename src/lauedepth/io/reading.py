@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 
 import h5py
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lauedepth.core.errors import InputError
-from lauedepth.core.notices import Notice
+from lauedepth.core.notices import Level, Notice
 from lauedepth.io.hdf5 import Array, open_input, read_text, stored_chunks
 from lauedepth.io.image_data import readable
 from lauedepth.io.layout import (
@@ -74,6 +75,26 @@ class ResultFile:
     metadata: Metadata
     notices: tuple[Notice, ...] = ()
     verdict: Mapping[str, float | None] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"ResultFile({str(self.path)!r}: {'; '.join(self._facts().values())})"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        facts = {"result": str(self.path), **self._facts()}
+        rows = [f"<tr><th>{key}</th><td>{escape(value)}</td></tr>" for key, value in facts.items()]
+        return f"<table>{''.join(rows)}</table>"
+
+    def _facts(self) -> dict[str, str]:
+        depth, (rows, columns) = self.depth_um, self.shape[1:]
+        found = int(np.isfinite(self.pixels["depth"]).sum())
+        warnings = sum(notice.level is Level.WARNING for notice in self.notices)
+        return {
+            "depths": f"{depth.size} depths, {depth[0]:g} to {depth[-1]:g} µm",
+            "images": f"{rows} x {columns} pixels",
+            "found": f"{found} depths found",
+            "warnings": "1 warning" if warnings == 1 else f"{warnings} warnings",
+        }
 
     def read(
         self, depths: slice = slice(None), rows: slice = slice(None), columns: slice = slice(None)
