@@ -13,6 +13,7 @@ from lauedepth.core.version import __version__
 if TYPE_CHECKING:
     from lauedepth.config import ExperimentConfig, load_experiment
     from lauedepth.core.decoding.decode import decode
+    from lauedepth.core.decoding.decode_images import DecodedImages, decode_images
     from lauedepth.core.decoding.pixels import DecodedPixels, DecodeOptions, PixelFlag, PixelStatus
     from lauedepth.core.errors import LaueDepthError
     from lauedepth.io import (
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DecodeOptions",
+    "DecodedImages",
     "DecodedPixels",
     "ExperimentConfig",
     "LaueDepthError",
@@ -32,6 +34,7 @@ __all__ = [
     "PixelStatus",
     "__version__",
     "decode",
+    "decode_images",
     "export_depths",
     "load_experiment",
     "open_point",
@@ -42,12 +45,14 @@ __all__ = [
 
 _HOMES = {
     "DecodeOptions": "lauedepth.core.decoding.pixels",
+    "DecodedImages": "lauedepth.core.decoding.decode_images",
     "DecodedPixels": "lauedepth.core.decoding.pixels",
     "ExperimentConfig": "lauedepth.config",
     "LaueDepthError": "lauedepth.core.errors",
     "PixelFlag": "lauedepth.core.decoding.pixels",
     "PixelStatus": "lauedepth.core.decoding.pixels",
     "decode": "lauedepth.core.decoding.decode",
+    "decode_images": "lauedepth.core.decoding.decode_images",
     "export_depths": "lauedepth.io",
     "load_experiment": "lauedepth.config",
     "open_point": "lauedepth.io",

@@ -43,6 +43,7 @@ WithEnergy = Annotated[
 Memory = Annotated[
     float, typer.Option("--memory", min=0.75, metavar="GIB", help="Approximate memory limit.")
 ]
+FIGURES = (".png", ".pdf", ".svg")
 POINT_HELP = "A stack (HDF5 file), a folder with one series of frames, or folder/NAME of a series."
 
 
@@ -113,9 +114,11 @@ def refuse_path(name: str, option: str) -> None:
         )
 
 
-def refuse_format(figure: Path) -> None:
+def refuse_format(figure: Path, formats: tuple[str, ...] = FIGURES) -> None:
     """Refuse a figure format that cannot be written."""
-    if figure.suffix.lower() not in {".png", ".pdf", ".svg"}:
+    if figure.suffix.lower() not in formats:
+        *others, last = formats
+        choice = f"{', '.join(others)} or {last}" if others else last
         raise ConfigurationError(
-            f"the format '{figure.suffix}' is not supported", str(figure), "use .png, .pdf or .svg"
+            f"the format '{figure.suffix}' is not supported", str(figure), f"use {choice}"
         )

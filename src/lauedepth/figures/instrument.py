@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 SEEN_UM: Final = 0.15
 """Edges that are known better than this are drawn as seen."""
+HELD_OUT: Final = "held_out_before"
+"""Results of earlier versions do not have it."""
+BINS: Final = 30
 
 
 def plot_instrument(result: ResultFile) -> Figure:
@@ -47,9 +50,16 @@ def plot_instrument(result: ResultFile) -> Figure:
             str(result.path),
             "reconstruct with instrument: {learn: auto}",
         )
-    figure = new_figure(12.0, 7.0)
-    (edges, position), (fit, beam) = figure.subplots(2, 2, gridspec_kw={"width_ratios": [1.5, 1.0]})
-    _draw_edges(edges, learnt)
+    figure = new_figure(13.5, 7.0)
+    panels = figure.subplot_mosaic(
+        [["edges", "edges", "position"], ["errors", HELD_OUT, "beam"]]
+        if HELD_OUT in learnt
+        else [["edges", "position"], ["errors", "beam"]]
+    )
+    position, beam = panels["position"], panels["beam"]
+    _draw_edges(panels["edges"], learnt)
+    if HELD_OUT in learnt:
+        _draw_held_out(panels[HELD_OUT], learnt)
     _draw_frames(
         position,
         learnt["position_um"],
@@ -61,7 +71,7 @@ def plot_instrument(result: ResultFile) -> Figure:
     _draw_frames(
         beam, share, 100.0 * learnt["log_beam_error"], "Incident beam", "from its mean (%)"
     )
-    _draw_depth_errors(fit, learnt)
+    _draw_depth_errors(panels["errors"], learnt)
     figure.suptitle(f"{result.path.name}: {_told(learnt)}", fontsize="medium", color=GREY)
     return figure
 
@@ -97,7 +107,8 @@ def _draw_edges(axis: Axes, learnt: Mapping[str, Floats]) -> None:
                 label=label,
                 alpha=0.4 if label == "not seen" else 1.0,
             )
-    widening, its_error = float(learnt["widening_um"]), float(learnt["widening_error_um"])
+    widening = round(float(learnt["widening_um"]), 2) + 0.0  # + 0.0: never "-0.00"
+    its_error = float(learnt["widening_error_um"])
     thickness, error_of_it = float(learnt["thickness_factor"]), float(learnt["thickness_error"])
     axis.set_title(
         f"Edges from the design; bars wider by {widening:+.2f} ± {its_error:.2f} µm, "
@@ -119,10 +130,27 @@ def _draw_frames(axis: Axes, values: Floats, errors: Floats, title: str, label: 
     axis.set_ylabel(label)
 
 
+def _draw_held_out(axis: Axes, learnt: Mapping[str, Floats]) -> None:
+    """Count pixels by how well they fit; the worst stand in the last bin."""
+    before, after = learnt[HELD_OUT], learnt["held_out_after"]
+    both = np.concatenate([before, after])
+    low, high = (float(end) for end in np.percentile(both, (0, 98))) if both.size else (0.0, 1.0)
+    edges = np.linspace(low, max(high, low + 0.1), BINS + 1)
+    for values, colour, label in ((before, ORANGE, "as designed"), (after, BLUE, "as learnt")):
+        count, _ = np.histogram(np.minimum(values, edges[-1]), edges)
+        axis.stairs(count, edges, color=colour, lw=1.4, label=label)
+        axis.stairs(count, edges, color=colour, fill=True, alpha=0.25)
+    axis.axvline(1.0, color=GREY, lw=0.6)
+    axis.set_title(f"{before.size} pixels held out")
+    axis.set_xlabel("chi-square per degree of freedom (the worst in the last bin)")
+    axis.set_ylabel("pixels")
+    axis.legend(fontsize="small")
+
+
 def _draw_depth_errors(axis: Axes, learnt: Mapping[str, Floats]) -> None:
     place, error = learnt["code_um"], learnt["depth_error_um"]
     axis.plot(place, error, color=BLUE, marker="o", ms=3)
     axis.set_ylim(bottom=0.0)
-    axis.set_title("What is not known of the instrument, as an error of depths")
+    axis.set_title("Error from what is not known of it")
     axis.set_xlabel("place along the code (µm)")
     axis.set_ylabel("error of depths (µm)")

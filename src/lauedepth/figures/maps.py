@@ -11,6 +11,7 @@ import numpy.typing as npt
 from lauedepth.core.decoding.pixels import PixelStatus
 from lauedepth.core.errors import InputError
 from lauedepth.figures.style import BLUE, ORANGE
+from lauedepth.figures.view import Area, View
 from lauedepth.io import ResultFile
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ MapKind = Literal["depth-map", "error", "width", "energy", "residual"]
 
 DEPTH_MAP: Final = "viridis"
 STATUS_MAP: Final = "tab10"
+
+
+WHOLE: Final = View()
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,9 @@ MAPS: Final[dict[MapKind, _Map]] = {
 }
 
 
-def draw_map(figure: Figure, axis: Axes, result: ResultFile, kind: MapKind) -> None:
+def draw_map(
+    figure: Figure, axis: Axes, result: ResultFile, kind: MapKind, view: View = WHOLE
+) -> None:
     """Colour each decoded pixel by a value, with bright pixels larger and on top.
 
     Where only some pixels have the value, the title says how many.
@@ -54,37 +60,40 @@ def draw_map(figure: Figure, axis: Axes, result: ResultFile, kind: MapKind) -> N
     InputError
         Pixels were decoded, and none has the value.
     """
-    what = MAPS[kind]
-    decoded = result.pixels[np.isfinite(result.pixels["depth"])]
+    what, area = MAPS[kind], view.area(result)
+    pixels = area.of(result.pixels)
+    decoded = pixels[np.isfinite(pixels["depth"])]
     pixels = decoded[np.isfinite(decoded[what.column])]
     if decoded.size and not pixels.size:
         raise InputError(f"has no {what.column.replace('_', ' ')}", str(result.path), what.remedy)
     pixels = pixels[np.argsort(pixels["intensity"])]
-    low, high = np.percentile(pixels[what.column], (1, 99)) if pixels.size else (0.0, 1.0)
+    ends = np.percentile(pixels[what.column], (1, 99)) if pixels.size else (0.0, 1.0)
+    low, high = view.limits(float(ends[0]), float(ends[1]))
     bright = pixels["intensity"] / max(float(pixels["intensity"].max(initial=0.0)), 1e-300)
     some = f" ({pixels.size} of {decoded.size})" if pixels.size < decoded.size else ""
     shown = axis.scatter(
         pixels["column"],
         pixels["row"],
         c=pixels[what.column],
-        s=np.maximum(_cell(result), 1.0 + 6.0 * np.sqrt(np.maximum(bright, 0.0))),
+        s=np.maximum(_cell(axis, area), 1.0 + 6.0 * np.sqrt(np.maximum(bright, 0.0))),
         marker="s",
         lw=0,
-        cmap=DEPTH_MAP,
+        cmap=view.colours(DEPTH_MAP),
         vmin=low,
         vmax=high,
         rasterized=True,
     )
-    _frame(axis, result, what.title + some)
+    _frame(axis, area, what.title + some)
     figure.colorbar(shown, ax=axis, label=what.label, shrink=0.85, extend="both")
 
 
-def draw_status(axis: Axes, result: ResultFile) -> None:
+def draw_status(axis: Axes, result: ResultFile, view: View = WHOLE) -> None:
     """Colour each pixel that was looked at by the outcome, and count them."""
     from matplotlib import colormaps  # noqa: PLC0415  (slow to import)
 
     colours: Any = colormaps[STATUS_MAP]
-    first = _first_of_each(result.pixels)
+    area = view.area(result)
+    first = first_of_each(area.of(result.pixels))
     for status in PixelStatus:
         pixels = first[first["status"] == status]
         if pixels.size:
@@ -92,20 +101,21 @@ def draw_status(axis: Axes, result: ResultFile) -> None:
                 pixels["column"],
                 pixels["row"],
                 color=colours(int(status)),
-                s=max(_cell(result), 2.0),
+                s=max(_cell(axis, area), 2.0),
                 marker="s",
                 lw=0,
                 label=f"{status.name.lower().replace('_', ' ')}: {pixels.size}",
                 rasterized=True,
             )
-    _frame(axis, result, f"Outcome of each pixel ({first.size} looked at)")
+    _frame(axis, area, f"Outcome of each pixel ({first.size} looked at)")
     if first.size:
         axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, markerscale=4.0)
 
 
-def draw_histogram(axis: Axes, result: ResultFile) -> None:
+def draw_histogram(axis: Axes, result: ResultFile, view: View = WHOLE) -> None:
     """Count the depths found, at each depth of the result."""
-    depth = result.pixels["depth"][np.isfinite(result.pixels["depth"])]
+    depth = view.area(result).of(result.pixels)["depth"]
+    depth = depth[np.isfinite(depth)]
     grid = result.depth_um
     step = float(grid[1] - grid[0]) if grid.size > 1 else 1.0
     edges = np.append(grid - step / 2, grid[-1] + step / 2)
@@ -122,20 +132,28 @@ def draw_histogram(axis: Axes, result: ResultFile) -> None:
     axis.spines[["top", "right"]].set_visible(False)
 
 
-def _first_of_each(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def first_of_each(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return one row of each pixel: a second depth is not looked at twice."""
     places = np.stack([pixels["row"], pixels["column"]], axis=1)
     return pixels[np.unique(places, axis=0, return_index=True)[1]]
 
 
-def _cell(result: ResultFile) -> float:
-    """Return the area of a pixel on paper, in square points."""
-    return float((72 * 3.2 / max(result.shape[1:])) ** 2)
+def _cell(axis: Axes, area: Area) -> float:
+    """Return the area of a pixel on paper, about, in square points.
+
+    The layout is made when the figure is drawn, and gives an axis a little more than its place.
+    """
+    figure = axis.get_figure(root=True)
+    assert figure is not None  # an axis is made in a figure
+    place = axis.get_position(original=True)
+    width, height = figure.get_size_inches()
+    pitch = min(place.width * width / area.n_columns, place.height * height / area.n_rows)
+    return float((72 * 1.08 * pitch) ** 2)
 
 
-def _frame(axis: Axes, result: ResultFile, title: str) -> None:
-    rows, columns = result.shape[1:]
+def _frame(axis: Axes, area: Area, title: str) -> None:
+    left, right, bottom, top = area.extent
     axis.set_title(title)
     axis.set_xlabel("column (pixel)")
     axis.set_ylabel("row (pixel)")
-    axis.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5), aspect="equal")
+    axis.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from lauedepth.io.layout import DATA, DEPTH, EXPORT, WIRE
 from lauedepth.io.metadata import Metadata, without, write_metadata
 from lauedepth.io.publish import publish_hdf5
 from lauedepth.io.reading import read_result
-from lauedepth.io.tiles import CHUNK
+from lauedepth.io.tiff import is_our_tiff, write_tiff
 from lauedepth.io.validate import validate_file
 
 
@@ -27,6 +28,7 @@ def export_depths(
     start_um: float = -np.inf,
     stop_um: float = np.inf,
     compress: bool = True,
+    image_format: Literal["h5", "tiff"] = "h5",
     progress: StageProgress = no_progress,
 ) -> list[Path]:
     """Write one file per depth of a result.
@@ -38,12 +40,14 @@ def export_depths(
     folder : Path or str
         Where to; created where it is missing.
     name : str
-        Files are called ``NAME_I.h5``, I the index of the depth in the result; the result's
-        own name by default.
+        Files are called ``NAME_I.h5`` or ``NAME_I.tif``, I the index of the depth in the
+        result; the result's own name by default.
     start_um, stop_um : float
         Only depths from start to stop, stop left out.
     compress : bool
-        With gzip, or not at all.
+        With gzip, or not at all; TIFF is never compressed.
+    image_format : {"h5", "tiff"}
+        As LaueGo and laueanalysis read it, or 32-bit TIFF with the depth in its description.
     progress : callable, optional
         Called with the numbers of files done and in all.
 
@@ -72,38 +76,39 @@ def export_depths(
     except OSError as error:
         raise OutputError(f"cannot be created: {error.strerror}", str(folder)) from error
     stem = name or opened.path.stem
+    suffix = "tif" if image_format == "tiff" else "h5"
     for index in wanted:
-        _refuse_foreign(folder / f"{stem}_{index}.h5")
+        _refuse_foreign(folder / f"{stem}_{index}.{suffix}")
     metadata = without(opened.metadata, "entry1/data", WIRE)
     written: list[Path] = []
-    for indices in _groups(wanted):
-        images = opened.read(slice(int(indices[0]), int(indices[-1]) + 1))
-        for index, image in zip(indices, images, strict=True):
-            path = folder / f"{stem}_{index}.h5"
+    images = opened.images(slice(int(wanted[0]), int(wanted[-1]) + 1))
+    for index, image in zip(wanted, images, strict=True):
+        path = folder / f"{stem}_{index}.{suffix}"
+        if image_format == "tiff":
+            write_tiff(path, image, float(depth[index]))
+        else:
             _write_image(path, image, float(depth[index]), metadata, 1 if compress else None)
-            written.append(path)
-            progress(len(written), wanted.size)
+        written.append(path)
+        progress(len(written), wanted.size)
     return written
 
 
 def _refuse_foreign(path: Path) -> None:
     """Refuse to replace a file that is no such image, a measured frame for instance."""
-    if not path.exists():
-        return
-    try:
-        with open_input(path) as file:
-            own = layout_of(file) is EXPORT
-    except InputError:
-        own = False
-    if not own:
+    if path.exists() and not _is_our_image(path):
         raise OutputError(
             "is there already and is no image of one depth", str(path), "choose another folder"
         )
 
 
-def _groups(wanted: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
-    """Cut neighbouring depths where the result's chunks are cut, to unpack each chunk once."""
-    return np.split(wanted, np.flatnonzero(np.diff(wanted // CHUNK[0])) + 1)
+def _is_our_image(path: Path) -> bool:
+    if path.suffix == ".tif":
+        return is_our_tiff(path)
+    try:
+        with open_input(path) as file:
+            return layout_of(file) is EXPORT
+    except InputError:
+        return False
 
 
 def _write_image(

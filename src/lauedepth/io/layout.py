@@ -137,7 +137,7 @@ def _region_entries() -> tuple[Entry, ...]:
 def _instrument_entries() -> tuple[Entry, ...]:
     """Return what a result keeps of an instrument that was learnt from the point."""
     edges, frames, places = ("edges",), ("frames_used",), ("code_places",)
-    misfits = ("misfit_places",)
+    misfits, held = ("misfit_places",), ("pixels_held_out",)
     group = replace(
         _group(INSTRUMENT, "NXcollection", "the instrument as learnt from the point"),
         required=False,
@@ -163,6 +163,8 @@ def _instrument_entries() -> tuple[Entry, ...]:
         ("edges_seen", "float64", "part of the edges that the traces tell", (), ""),
         ("pixels_used", "int32", "pixels that it was learnt from", (), ""),
         ("pixels_held_out", "int32", "pixels that judged it", (), ""),
+        ("held_out_before", "float64", "chi-square per freedom of each, as designed", held, ""),
+        ("held_out_after", "float64", "the same as learnt", held, ""),
         ("rounds", "int32", "rounds over all pixels", (), ""),
         ("code_um", "float64", "places along the code, as pixels' mask_position", places, "micron"),
         ("depth_error_um", "float64", "what it adds to depth errors there", places, "micron"),

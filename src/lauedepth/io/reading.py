@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 
 import h5py
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lauedepth.core.errors import InputError
-from lauedepth.core.notices import Notice
+from lauedepth.core.notices import Level, Notice
 from lauedepth.io.hdf5 import Array, open_input, read_text, stored_chunks
 from lauedepth.io.image_data import readable
 from lauedepth.io.layout import (
@@ -24,9 +25,11 @@ from lauedepth.io.layout import (
     RECONSTRUCTION,
     RESULT,
     RESULT_PARTS,
+    VERDICT,
 )
 from lauedepth.io.metadata import Metadata, read_metadata
 from lauedepth.io.notice_lines import from_lines
+from lauedepth.io.tiles import CHUNK
 from lauedepth.io.validate import validate_file
 
 
@@ -60,6 +63,8 @@ class ResultFile:
         What was copied from the point: arrays by path, attributes by ``path@name``.
     notices : tuple of Notice
         What was to be known of the experiment and the point when the result was made.
+    verdict : mapping of str to float
+        Shares of its pixels that say how good the depths are; None where one is not known.
     """
 
     path: Path
@@ -69,6 +74,27 @@ class ResultFile:
     provenance: Provenance
     metadata: Metadata
     notices: tuple[Notice, ...] = ()
+    verdict: Mapping[str, float | None] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"ResultFile({str(self.path)!r}: {'; '.join(self._facts().values())})"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        facts = {"result": str(self.path), **self._facts()}
+        rows = [f"<tr><th>{key}</th><td>{escape(value)}</td></tr>" for key, value in facts.items()]
+        return f"<table>{''.join(rows)}</table>"
+
+    def _facts(self) -> dict[str, str]:
+        depth, (rows, columns) = self.depth_um, self.shape[1:]
+        found = int(np.isfinite(self.pixels["depth"]).sum())
+        warnings = sum(notice.level is Level.WARNING for notice in self.notices)
+        return {
+            "depths": f"{depth.size} depths, {depth[0]:g} to {depth[-1]:g} µm",
+            "images": f"{rows} x {columns} pixels",
+            "found": f"{found} depths found",
+            "warnings": "1 warning" if warnings == 1 else f"{warnings} warnings",
+        }
 
     def read(
         self, depths: slice = slice(None), rows: slice = slice(None), columns: slice = slice(None)
@@ -96,8 +122,28 @@ class ResultFile:
         """Return the (rows, columns) image of one depth."""
         return np.asarray(self.read(slice(depth_index, depth_index + 1))[0])
 
-    def sums(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Add up the images in one pass over what is stored.
+    def images(
+        self,
+        depths: slice = slice(None),
+        rows: slice = slice(None),
+        columns: slice = slice(None),
+    ) -> Iterator[npt.NDArray[np.float32]]:
+        """Give the (rows, columns) image of each depth in order; few are in memory at a time."""
+        start, stop, _ = depths.indices(self.shape[0])
+        while start < stop:
+            end = min(stop, (start // CHUNK[0] + 1) * CHUNK[0])
+            yield from self.read(slice(start, end), rows, columns)
+            start = end
+
+    def sums(
+        self, rows: slice = slice(None), columns: slice = slice(None)
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Add up the images, or a part of them, in one pass over what is stored.
+
+        Parameters
+        ----------
+        rows, columns : slice
+            The part, without strides.
 
         Returns
         -------
@@ -108,13 +154,24 @@ class ResultFile:
         """
         image = np.zeros(self.shape[1:], np.float64)
         profile = np.zeros(self.shape[0], np.float64)
+        part = tuple(
+            slice(*one.indices(size)[:2])
+            for one, size in zip((slice(None), rows, columns), self.shape, strict=True)
+        )
         with open_input(self.path) as file, readable(self.path):
             data = file[DATA]
-            for block in stored_chunks(data):
+            for stored in stored_chunks(data):
+                block = tuple(_overlap(one, other) for one, other in zip(stored, part, strict=True))
                 values = np.asarray(data[block], np.float64)
                 image[block[1:]] += values.sum(axis=0)
                 profile[block[0]] += values.sum(axis=(1, 2))
-        return image, profile
+        return image[rows, columns], profile
+
+
+def _overlap(one: slice, other: slice) -> slice:
+    """Return what two slices of an axis share; it may be empty."""
+    start = max(one.start, other.start)
+    return slice(start, max(start, min(one.stop, other.stop)))
 
 
 def read_result(path: Path | str) -> ResultFile:
@@ -146,7 +203,18 @@ def read_result(path: Path | str) -> ResultFile:
                 provenance=Provenance(**texts, timings_s=timings),
                 metadata=_of_point(read_metadata(file, RESULT_PARTS)),
                 notices=from_lines(read_text(file, NOTICES)),
+                verdict=_verdict(read_text(file, VERDICT)),
             )
+
+
+def _verdict(text: str) -> dict[str, float | None]:
+    """Return the numbers of a verdict; none where there are none."""
+    try:
+        values = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    numbers = values.items() if isinstance(values, dict) else ()
+    return {name: value for name, value in numbers if isinstance(value, int | float | None)}
 
 
 def _of_point(metadata: Metadata) -> Metadata:

@@ -76,6 +76,27 @@ def test_edges_positions_beam_and_errors_are_drawn(tmp_path: Path) -> None:
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_pixels_held_out_are_counted_before_and_after(tmp_path: Path) -> None:
+    before = np.array([*np.linspace(1.2, 1.6, 98), 40.0, 50.0])
+    after = np.linspace(0.9, 1.1, 100)
+
+    class Counted(SmallResult):
+        def instrument(self) -> dict[str, Array] | None:
+            return _learnt() | {"held_out_before": before, "held_out_after": after}
+
+    figure = plot_instrument(Counted(**vars(small_result())))
+    (axis,) = [one for one in figure.axes if one.get_title() == "100 pixels held out"]
+    drawn: Any = axis.patches
+    counts = {one.get_label(): one.get_data() for one in drawn}
+    for label, low, high in (("as designed", 1.2, 1.61), ("as learnt", 0.9, 1.11)):
+        values, edges, _ = counts[label]
+        assert values.sum() == 100
+        lit = np.flatnonzero(values)
+        assert edges[lit[0] + 1] > low - 0.05
+        assert label == "as designed" or edges[lit[-1]] < high
+    save_figure(figure, tmp_path / "figure.png")
+
+
 def test_a_result_without_one_says_how_to_learn_it() -> None:
     class Without(SmallResult):
         def instrument(self) -> dict[str, Array] | None:

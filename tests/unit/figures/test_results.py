@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from tests.unit.figures.made_up_pixels import SPOTS, made_up_pixels
 
-from lauedepth.core.errors import InputError
-from lauedepth.figures.results import MAX_CELLS, Kind, _pooled, plot_result
+from lauedepth.core.errors import ConfigurationError, InputError
+from lauedepth.figures.results import COLOURED, MAX_CELLS, Kind, plot_result, pooled
 from lauedepth.figures.style import save_figure
+from lauedepth.figures.view import Area, View
 from lauedepth.io import ResultFile
 from lauedepth.io.reading import Provenance
 
@@ -29,8 +30,10 @@ class SmallResult(ResultFile):
             images[int(one["depth"]), one["row"], one["column"]] = one["intensity"]
         return images[depths, rows, columns]
 
-    def sums(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        images = self.read().astype(np.float64)
+    def sums(
+        self, rows: slice = slice(None), columns: slice = slice(None)
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        images = self.read(rows=rows, columns=columns).astype(np.float64)
         return images.sum(axis=0), images.sum(axis=(1, 2))
 
 
@@ -77,10 +80,70 @@ def test_the_profile_is_the_sum_of_the_images() -> None:
     np.testing.assert_allclose(profile, [0, 0, 0, 150, 0, 0, 0, 10, 0, 0])
 
 
+@pytest.mark.parametrize("kind", [k for k in get_args(Kind) if k != "overview"])
+def test_zooming_shows_the_pixels_of_a_part(kind: Kind) -> None:
+    (axes, *_) = plot_result(small_result(), kind, view=View(Area(1, 4, 5, 9))).axes
+    if kind in {"profile", "histogram"}:
+        shown: Any = axes.lines[0] if kind == "profile" else axes.patches[0]
+        drawn = shown.get_ydata() if kind == "profile" else shown.get_data()[0]
+        expected = {"profile": 150, "histogram": 2}[kind]
+        assert np.flatnonzero(drawn).tolist() == [3]
+        assert np.max(drawn) == expected
+        return
+    assert axes.get_xlim() == (4.5, 8.5)
+    assert axes.get_ylim() == (3.5, 0.5)
+    if kind in {"sum", "slices"}:
+        image: Any = axes.images[0].get_array()
+        assert image.shape == (3, 4)
+        assert image.filled(0)[1].tolist() == [100, 50, 0, 0]
+    else:
+        assert np.shape(axes.collections[0].get_offsets()) == (2, 2)
+
+
+def test_a_part_that_the_image_has_not_is_refused() -> None:
+    for area in (Area(0, 13, 0, 9), Area(3, 3, 0, 9), Area(5, 2, 0, 9)):
+        with pytest.raises(InputError, match="its image has rows 0:12, columns 0:9"):
+            plot_result(small_result(), "sum", view=View(area))
+
+
+def test_limits_and_colours_are_as_chosen() -> None:
+    view = View(low=2.0, high=4.0, colour_map="cividis")
+    for kind in COLOURED:
+        axes = plot_result(small_result(), kind, view=view).axes[0]
+        shown: Any = axes.images[0] if axes.images else axes.collections[0]
+        assert shown.get_clim() == (2.0, 4.0)
+        assert shown.get_cmap().name == "cividis"
+
+
+@pytest.mark.parametrize("kind", COLOURED)
+@pytest.mark.parametrize("view", [View(low=1e6), View(high=1e-6)])
+def test_a_limit_beyond_all_values_can_be_drawn(kind: Kind, view: View) -> None:
+    axes = plot_result(small_result(), kind, view=view).axes[0]
+    shown: Any = axes.images[0] if axes.images else axes.collections[0]
+    low, high = shown.get_clim()
+    assert low < high
+    assert (low if view.low else high) == (view.low or view.high)
+
+
+def test_what_would_be_ignored_or_cannot_be_is_refused() -> None:
+    refused: list[tuple[Kind, list[float], View, str]] = [
+        ("status", [], View(low=1.0), "takes no limits"),
+        ("overview", [], View(colour_map="gray"), "takes no limits and no colour map"),
+        ("sum", [3.0], View(), "takes no depth"),
+        ("sum", [], View(low=0.0), "logarithmic"),
+        ("error", [], View(colour_map="virids"), "for example, choose viridis"),
+    ]
+    for kind, depths, view, why in refused:
+        with pytest.raises(ConfigurationError, match=why):
+            plot_result(small_result(), kind, depths, view)
+    with pytest.raises(ConfigurationError, match="is not below"):
+        View(low=3.0, high=3.0)
+
+
 def test_a_single_bright_pixel_survives_the_shrinking() -> None:
     image = np.zeros((1500, 900))
     image[1499, 899] = 7.0
-    shrunk = _pooled(image)
+    shrunk = pooled(image)
     assert max(shrunk.shape) <= MAX_CELLS
     assert shrunk.max() == 7.0
     assert np.count_nonzero(shrunk) == 1

@@ -23,6 +23,7 @@ from tests.unit.io.made_up_results import (
     write_some,
 )
 
+from lauedepth.core.decoding.pixels import PixelStatus
 from lauedepth.core.errors import InputError, OutputError
 from lauedepth.core.instrument.experiment import Detector, Region
 from lauedepth.io import (
@@ -57,6 +58,11 @@ def test_images_are_the_sum_of_footprints_in_any_order_of_bands(
     image, profile = result.sums()
     np.testing.assert_allclose(image, expected.sum(axis=0, dtype=float), rtol=1e-5)
     np.testing.assert_allclose(profile, expected.sum(axis=(1, 2), dtype=float), rtol=1e-5)
+    part = (slice(3, 70), slice(20, 90))
+    image, profile = result.sums(*part)
+    np.testing.assert_allclose(image, expected[:, *part].sum(axis=0, dtype=float), rtol=1e-5)
+    summed = expected[:, *part].sum(axis=(1, 2), dtype=float)
+    np.testing.assert_allclose(profile, summed, rtol=1e-5)
     np.testing.assert_array_equal(
         result.pixels["depth"], np.concatenate([p.depth_um for p in pixels]).astype(np.float32)
     )
@@ -86,6 +92,20 @@ def test_only_chunks_that_hold_something_are_stored(tmp_path: Path) -> None:
     result = read_result(path)
     assert result.read(rows=slice(3, 4), columns=slice(100, 101)).sum() == 7.0
     assert result.sums()[1][[7, 8]].tolist() == [3.0, 4.0]
+
+
+def test_a_notebook_shows_it_in_a_few_words(tmp_path: Path) -> None:
+    path = tmp_path / "r<b>.h5"
+    _, pixels = write_some(path, WHOLE)
+    found = sum(int(np.isfinite(one.depth_um).sum()) for one in pixels)
+    result = read_result(path)
+    assert len(repr(result)) < 300
+    assert f"{found} depths found; 1 warning)" in repr(result)
+    shown = result._repr_html_()
+    assert f"<td>{found} depths found</td>" in shown
+    assert "r&lt;b&gt;.h5" in shown
+    decoded = sum(status == PixelStatus.DECODED for status in pixels[0].status.tolist())
+    assert repr(pixels[0]) == f"DecodedPixels({len(pixels[0])} rows, {decoded} with a depth)"
 
 
 def test_nothing_in_it_breaks_c_readers(tmp_path: Path) -> None:

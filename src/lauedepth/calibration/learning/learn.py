@@ -222,6 +222,8 @@ def _learn(
         gain_sigma=gain,
         accepted=accepted,
         pixels_held_out=len(held_out),
+        held_out_before=before.misfit,
+        held_out_after=after.misfit,
     )
     return replace(fit, warnings=remarks_on(fit, experiment, taught))
 

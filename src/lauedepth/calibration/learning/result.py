@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -61,6 +61,8 @@ class InstrumentFit:
     contradicted : bool
         An aperture was known, and this point's pixels contradict it: it was learnt anew.
     warnings : tuple of str
+    held_out_before, held_out_after : (pixels_held_out,) arrays
+        Chi-square per degree of freedom of each pixel held out, as designed and as learnt.
     """
 
     edges_um: Floats
@@ -91,6 +93,8 @@ class InstrumentFit:
     told: KnownAperture
     contradicted: bool = False
     warnings: tuple[str, ...] = ()
+    held_out_before: Floats = field(default_factory=lambda: np.zeros(0))
+    held_out_after: Floats = field(default_factory=lambda: np.zeros(0))
 
     def applied_to(self, experiment: Experiment) -> Experiment:
         """Return an experiment with what was learnt: edges, thickness, positions and beam.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.markup import escape
@@ -59,9 +59,12 @@ def export(
         str, typer.Option(help="Files are named NAME_I.h5; by default after the result.")
     ] = "",
     compress: Annotated[bool, typer.Option(help="Compress with gzip.")] = True,
+    image_format: Annotated[
+        Literal["h5", "tiff"], typer.Option("--format", help="HDF5, or 32-bit TIFF.")
+    ] = "h5",
     as_json: options.AsJson = False,
 ) -> None:
-    """Write one image per depth, for LaueGo and laueanalysis."""
+    """Write one image per depth, for LaueGo and laueanalysis or as TIFF."""
     from lauedepth.io import export_depths  # noqa: PLC0415
 
     if name:
@@ -75,6 +78,7 @@ def export(
             start_um=float("-inf") if start is None else start,
             stop_um=float("inf") if stop is None else stop,
             compress=compress,
+            image_format=image_format,
             progress=lambda done, total: progress("export", done, total),
         )
     values = {"output": output, "files": len(written)}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lauedepth.core.errors import LaueDepthError
+from lauedepth.core.errors import ConfigurationError, LaueDepthError
 
 if TYPE_CHECKING:
     from lauedepth.pipeline.catalog import Catalog, PointRow
@@ -213,16 +213,38 @@ def replay(
 
 
 def report(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="[RESULT]...", help="Results to report on.")
+    ] = None,
+    *,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder, or for RESULTs a page (.html).")
+    ],
     results: Results = HERE,
     catalog: CatalogText = "",
 ) -> None:
-    """Write a table of points and resources, and plots of both over time."""
+    """Write a page on RESULTs, or else a table and plots of what the live pipeline took.
+
+    The page holds verdict, maps, histogram, settings and provenance, and needs no other file.
+    """
+    if files:
+        _report_on(files, output)
+        return
     opened = _open(_place(results, catalog))
     from lauedepth.pipeline.report import write_report  # noqa: PLC0415
 
     for path in write_report(opened, output):
         typer.echo(path)
+
+
+def _report_on(files: list[Path], output: Path) -> None:
+    from lauedepth.figures.page import write_page  # noqa: PLC0415
+    from lauedepth.io import read_result  # noqa: PLC0415
+
+    if output.suffix.lower() not in {".html", ".htm"}:
+        raise ConfigurationError("is not the name of a page", str(output), "give NAME.html")
+    write_page([read_result(file) for file in files], output)
+    typer.echo(output)
 
 
 def plan(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,32 @@ from lauedepth.core.decoding.pixels import DecodedPixels, DecodeOptions
 from lauedepth.core.decoding.registry import choose_decoder
 from lauedepth.core.instrument.experiment import Experiment
 from lauedepth.core.instrument.raymap import RayMap
+
+
+class Decoding(Protocol):
+    """What a configuration says of how pixels are decoded."""
+
+    @property
+    def background_counts(self) -> float | None:
+        """Counts per frame that do not pass the aperture, where they are known."""
+        ...
+
+    def to_core(self) -> DecodeOptions:
+        """Return the options."""
+        ...
+
+
+class Configured(Protocol):
+    """An experiment as a file describes it: what `lauedepth.load_experiment` returns."""
+
+    @property
+    def decode(self) -> Decoding:
+        """How pixels are decoded."""
+        ...
+
+    def to_core(self) -> Experiment:
+        """Return what maps a trace to a depth."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -42,7 +69,7 @@ class Solved:
 
 
 def decode(
-    experiment: Experiment,
+    experiment: Experiment | Configured,
     row: Floats,
     column: Floats,
     counts: npt.NDArray[np.generic],
@@ -56,7 +83,9 @@ def decode(
 
     Parameters
     ----------
-    experiment : Experiment
+    experiment : Experiment or ExperimentConfig
+        With an `ExperimentConfig`, its section ``decode`` gives the options and the background
+        that are not given here.
     row, column : (n_pixels,) arrays
         Unbinned detector coordinates of the traces (`Region.unbinned`).
     counts : (n_pixels, n_frames) array of uint16 or float32
@@ -101,6 +130,11 @@ def decode(
     >>> bool(abs(pixels.depth_um[0] - 40.0) < 3 * pixels.depth_error_um[0])
     True
     """
+    if not isinstance(experiment, Experiment):
+        stated = experiment.decode
+        options = options or stated.to_core()
+        background = stated.background_counts if background is None else background
+        experiment = experiment.to_core()
     return solve(
         experiment,
         row,

@@ -217,3 +217,7 @@ class DecodedPixels:
 
     def __len__(self) -> int:
         return int(self.trace.size)
+
+    def __repr__(self) -> str:
+        found = int((self.status == PixelStatus.DECODED).sum())
+        return f"DecodedPixels({len(self)} rows, {found} with a depth)"

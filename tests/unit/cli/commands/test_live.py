@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.unit.io.made_up_results import WHOLE, write_some
 
 from lauedepth.pipeline.catalog import Catalog, PointState, Priority, SourceRow, catalog_url
 from lauedepth.pipeline.protocols import Member, Sighting
@@ -121,3 +122,17 @@ def test_replay_writes_the_points_with_markers(command: Command, tmp_path: Path)
     assert answer.out == f"1 of 1: p.h5\n1 points written to {live}\n"
     assert (live / "p.h5").read_bytes() == b"frames"
     assert (live / "p.h5.done").exists()
+
+
+def test_results_are_reported_on_in_one_page_or_not_at_all(
+    command: Command, tmp_path: Path
+) -> None:
+    result, page = tmp_path / "r.h5", tmp_path / "page.html"
+    write_some(result, WHOLE)
+    assert command("report", result, tmp_path / "none.h5", "--output", page).code == 1
+    answer = command("report", result, "--output", tmp_path / "page.docx")
+    assert answer.code == 2
+    assert "is not the name of a page; give NAME.html" in answer.err
+    assert [path.name for path in tmp_path.iterdir()] == ["r.h5"]
+    assert command("report", result, "--output", page).code == 0
+    assert page.read_text("utf-8").rstrip().endswith("</html>")

@@ -36,3 +36,16 @@ def test_resolution_and_kind_reach_the_figure(command: Command, tmp_path: Path) 
     assert sizes[1] == 2 * sizes[0]
     assert command("plot", result, "-o", tmp_path / "x.png", "--dpi", 100_000).code == 2
     assert not (tmp_path / "x.png").exists()
+
+
+def test_an_animation_is_a_gif_and_nothing_else_is(command: Command, tmp_path: Path) -> None:
+    result = tmp_path / "r.h5"
+    write_some(result, WHOLE)
+    wrong = command("plot", result, "-o", tmp_path / "f.png", "--kind", "animation")
+    assert wrong.code == 2
+    assert "use .gif" in wrong.err
+    film = ("plot", result, "-o", tmp_path / "f.gif", "--kind", "animation", "--dpi", 20)
+    assert command(*film, "--depth", 3).code == 2
+    assert not (tmp_path / "f.gif").exists()
+    assert command(*film).code == 0
+    assert (tmp_path / "f.gif").read_bytes().startswith(b"GIF89a")

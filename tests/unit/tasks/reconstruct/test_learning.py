@@ -54,6 +54,9 @@ def test_a_departing_instrument_is_learnt_used_and_kept(tmp_path: Path) -> None:
     with h5py.File(output["auto"]) as file:
         kept: dict[str, Any] = {name: one[()] for name, one in file[INSTRUMENT].items()}
     assert kept["accepted"] == 1 and kept["gain_sigma"] > 3
+    before, after = kept["held_out_before"], kept["held_out_after"]
+    assert before.shape == after.shape == (kept["pixels_held_out"],)
+    assert np.median(after) < 1.1 < np.median(before)
     assert kept["position_um"].shape == kept["position_error_um"].shape == (261,)
     truth = np.log(simulated(DEPARTED).timeline.current)
     assert np.corrcoef(kept["log_beam"], truth)[0, 1] > 0.98
