@@ -44,7 +44,9 @@ def calibrate(
     shift_mm: Annotated[
         list[float] | None,
         typer.Option(
-            "--shift-mm", help="Displacement of the aperture in each scan, in order of POINT."
+            "--shift-mm",
+            metavar="MM",
+            help="Displacement of the aperture in each scan, in order of POINT.",
         ),
     ] = None,
     sample_depth: Annotated[

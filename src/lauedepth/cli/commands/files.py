@@ -51,12 +51,15 @@ def export(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder for the images.")
     ],
-    start: Annotated[float | None, typer.Option(help="First depth, µm.")] = None,
+    start: Annotated[float | None, typer.Option(metavar="UM", help="First depth, µm.")] = None,
     stop: Annotated[
-        float | None, typer.Option(help="End of the depth range, µm (excluded).")
+        float | None, typer.Option(metavar="UM", help="End of the depth range, µm (excluded).")
     ] = None,
     name: Annotated[
-        str, typer.Option(help="Files are named NAME_I.h5; by default after the result.")
+        str,
+        typer.Option(
+            metavar="NAME", help="Files are named NAME_I.h5; by default after the result."
+        ),
     ] = "",
     compress: Annotated[bool, typer.Option(help="Compress with gzip.")] = True,
     as_json: options.AsJson = False,

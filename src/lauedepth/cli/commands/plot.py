@@ -41,10 +41,14 @@ def plot(
         typer.Option(help="What to plot."),
     ] = "overview",
     depth: Annotated[
-        list[float] | None, typer.Option(help="Depth of a slice, µm; may be repeated.")
+        list[float] | None,
+        typer.Option(metavar="UM", help="Depth of a slice, µm; may be repeated."),
     ] = None,
     dpi: Annotated[
-        int, typer.Option(min=20, max=1200, help="Dots per inch of PNG, and of maps in PDF.")
+        int,
+        typer.Option(
+            min=20, max=1200, metavar="NUMBER", help="Dots per inch of PNG, and of maps in PDF."
+        ),
     ] = 150,
     as_json: options.AsJson = False,
 ) -> None:

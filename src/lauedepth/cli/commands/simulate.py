@@ -37,8 +37,12 @@ def simulate(
     layout: Annotated[
         Literal["stack", "series"], typer.Option(help="One file per point, or one per frame.")
     ] = "stack",
-    name: Annotated[str, typer.Option(help="Points are named NAME_0001 and so on.")] = "point",
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the random numbers.")] = None,
+    name: Annotated[
+        str, typer.Option(metavar="NAME", help="Points are named NAME_0001 and so on.")
+    ] = "point",
+    seed: Annotated[
+        int | None, typer.Option(min=0, metavar="NUMBER", help="Seed of the random numbers.")
+    ] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Simulate a scan: points as the beamline writes them, with the ground truth."""
