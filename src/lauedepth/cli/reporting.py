@@ -165,9 +165,9 @@ def report_error(error: BaseException, as_json: bool) -> None:
     if as_json:
         known = isinstance(error, LaueDepthError)
         parts = {k: getattr(error, k) for k in ("what", "where", "remedy")} if known else {}
-        with suppress(BrokenPipeError):  # nobody reads any more; the exit code still tells
+        with suppress(OSError):  # nobody reads any more, or the disk is full; the code still tells
             print_event("error", {"message": message, "kind": type(error).__name__, **parts})
-    with suppress(BrokenPipeError):
+    with suppress(OSError):
         print(f"lauedepth: {message}", file=sys.stderr, flush=True)
 
 
