@@ -48,3 +48,16 @@ def test_what_went_wrong_decides_the_exit_code_also_where_it_cannot_be_told() ->
     with Path("/dev/full").open("w") as full:
         words = [sys.executable, "-m", "lauedepth", "check", "-e", "none.yml"]
         assert subprocess.run(words, stderr=full, check=False).returncode == 2
+
+
+def test_quiet_leaves_the_reasons_of_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "bad.h5").write_bytes(b"no HDF5")
+    for words, code, lines in (
+        (["check", "-e", EXPERIMENT], 0, 0),
+        (["validate", str(tmp_path / "bad.h5")], 1, 1),
+        (["check", "-e", "none.yml"], 2, 1),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "lauedepth", *words, "-q"], capture_output=True, check=False
+        )
+        assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (code, b"", lines)

@@ -58,6 +58,7 @@ def check(
     ] = False,
     memory: options.Memory = 2.0,
     as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Check an experiment and points before decoding, or a result against its aperture pose."""
     from lauedepth.tasks.check_result import is_result  # noqa: PLC0415
@@ -65,7 +66,7 @@ def check(
     given = points or []
     results = [path for path in given if is_result(path)]
     left = [path for path in given if path not in results]
-    reporter, memory_bytes = reporter_for(as_json), int(memory * 2**30)
+    reporter, memory_bytes = reporter_for(as_json, quiet), int(memory * 2**30)
     if experiment is None and (left or not results):
         raise ConfigurationError("no experiment given", "--experiment", "give its YAML file")
     if point is not None and len(results) != 1:

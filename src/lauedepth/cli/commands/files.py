@@ -24,6 +24,7 @@ def validate(
     ],
     *,
     as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Check files against their format: exit code 0 if all are valid, 1 otherwise.
 
@@ -31,7 +32,7 @@ def validate(
     """
     from lauedepth.io import nexus_checker, nexus_problems, validate_file  # noqa: PLC0415
 
-    reporter = reporter_for(as_json)
+    reporter = reporter_for(as_json, quiet)
     valid = True
     checker = nexus_checker()
     for path in paths:
@@ -39,6 +40,8 @@ def validate(
         valid = valid and not reasons
         lines = [f"[red]{escape(str(path))}: {escape(reason)}[/]" for reason in reasons]
         text = "\n".join(lines) if reasons else f"{escape(str(path))}: valid"
+        for reason in reasons if quiet else ():
+            reporter.warn(escape(reason), escape(str(path)))
         values = {"path": path, "valid": not reasons, "reasons": reasons, "nexus": checker}
         reporter.show("result", values, text)
     if not valid:
@@ -63,13 +66,14 @@ def export(
     ] = "",
     compress: Annotated[bool, typer.Option(help="Compress with gzip.")] = True,
     as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Write one image per depth, for LaueGo and laueanalysis."""
     from lauedepth.io import export_depths  # noqa: PLC0415
 
     if name:
         options.refuse_path(name, "--name")
-    reporter = reporter_for(as_json)
+    reporter = reporter_for(as_json, quiet)
     with reporter.progress(result.name) as progress:
         written = export_depths(
             result,

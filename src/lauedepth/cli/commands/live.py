@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lauedepth.cli import options
 from lauedepth.core.errors import LaueDepthError
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def watch(
         bool, typer.Option("--until-done", help="Exit once every point is done or has failed.")
     ] = False,
     catalog: CatalogText = "",
+    quiet: options.Quiet = False,
 ) -> None:
     """Reconstruct every point that appears in FOLDER while the experiment runs.
 
@@ -84,7 +86,7 @@ def watch(
     chosen = read_settings(settings)
     place = Place(results, catalog, chosen.work)
     recipe = pipeline.recipe_for(experiment, chosen, place.folders)
-    _log()
+    _log(quiet)
 
     def drive() -> None:
         with closing(_open(place, create=True)) as opened:
@@ -105,6 +107,7 @@ def batch(
     settings: SettingsFile = None,
     slots: Slots = 1,
     catalog: CatalogText = "",
+    quiet: options.Quiet = False,
 ) -> None:
     """Reconstruct a folder of existing points, at lower priority than live ones.
 
@@ -120,7 +123,7 @@ def batch(
     chosen = read_settings(settings)
     place = Place(results, catalog, chosen.work)
     recipe = pipeline.recipe_for(experiment, chosen, place.folders)
-    _log()
+    _log(quiet)
 
     def drive() -> None:
         with closing(_open(place, create=True)) as opened:
@@ -129,7 +132,8 @@ def batch(
                 pipeline.require_same_recipe(opened, recipe)
             pipeline.add_folder(opened, folder, place, chosen, live=False, expected=0)
             if driver is not None:
-                typer.echo(f"handed over to {driver}")
+                if not quiet:
+                    typer.echo(f"handed over to {driver}")
                 return
             pipeline.run_pipeline(opened, place, recipe, chosen, slots=slots, until_done=True)
 
@@ -330,9 +334,9 @@ def _refusal(
     return None
 
 
-def _log() -> None:
+def _log(quiet: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     log = logging.getLogger("lauedepth.live")
     log.addHandler(handler)
-    log.setLevel(logging.INFO)
+    log.setLevel(logging.WARNING if quiet else logging.INFO)

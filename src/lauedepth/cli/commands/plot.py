@@ -51,6 +51,7 @@ def plot(
         ),
     ] = 150,
     as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Plot a result: sums, maps of its pixels, depths found, slices, or the instrument."""
     from lauedepth.figures.instrument import plot_instrument  # noqa: PLC0415
@@ -59,7 +60,7 @@ def plot(
     from lauedepth.io import read_result  # noqa: PLC0415
 
     options.refuse_format(output)
-    reporter = reporter_for(as_json)
+    reporter = reporter_for(as_json, quiet)
     opened = read_result(result)
     if kind == "instrument":
         figure = plot_instrument(opened)
