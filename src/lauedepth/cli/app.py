@@ -89,13 +89,22 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def built_command() -> Any:
-    """Return the whole command line; its help shows flags without the type of their value."""
+    """Return the whole command line; its help names what is given, not how Python holds it."""
     command: Any = typer.main.get_command(app)
+    context = command.context_class(command, **command.context_settings)
     for one in (command, *command.commands.values()):
-        for parameter in one.params:
-            if getattr(parameter, "is_flag", False):
+        for parameter in (*one.params, one.get_help_option(context)):
+            if parameter.param_type_name == "argument":
+                parameter.display_type_rich = _no_type
+            elif parameter.metavar is None and parameter.is_flag:
                 parameter.metavar = " "
     return command
+
+
+def _no_type(ctx: Any) -> str:
+    """Return nothing where Typer shows the Python type of an argument."""
+    del ctx
+    return ""
 
 
 def run(words: list[str]) -> int:

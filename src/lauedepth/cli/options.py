@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from lauedepth.tasks.reconstruct import Pixels
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON lines.")]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print nothing but warnings and errors.")
+]
 ExperimentFile = Annotated[
     Path,
     typer.Option("--experiment", "-e", metavar="FILE", help="The experiment (YAML)."),

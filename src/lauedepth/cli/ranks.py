@@ -43,9 +43,10 @@ class SilentReporter:
         yield no_progress
 
 
-def reporter_of(team: Team | None, as_json: bool) -> Reporter:
+def reporter_of(team: Team | None, as_json: bool, quiet: bool) -> Reporter:
     """Return where a rank reports: only the first says anything."""
-    return reporter_for(as_json) if team is None or team.is_first else SilentReporter()
+    reporter = reporter_for(as_json, quiet)
+    return reporter if team is None or team.is_first else SilentReporter()
 
 
 @contextmanager

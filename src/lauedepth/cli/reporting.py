@@ -24,9 +24,9 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 from rich.table import Table
 
-from lauedepth.core.errors import LaueDepthError
+from lauedepth.core.errors import ConfigurationError, LaueDepthError
 from lauedepth.core.notices import Level, Notice
-from lauedepth.core.progress import Progress
+from lauedepth.core.progress import Progress, no_progress
 
 STAGES: Mapping[str, str] = {
     "select": "selecting pixels",
@@ -108,6 +108,24 @@ class TerminalReporter:
             yield show_progress
 
 
+class QuietReporter(TerminalReporter):
+    """For people who want to hear of nothing but trouble."""
+
+    def show(self, event: str, values: Mapping[str, Any], text: RenderableType) -> None:
+        """Print nothing."""
+
+    def notice(self, notice: Notice) -> None:
+        """Print a warning, and no note."""
+        if notice.level is Level.WARNING:
+            super().notice(notice)
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Progress]:
+        """Show nothing."""
+        del what
+        yield no_progress
+
+
 class JsonReporter:
     """For programs: one JSON object per line, on stdout.
 
@@ -148,8 +166,18 @@ class JsonReporter:
         yield show_progress
 
 
-def reporter_for(as_json: bool) -> Reporter:
-    """Return the reporter: for people, also in a log, unless JSON is asked for."""
+def reporter_for(as_json: bool, quiet: bool = False) -> Reporter:
+    """Return the reporter: for people, also in a log, unless JSON is asked for.
+
+    Raises
+    ------
+    ConfigurationError
+        Both JSON and silence are asked for.
+    """
+    if as_json and quiet:
+        raise ConfigurationError("exclude each other", "--json and --quiet", "give one of them")
+    if quiet:
+        return QuietReporter()
     return JsonReporter() if as_json else TerminalReporter()
 
 
@@ -165,9 +193,9 @@ def report_error(error: BaseException, as_json: bool) -> None:
     if as_json:
         known = isinstance(error, LaueDepthError)
         parts = {k: getattr(error, k) for k in ("what", "where", "remedy")} if known else {}
-        with suppress(BrokenPipeError):  # nobody reads any more; the exit code still tells
+        with suppress(OSError):  # nobody reads any more, or the disk is full; the code still tells
             print_event("error", {"message": message, "kind": type(error).__name__, **parts})
-    with suppress(BrokenPipeError):
+    with suppress(OSError):
         print(f"lauedepth: {message}", file=sys.stderr, flush=True)
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
-from tokenize import TokenError
 from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from lauedepth.config import limits
+from lauedepth.config.array_file import read_array
 from lauedepth.config.section import Section
 from lauedepth.core.errors import ConfigurationError
-from lauedepth.core.files import read_file
 from lauedepth.core.instrument import experiment as core
 from lauedepth.core.instrument.aperture import prefer_same_code
 
@@ -118,9 +116,9 @@ def read_code(path: Path) -> tuple[int, ...]:
         No such file, not one-dimensional, not binary, or without bars or openings.
     """
     try:
-        code = np.load(BytesIO(read_file(path)), allow_pickle=False)
-    except (OSError, ValueError, EOFError, SyntaxError, TokenError) as error:
-        reason = getattr(error, "strerror", None) or "not a .npy file of numbers"
+        code = read_array(path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
         raise ConfigurationError(f"code cannot be read: {reason}", str(path)) from error
     if code.ndim != 1 or code.dtype.kind not in "buif" or not np.isin(code, (0, 1)).all():
         raise ConfigurationError(

@@ -17,6 +17,7 @@ from lauedepth.core.instrument.experiment import Detector, Vector
 
 NAMESPACE: Final = "http://sector34.xray.aps.anl.gov/34ide/geoN"
 
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
 _TO_MM: Final = {"": 1.0, "mm": 1.0, "micron": 1e-3, "um": 1e-3, "cm": 10.0, "m": 1e3}
 _TO_UM: Final = {unit: factor * 1e3 for unit, factor in _TO_MM.items()} | {
     "": 1.0,
@@ -133,7 +134,7 @@ def _from_xml(content: bytes, path: Path) -> Geometry:
     detectors = {}
     for element in root.iterfind("Detectors/Detector"):
         number = element.get("N", "")
-        if not number.isdigit():
+        if not _NUMBER.fullmatch(number):
             raise ConfigurationError(f"Detector has no number N ({number!r})", str(path))
         where = f"{path}: Detector {number}"
         detectors[int(number)] = Detector(

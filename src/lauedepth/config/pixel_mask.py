@@ -11,10 +11,10 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from lauedepth.config.array_file import read_array
 from lauedepth.config.section import Section
 from lauedepth.core.arrays import Flags
 from lauedepth.core.errors import ConfigurationError
-from lauedepth.core.files import require_file
 
 
 class PixelMask(Section):
@@ -79,15 +79,15 @@ def read_pixel_mask(
         Not a two-dimensional array of numbers, of another size, or without pixels.
     """
     try:
-        require_file(path)
-        given = np.load(path, allow_pickle=False, mmap_mode="r")
-    except (OSError, ValueError, EOFError) as error:
-        reason = getattr(error, "strerror", None) or "not a .npy file of numbers"
+        given = read_array(path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
         raise ConfigurationError(f"mask cannot be read: {reason}", str(path)) from error
-    if not isinstance(given, np.ndarray) or given.ndim != 2 or given.dtype.kind not in "buif":
-        told = f"{getattr(given, 'dtype', '?')} {getattr(given, 'shape', '?')}"
+    if given.ndim != 2 or given.dtype.kind not in "buif":
         raise ConfigurationError(
-            f"mask is {told}", str(path), "give one number for each (row, column) of the detector"
+            f"mask is {given.dtype} {given.shape}",
+            str(path),
+            "give one number for each (row, column) of the detector",
         )
     mask = np.zeros(shape, np.bool_)
     place = _place(given.shape, shape, window, path)

@@ -11,7 +11,8 @@ from lxml import etree
 from lauedepth.core.errors import ConfigurationError
 
 # Comments also come as "<-- ... -->", and some hold "--": both break a strict parser.
-_COMMENT = re.compile(rb"<!?--.*?-->", re.DOTALL)
+_COMMENT_STARTS = re.compile(rb"<!?--")
+_COMMENT_ENDS = b"-->"
 
 
 def parse_xml(content: bytes, source: Path | str) -> etree._Element:
@@ -39,7 +40,7 @@ def parse_xml(content: bytes, source: Path | str) -> etree._Element:
         resolve_entities=False, no_network=True, load_dtd=False, remove_pis=True
     )
     try:
-        root = etree.fromstring(_COMMENT.sub(b"", content).strip(), parser)
+        root = etree.fromstring(_without_comments(content).strip(), parser)
     except etree.XMLSyntaxError as error:
         raise ConfigurationError(f"not valid XML: {error.msg}", str(source)) from error
     docinfo: Any = root.getroottree().docinfo  # the stubs lack its doctype
@@ -53,3 +54,15 @@ def parse_xml(content: bytes, source: Path | str) -> etree._Element:
         if isinstance(element.tag, str):
             element.tag = etree.QName(element).localname
     return root
+
+
+def _without_comments(content: bytes) -> bytes:
+    """Return what stands between comments, in one pass; one without an end stays."""
+    parts, position = [], 0
+    while (starts := _COMMENT_STARTS.search(content, position)) is not None:
+        ends = content.find(_COMMENT_ENDS, starts.end())
+        if ends < 0:
+            break
+        parts.append(content[position : starts.start()])
+        position = ends + len(_COMMENT_ENDS)
+    return b"".join([*parts, content[position:]])

@@ -20,6 +20,7 @@ from lauedepth.core.files import read_file
 _LEADING_ZEROS: Final = "!leading-zeros"
 _MERGE: Final = "tag:yaml.org,2002:merge"
 _MOST_BYTES: Final = 4 * 2**20
+_SHOWN: Final = 40
 
 # (tag, pattern, first characters); of several that match the first one holds.
 _SCALARS: Final = (
@@ -57,6 +58,16 @@ class _Loader(yaml.SafeLoader):
                 )
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            # a tag that the value does not fit: PyYAML fails on it in any way
+            kind, shown = node.tag.rpartition(":")[2], str(node.value)[:_SHOWN]
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{shown!r} cannot be read as {kind}", node.start_mark
+            ) from error
 
     def refuse_leading_zeros(self, node: yaml.ScalarNode) -> None:
         """Refuse a number that is octal to some programs and decimal to others."""
@@ -98,10 +109,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ) from error
     try:
         data = yaml.load(text, Loader=_Loader)  # a subclass of SafeLoader
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f" (line {mark.line + 1})" if mark else ""
-        problem = getattr(error, "problem", None) or "cannot be parsed"
+        deep = "nested too deeply" if isinstance(error, RecursionError) else "cannot be parsed"
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or deep
         raise ConfigurationError(f"not valid YAML: {problem}{line}", str(path)) from error
     if not isinstance(data, dict):
         raise ConfigurationError(

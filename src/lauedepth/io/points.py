@@ -180,10 +180,10 @@ def _about_region(found: Region, given: Region | None, where: Path) -> Iterator[
     if given is not None and given.shape == found.shape and given != found:
         yield warning(
             "region-differs",
-            f"the file says that the image begins at column {found.start[0]}, row "
-            f"{found.start[1]}, binned {found.binning[0]} × {found.binning[1]}; data.region says "
-            f"column {given.start[0]}, row {given.start[1]}, binned {given.binning[0]} × "
-            f"{given.binning[1]}; the file's is taken",
+            f"the file says that the image begins at row {found.start[1]}, column "
+            f"{found.start[0]}, binned {found.binning[1]} × {found.binning[0]}; data.region says "
+            f"row {given.start[1]}, column {given.start[0]}, binned {given.binning[1]} × "
+            f"{given.binning[0]}; the file's is taken",
             f"{where}: {DETECTOR}",
             "mend the one that is wrong",
         )

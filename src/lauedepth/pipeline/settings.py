@@ -93,11 +93,16 @@ def read_settings(path: Path | None) -> Settings:
     if path is None:
         return Settings()
     try:
-        return Settings.model_validate(yaml.safe_load(read_file(path).decode()) or {})
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = yaml.safe_load(read_file(path).decode())
+    except (
+        *(OSError, yaml.YAMLError, RecursionError),
+        *(AttributeError, LookupError, TypeError, ValueError),  # of a value unlike its tag
+    ) as error:
         raise ConfigurationError(
             f"cannot be read ({' '.join(str(error).split())})", str(path)
         ) from error
+    try:
+        return Settings.model_validate(content or {})
     except ValidationError as error:
         wrong = error.errors()[0]
         key = ".".join(str(part) for part in wrong["loc"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,6 +33,14 @@ def test_help_shows_flags_as_flags(command: Command, words: list[str]) -> None:
     assert answer.code == 0
     (line,) = (one for one in answer.out.splitlines() if "--resume" in one)
     assert "<bool>" not in line
+
+
+@pytest.mark.parametrize("name", ["", *sorted(app.built_command().commands)])
+def test_help_names_what_is_given_and_no_types_of_python(command: Command, name: str) -> None:
+    answer = command(*([name] if name else []), "--help")
+    assert answer.code == 0
+    assert "--help" in answer.out
+    assert re.findall(r"<(?:list|str|int|float|bool|path|Path)\b", answer.out) == []
 
 
 @pytest.mark.parametrize(

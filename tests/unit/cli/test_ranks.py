@@ -77,10 +77,12 @@ def test_a_failure_ends_all_ranks_and_the_first_alone_raises_it(
 
 def test_only_the_first_rank_says_anything(capsys: pytest.CaptureFixture[str]) -> None:
     def reporter(rank: int) -> object:
-        return reporter_of(cast("Team", SimpleNamespace(is_first=rank == 0)), as_json=True)
+        return reporter_of(
+            cast("Team", SimpleNamespace(is_first=rank == 0)), as_json=True, quiet=False
+        )
 
     assert not isinstance(reporter(0), SilentReporter)
-    assert not isinstance(reporter_of(None, as_json=True), SilentReporter)
+    assert not isinstance(reporter_of(None, as_json=True, quiet=False), SilentReporter)
     silent = reporter(1)
     assert isinstance(silent, SilentReporter)
     silent.show("result", {}, "text")

@@ -16,8 +16,8 @@ from lauedepth.cli.reporting import (
     report_error,
     reporter_for,
 )
-from lauedepth.core.errors import InputError
-from lauedepth.core.notices import note
+from lauedepth.core.errors import ConfigurationError, InputError
+from lauedepth.core.notices import note, warning
 
 Said = pytest.CaptureFixture[str]
 
@@ -108,3 +108,22 @@ def test_an_error_is_one_line_and_one_event(capsys: Said) -> None:
 )
 def test_other_failures_are_one_line_too(error: Exception, line: str) -> None:
     assert one_line(error).startswith(line)
+
+
+def test_the_quiet_hear_of_trouble_only(capsys: Said) -> None:
+    reporter = reporter_for(as_json=False, quiet=True)
+    reporter.show("result", {"n": 1}, "all well")
+    reporter.notice(note("range-cut", "has 3 frames"))
+    with reporter.progress("scan") as report:
+        report("decode", 1, 2)
+    assert capsys.readouterr() == ("", "")
+    reporter.warn("the pose does not hold", "p.h5")
+    reporter.notice(warning("frames-lost", "3 are lost", "p.h5"))
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == "warning: p.h5: the pose does not hold\nwarning: p.h5: 3 are lost\n"
+
+
+def test_silence_and_json_exclude_each_other() -> None:
+    with pytest.raises(ConfigurationError, match="--json and --quiet: exclude each other"):
+        reporter_for(as_json=True, quiet=True)

@@ -189,6 +189,22 @@ def test_refuses_what_is_no_geometry(tmp_path: Path, content: bytes) -> None:
         read_geometry(file)
 
 
+@pytest.mark.parametrize("number", ["²", "٣", "9" * 5000, "-1", ""])
+def test_a_detector_that_is_not_numbered_is_refused(tmp_path: Path, number: str) -> None:
+    path = tmp_path / "g.xml"
+    path.write_text(GEOMETRY.replace('<Detector N="2"', f'<Detector N="{number}"'), "utf-8")
+    with pytest.raises(ConfigurationError, match="Detector has no number N"):
+        read_geometry(path)
+
+
+@pytest.mark.parametrize("start", ["<!--", "<--"])
+def test_comments_without_an_end_are_looked_through_once(tmp_path: Path, start: str) -> None:
+    path = tmp_path / "g.xml"
+    path.write_text(GEOMETRY + start * 500_000, encoding="utf-8")  # the square would take hours
+    with pytest.raises(ConfigurationError, match="not valid XML"):
+        read_geometry(path)
+
+
 def test_names_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"nothing\.xml: cannot be read"):
         read_geometry(tmp_path / "nothing.xml")

@@ -112,3 +112,28 @@ def test_text_that_looks_like_a_number_stays_text(tmp_path: Path, text: str) -> 
     path = tmp_path / "a.yml"
     path.write_text(write_yaml({"name": text}))
     assert read_yaml(path) == {"name": text}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("!!timestamp soon", "'soon' cannot be read as timestamp (line 1)"),
+        (
+            "2024-01-01\nb: !!timestamp 2024-13-45",
+            "'2024-13-45' cannot be read as timestamp (line 2)",
+        ),
+        ("!!bool maybe", "'maybe' cannot be read as bool (line 1)"),
+        ("!!int ''", "'' cannot be read as int (line 1)"),
+        ("!!float ''", "'' cannot be read as float (line 1)"),
+        ("9" * 6000, f"'{'9' * 40}' cannot be read as int (line 1)"),
+        ("!!binary '%%%'\n!!python/object/apply:os.system [ls]: 1", "python/object"),
+        ("{[1, 2]: 3}", "a key is a list or a mapping"),
+        ("[" * 5000 + "]" * 5000, "nested too deeply"),
+        ("\0", "special characters are not allowed"),
+    ],
+)
+def test_a_value_unlike_its_tag_is_told_in_a_line(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        value_of(tmp_path, text)
+    assert "not valid YAML: " in str(raised.value)
+    assert told in str(raised.value)

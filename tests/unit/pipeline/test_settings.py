@@ -43,3 +43,20 @@ def test_nonsense_is_refused(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(ConfigurationError, match=says) as raised:
         read_settings(path)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "poll_s: 2024-13-45",
+        "poll_s: !!bool maybe",
+        "poll_s: " + "9" * 6000,
+        "[" * 5000,
+        "? [a]\n: 1",
+    ],
+)
+def test_odd_yaml_is_a_configuration_error(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "settings.yml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"settings\.yml: cannot be read"):
+        read_settings(path)

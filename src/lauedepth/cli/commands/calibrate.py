@@ -44,7 +44,9 @@ def calibrate(
     shift_mm: Annotated[
         list[float] | None,
         typer.Option(
-            "--shift-mm", help="Displacement of the aperture in each scan, in order of POINT."
+            "--shift-mm",
+            metavar="MM",
+            help="Displacement of the aperture in each scan, in order of POINT.",
         ),
     ] = None,
     sample_depth: Annotated[
@@ -85,6 +87,7 @@ def calibrate(
     ] = False,
     memory: options.Memory = 2.0,
     as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Find where the aperture stands, from scans of a thin sample at a known depth.
 
@@ -93,7 +96,7 @@ def calibrate(
     from lauedepth.tasks.calibrate import CalibrationRequest, calibrate_points  # noqa: PLC0415
     from lauedepth.tasks.calibration_scans import scan_requests  # noqa: PLC0415
 
-    reporter = reporter_for(as_json)
+    reporter = reporter_for(as_json, quiet)
     names = tuple(name.strip() for name in fit.split(",") if name.strip())
     if figure is not None:
         options.refuse_format(figure)

@@ -58,6 +58,7 @@ def check(
     ] = False,
     memory: options.Memory = 2.0,
     as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Check an experiment and points before decoding, or a result against its aperture pose."""
     from lauedepth.tasks.check_result import is_result  # noqa: PLC0415
@@ -65,7 +66,7 @@ def check(
     given = points or []
     results = [path for path in given if is_result(path)]
     left = [path for path in given if path not in results]
-    reporter, memory_bytes = reporter_for(as_json), int(memory * 2**30)
+    reporter, memory_bytes = reporter_for(as_json, quiet), int(memory * 2**30)
     if experiment is None and (left or not results):
         raise ConfigurationError("no experiment given", "--experiment", "give its YAML file")
     if point is not None and len(results) != 1:
@@ -131,9 +132,10 @@ def _check_points(
 def _report_experiment(reporter: Reporter, path: Path, config: ExperimentConfig) -> None:
     core = config.to_core()
     depths, frames = core.depths, core.frames
+    columns_of, rows_of = core.detector.shape
     rows = {
         "frames": f"{len(frames)} ({frames.first}...{frames.stop - 1}, every {frames.stride})",
-        "detector": f"{core.detector.shape[0]} × {core.detector.shape[1]} {core.detector.name}",
+        "detector": f"{rows_of} rows × {columns_of} columns {core.detector.name}",
         "aperture": f"{len(core.aperture.code)} bits, {core.aperture.length_um:g} µm long",
         "step": f"{core.motion.step_um:g} µm per frame",
         "depths": f"{len(depths)} from {depths.start_um:g} µm in steps of {depths.step_um:g} µm",
@@ -153,8 +155,8 @@ def _report_point(
     shown = {
         "frames": f"{frames} of {rows} rows × {columns} columns, {point.dtype}",
         "lost frames": lost,
-        "region": f"from column {region.start[0]}, row {region.start[1]}, "
-        f"binned {region.binning[0]} × {region.binning[1]}",
+        "region": f"from row {region.start[1]}, column {region.start[0]}, "
+        f"binned {region.binning[1]} × {region.binning[0]}",
         "pixels to decode": f"about {estimate.pixels}, in {estimate.blocks} blocks",
         "memory": f"about {estimate.memory_bytes / 2**30:.1f} GiB "
         f"for {estimate.input_bytes / 2**30:.2f} GiB of frames",

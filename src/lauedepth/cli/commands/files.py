@@ -24,6 +24,7 @@ def validate(
     ],
     *,
     as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Check files against their format: exit code 0 if all are valid, 1 otherwise.
 
@@ -31,7 +32,7 @@ def validate(
     """
     from lauedepth.io import nexus_checker, nexus_problems, validate_file  # noqa: PLC0415
 
-    reporter = reporter_for(as_json)
+    reporter = reporter_for(as_json, quiet)
     valid = True
     checker = nexus_checker()
     for path in paths:
@@ -39,6 +40,8 @@ def validate(
         valid = valid and not reasons
         lines = [f"[red]{escape(str(path))}: {escape(reason)}[/]" for reason in reasons]
         text = "\n".join(lines) if reasons else f"{escape(str(path))}: valid"
+        for reason in reasons if quiet else ():
+            reporter.warn(escape(reason), escape(str(path)))
         values = {"path": path, "valid": not reasons, "reasons": reasons, "nexus": checker}
         reporter.show("result", values, text)
     if not valid:
@@ -51,25 +54,29 @@ def export(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder for the images.")
     ],
-    start: Annotated[float | None, typer.Option(help="First depth, µm.")] = None,
+    start: Annotated[float | None, typer.Option(metavar="UM", help="First depth, µm.")] = None,
     stop: Annotated[
-        float | None, typer.Option(help="End of the depth range, µm (excluded).")
+        float | None, typer.Option(metavar="UM", help="End of the depth range, µm (excluded).")
     ] = None,
     name: Annotated[
-        str, typer.Option(help="Files are named NAME_I.h5; by default after the result.")
+        str,
+        typer.Option(
+            metavar="NAME", help="Files are named NAME_I.h5; by default after the result."
+        ),
     ] = "",
     compress: Annotated[bool, typer.Option(help="Compress with gzip.")] = True,
     image_format: Annotated[
         Literal["h5", "tiff"], typer.Option("--format", help="HDF5, or 32-bit TIFF.")
     ] = "h5",
     as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Write one image per depth, for LaueGo and laueanalysis or as TIFF."""
     from lauedepth.io import export_depths  # noqa: PLC0415
 
     if name:
         options.refuse_path(name, "--name")
-    reporter = reporter_for(as_json)
+    reporter = reporter_for(as_json, quiet)
     with reporter.progress(result.name) as progress:
         written = export_depths(
             result,

@@ -41,6 +41,7 @@ def inspect(
     method: options.Method = None,
     energy: options.WithEnergy = False,
     as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Decode one pixel and show its trace, the fit and its footprint."""
     from lauedepth.core.decoding.registry import choose_decoder  # noqa: PLC0415
@@ -49,7 +50,7 @@ def inspect(
     row, column = _row_and_column(pixel)
     if output is not None:
         options.refuse_format(output)
-    reporter = reporter_for(as_json)
+    reporter = reporter_for(as_json, quiet)
     config = options.load_and_report(reporter, experiment, method, energy)
     decoder = choose_decoder(backend, config.decode.method).decoder
     fitted = fit_to_point(config, point)

@@ -32,6 +32,7 @@ def learn(
     pixels: options.PixelChoice = None,
     memory: options.Memory = 2.0,
     as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Learn the aperture as it is from some points, for all that are measured with it.
 
@@ -41,7 +42,7 @@ def learn(
     from lauedepth.core.decoding.registry import choose_decoder  # noqa: PLC0415
     from lauedepth.tasks.learn import learn_points  # noqa: PLC0415
 
-    reporter = reporter_for(as_json)
+    reporter = reporter_for(as_json, quiet)
     config = options.load_and_report(reporter, experiment)
     decoder = choose_decoder(backend, "footprint").decoder
     with reporter.progress("learn") as progress:

@@ -16,29 +16,36 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lauedepth.cli import options
 from lauedepth.core.errors import ConfigurationError, LaueDepthError
 
 if TYPE_CHECKING:
     from lauedepth.pipeline.catalog import Catalog, PointRow
     from lauedepth.pipeline.places import Place
 
-Folder = Annotated[Path, typer.Argument(help="Folder in which points appear.")]
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder in which points appear.")]
 Experiment = Annotated[
-    Path | None, typer.Option("--experiment", "-e", help="The experiment (YAML).")
+    Path | None, typer.Option("--experiment", "-e", metavar="FILE", help="The experiment (YAML).")
 ]
-Results = Annotated[Path, typer.Option("--results", "-r", help="Folder for the results.")]
+Results = Annotated[
+    Path, typer.Option("--results", "-r", metavar="FOLDER", help="Folder for the results.")
+]
 CatalogText = Annotated[
     str,
     typer.Option(
         "--catalog",
+        metavar="FILE|URL",
         envvar="LAUEDEPTH_CATALOG",
         help="SQLite file or postgresql:// URL; by default a file in the results folder.",
     ),
 ]
 SettingsFile = Annotated[
-    Path | None, typer.Option("--settings", "-s", help="Settings of the pipeline (YAML).")
+    Path | None,
+    typer.Option("--settings", "-s", metavar="FILE", help="Settings of the pipeline (YAML)."),
 ]
-Slots = Annotated[int, typer.Option(min=1, help="Number of jobs run at the same time.")]
+Slots = Annotated[
+    int, typer.Option(min=1, metavar="NUMBER", help="Number of jobs run at the same time.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Names = Annotated[list[str] | None, typer.Argument(metavar="[POINT]...", help="Names of points.")]
 HERE = Path()
@@ -57,11 +64,14 @@ def watch(
     experiment: Experiment = None,
     settings: SettingsFile = None,
     slots: Slots = 1,
-    points: Annotated[int, typer.Option(min=0, help="Number of points in the scan.")] = 0,
+    points: Annotated[
+        int, typer.Option(min=0, metavar="NUMBER", help="Number of points in the scan.")
+    ] = 0,
     until_done: Annotated[
         bool, typer.Option("--until-done", help="Exit once every point is done or has failed.")
     ] = False,
     catalog: CatalogText = "",
+    quiet: options.Quiet = False,
 ) -> None:
     """Reconstruct every point that appears in FOLDER while the experiment runs.
 
@@ -76,7 +86,7 @@ def watch(
     chosen = read_settings(settings)
     place = Place(results, catalog, chosen.work)
     recipe = pipeline.recipe_for(experiment, chosen, place.folders)
-    _log()
+    _log(quiet)
 
     def drive() -> None:
         with closing(_open(place, create=True)) as opened:
@@ -97,6 +107,7 @@ def batch(
     settings: SettingsFile = None,
     slots: Slots = 1,
     catalog: CatalogText = "",
+    quiet: options.Quiet = False,
 ) -> None:
     """Reconstruct a folder of existing points, at lower priority than live ones.
 
@@ -112,7 +123,7 @@ def batch(
     chosen = read_settings(settings)
     place = Place(results, catalog, chosen.work)
     recipe = pipeline.recipe_for(experiment, chosen, place.folders)
-    _log()
+    _log(quiet)
 
     def drive() -> None:
         with closing(_open(place, create=True)) as opened:
@@ -121,7 +132,8 @@ def batch(
                 pipeline.require_same_recipe(opened, recipe)
             pipeline.add_folder(opened, folder, place, chosen, live=False, expected=0)
             if driver is not None:
-                typer.echo(f"handed over to {driver}")
+                if not quiet:
+                    typer.echo(f"handed over to {driver}")
                 return
             pipeline.run_pipeline(opened, place, recipe, chosen, slots=slots, until_done=True)
 
@@ -160,7 +172,9 @@ def skip(
     names: Names = None,
     results: Results = HERE,
     catalog: CatalogText = "",
-    reason: Annotated[str, typer.Option(help="Reason, for the record.")] = "skipped by the user",
+    reason: Annotated[
+        str, typer.Option(metavar="TEXT", help="Reason, for the record.")
+    ] = "skipped by the user",
 ) -> None:
     """Skip points; a running job is cancelled."""
     opened = _open(_place(results, catalog))
@@ -177,16 +191,24 @@ def skip(
 
 
 def replay(
-    scan: Annotated[Path, typer.Argument(help="Folder of a recorded scan.")],
-    destination: Annotated[Path, typer.Argument(help="Folder to write to.")],
+    scan: Annotated[Path, typer.Argument(metavar="SCAN", help="Folder of a recorded scan.")],
+    destination: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder to write to.")],
     *,
     cadence: Annotated[
-        float | None, typer.Option(min=0, help="Seconds between points; by default as recorded.")
+        float | None,
+        typer.Option(
+            min=0, metavar="SECONDS", help="Seconds between points; by default as recorded."
+        ),
     ] = None,
-    speed: Annotated[float, typer.Option(min=0.001, help="Speed-up factor.")] = 1.0,
-    points: Annotated[int | None, typer.Option(min=1, help="Maximum number of points.")] = None,
+    speed: Annotated[
+        float, typer.Option(min=0.001, metavar="FACTOR", help="Speed-up factor.")
+    ] = 1.0,
+    points: Annotated[
+        int | None, typer.Option(min=1, metavar="NUMBER", help="Maximum number of points.")
+    ] = None,
     marker: Annotated[
-        str, typer.Option(help="Suffix of the marker file written after each point.")
+        str,
+        typer.Option(metavar="SUFFIX", help="Suffix of the marker file written after each point."),
     ] = "",
     folders: Annotated[
         bool, typer.Option("--folders", help="Each point is a folder of frames.")
@@ -218,7 +240,10 @@ def report(
     ] = None,
     *,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder, or for RESULTs a page (.html).")
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="PATH", help="Folder, or for RESULTs a page (.html)."
+        ),
     ],
     results: Results = HERE,
     catalog: CatalogText = "",
@@ -249,11 +274,19 @@ def _report_on(files: list[Path], output: Path) -> None:
 
 def plan(
     *,
-    points: Annotated[int, typer.Option(min=1, help="Number of points in the scan.")],
-    cadence: Annotated[float, typer.Option(min=0, help="Seconds between points.")],
-    nodes: Annotated[int, typer.Option(min=1, help="Number of nodes.")],
-    node_hours_per_point: Annotated[float, typer.Option(help="Computing needed per point.")],
-    nodes_per_job: Annotated[int, typer.Option(min=1, help="Nodes used for one point.")] = 1,
+    points: Annotated[
+        int, typer.Option(min=1, metavar="NUMBER", help="Number of points in the scan.")
+    ],
+    cadence: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="Seconds between points.")
+    ],
+    nodes: Annotated[int, typer.Option(min=1, metavar="NUMBER", help="Number of nodes.")],
+    node_hours_per_point: Annotated[
+        float, typer.Option(metavar="HOURS", help="Computing needed per point.")
+    ],
+    nodes_per_job: Annotated[
+        int, typer.Option(min=1, metavar="NUMBER", help="Nodes used for one point.")
+    ] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Predict whether the computing keeps up with the detector, and when it finishes."""
@@ -324,9 +357,9 @@ def _refusal(
     return None
 
 
-def _log() -> None:
+def _log(quiet: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     log = logging.getLogger("lauedepth.live")
     log.addHandler(handler)
-    log.setLevel(logging.INFO)
+    log.setLevel(logging.WARNING if quiet else logging.INFO)

@@ -50,7 +50,8 @@ def plot(
         typer.Option(help="What to plot."),
     ] = "overview",
     depth: Annotated[
-        list[float] | None, typer.Option(help="Depth of a slice, µm; may be repeated.")
+        list[float] | None,
+        typer.Option(metavar="UM", help="Depth of a slice, µm; may be repeated."),
     ] = None,
     zoom: Annotated[
         str | None,
@@ -68,9 +69,13 @@ def plot(
         str | None, typer.Option(metavar="NAME", help="One of matplotlib's colour maps.")
     ] = None,
     dpi: Annotated[
-        int, typer.Option(min=20, max=1200, help="Dots per inch of PNG, and of maps in PDF.")
+        int,
+        typer.Option(
+            min=20, max=1200, metavar="NUMBER", help="Dots per inch of PNG, and of maps in PDF."
+        ),
     ] = 150,
     as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Plot a result: sums, maps of its pixels, depths found, slices, or the instrument."""
     from lauedepth.figures.instrument import plot_instrument  # noqa: PLC0415
@@ -80,7 +85,7 @@ def plot(
 
     options.refuse_format(output, (".gif",) if kind == "animation" else options.FIGURES)
     view = view_of(zoom, limits, colour_map)
-    reporter = reporter_for(as_json)
+    reporter = reporter_for(as_json, quiet)
     opened = read_result(result)
     if kind == "animation":
         from lauedepth.figures.animation import save_animation  # noqa: PLC0415

@@ -59,6 +59,7 @@ def reconstruct(
     ] = None,
     memory: options.Memory = 2.0,
     as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Reconstruct points: depth-resolved images and a table of pixels.
 
@@ -73,7 +74,7 @@ def reconstruct(
             return _Task(config, chosen, outputs_for(points, output))
 
         task = prepare() if team is None else team.agree(prepare)
-        reporter, failed = reporter_of(team, as_json), 0
+        reporter, failed = reporter_of(team, as_json, quiet), 0
         options.report_notices(reporter, task.config.notices)
         name, one = _runner(team, backend, task.config, reporter)
         for point, result in zip(points, task.outputs, strict=True):

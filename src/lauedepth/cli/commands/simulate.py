@@ -37,16 +37,21 @@ def simulate(
     layout: Annotated[
         Literal["stack", "series"], typer.Option(help="One file per point, or one per frame.")
     ] = "stack",
-    name: Annotated[str, typer.Option(help="Points are named NAME_0001 and so on.")] = "point",
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the random numbers.")] = None,
+    name: Annotated[
+        str, typer.Option(metavar="NAME", help="Points are named NAME_0001 and so on.")
+    ] = "point",
+    seed: Annotated[
+        int | None, typer.Option(min=0, metavar="NUMBER", help="Seed of the random numbers.")
+    ] = None,
     as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Simulate a scan: points as the beamline writes them, with the ground truth."""
     from lauedepth.tasks.simulate.config import SimulationConfig, load_simulation  # noqa: PLC0415
     from lauedepth.tasks.simulate.scan_files import simulated_points, write_scan  # noqa: PLC0415
 
     options.refuse_path(name, "--name")
-    reporter = reporter_for(as_json)
+    reporter = reporter_for(as_json, quiet)
     config = options.load_and_report(reporter, experiment)
     simulation = SimulationConfig() if sample is None else load_simulation(sample)
     if seed is not None:

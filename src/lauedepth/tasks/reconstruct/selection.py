@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lauedepth.config import ExperimentConfig
+from lauedepth.config.array_file import read_array
 from lauedepth.core.arrays import Floats
 from lauedepth.core.errors import InputError
-from lauedepth.core.files import require_file
 from lauedepth.core.instrument.experiment import Frames, Region
 from lauedepth.core.progress import StageProgress, no_progress
 from lauedepth.io import Point
@@ -52,15 +52,13 @@ def read_mask(path: Path | str, shape: tuple[int, int]) -> Mask:
         Not a boolean array of the detector's rows and columns.
     """
     try:
-        require_file(Path(path))
-        mask = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        reason = getattr(error, "strerror", None) or "not a .npy file of numbers"
+        mask = read_array(Path(path))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"mask cannot be read: {reason}", str(path)) from error
-    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != shape[::-1]:
+    if mask.dtype != np.bool_ or mask.shape != shape[::-1]:
         raise InputError(
-            f"mask is {getattr(mask, 'dtype', '?')} {getattr(mask, 'shape', '?')}, "
-            f"not bool {shape[::-1]}",
+            f"mask is {mask.dtype} {mask.shape}, not bool {shape[::-1]}",
             str(path),
             "give a boolean (rows, columns) array of the full detector",
         )

@@ -145,8 +145,8 @@ def _crop(
     inside = inside and top + rows <= image.shape[0] and left + columns <= image.shape[1]
     if not inside or wanted.binning != (1, 1):
         raise InputError(
-            f"covers columns {region.start[0]}...{region.start[0] + image.shape[1] - 1} and rows "
-            f"{region.start[1]}...{region.start[1] + image.shape[0] - 1} of the detector",
+            f"covers rows {region.start[1]}...{region.start[1] + image.shape[0] - 1} and columns "
+            f"{region.start[0]}...{region.start[0] + image.shape[1] - 1} of the detector",
             str(path),
             "choose a region inside it, without binning",
         )

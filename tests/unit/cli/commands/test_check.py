@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 
+from lauedepth.cli.app import run
 from lauedepth.config import load_experiment
 from lauedepth.core.instrument.experiment import Region
 from lauedepth.io import write_point
@@ -51,3 +53,11 @@ def test_the_place_of_a_point_belongs_to_one_result(command: Command, tmp_path: 
     answer = command("check", "-e", EXPERIMENT, "--point", tmp_path / "p.h5")
     assert answer.code == 2
     assert "--point: 0 results given; give exactly one RESULT" in answer.err
+
+
+def test_rows_come_before_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "e.yml"
+    text = EXPERIMENT.read_text("utf-8")
+    path.write_text(text.replace("shape_px: [2048, 2048]", "shape_px: [2048, 1024]"), "utf-8")
+    assert run(["check", "-e", str(path)]) == 0
+    assert "1024 rows × 2048 columns" in capsys.readouterr().out
