@@ -214,6 +214,12 @@ CRYSTALS: Final = MappingProxyType(
         "Cu": _cubic("Cu", "F m -3 m", 3.6149, 343.0),
         "Ni": _cubic("Ni", "F m -3 m", 3.5238, 450.0),
         "Si": _cubic("Si", "F d -3 m:1", 5.4310206, 645.0),
+        "Ti": Crystal(
+            "Ti",
+            (2.9508, 2.9508, 4.6855, 90.0, 90.0, 120.0),
+            "P 63/m m c",
+            (Atom("Ti", (1 / 3, 2 / 3, 1 / 4), debye_k=420.0),),
+        ),
         "W": _cubic("W", "I m -3 m", 3.1652, 400.0),
     }
 )

@@ -9,8 +9,8 @@ import pytest
 from lauedepth.core.errors import ConfigurationError
 from lauedepth.crystals.crystal import CRYSTALS, Atom, Crystal, crystal_by_name, debye_b
 
-HANDBOOK_DENSITY = {"Al": 2.70, "Cu": 8.94, "Ni": 8.91, "Si": 2.329, "W": 19.25}
-HANDBOOK_B = {"Al": 0.77, "Cu": 0.52, "Ni": 0.35, "Si": 0.40, "W": 0.15}
+HANDBOOK_DENSITY = {"Al": 2.70, "Cu": 8.94, "Ni": 8.91, "Si": 2.329, "Ti": 4.506, "W": 19.25}
+HANDBOOK_B = {"Al": 0.77, "Cu": 0.52, "Ni": 0.35, "Si": 0.40, "Ti": 0.52, "W": 0.15}
 CORUNDUM = Crystal(
     "corundum",
     (4.7589, 4.7589, 12.991, 90.0, 90.0, 120.0),
@@ -62,6 +62,17 @@ def test_absences_of_face_and_body_centred_lattices() -> None:
     hkl = miller((1, 1, 1), (2, 0, 0), (1, 0, 0), (2, 1, 1), (1, 1, 0), (3, 1, 1))
     assert crystal_by_name("Ni").is_absent(hkl).tolist() == [False, False, True, True, True, False]
     assert crystal_by_name("W").is_absent(hkl).tolist() == [True, False, True, False, False, True]
+
+
+def test_close_packed_hexagonal_lattice_by_hand() -> None:
+    """Two atoms, at 1/3 2/3 1/4 and 2/3 1/3 3/4: |F|² is 4 f² cos²(pi ((h + 2k)/3 + l/2))."""
+    titanium = crystal_by_name("Ti")
+    hkl = miller((0, 0, 1), (1, 1, 1), (0, 0, 2), (1, 0, 0), (1, 0, 1))
+    (spacing,) = 1 / np.linalg.norm(miller((1, 0, 1)) @ titanium.reciprocal.T, axis=1)
+    assert spacing == pytest.approx((4 / 3 / 2.9508**2 + 1 / 4.6855**2) ** -0.5)
+    atom = Crystal("one", titanium.cell, "P 1", (Atom("Ti", debye_k=420.0),))
+    ratio = np.abs(titanium.structure_factors(hkl, 12.0) / atom.structure_factors(hkl, 12.0))
+    np.testing.assert_allclose(ratio, [0.0, 0.0, 2.0, 1.0, 3**0.5], atol=1e-9)
 
 
 def test_diamond_lattice_by_hand() -> None:

@@ -240,7 +240,7 @@ class SimulationConfig(Section):
     """A simulated scan. Everything has a default."""
 
     crystal: str = "Ni"
-    """Al, Cu, Ni, Si, W, or a crystal file (.xtal, .xml) in the folder of this file."""
+    """Al, Cu, Ni, Si, Ti, W, or a crystal file (.xtal, .xml) in the folder of this file."""
     sample: SampleSection = PolycrystalSection()
     scan: ScanSection = ScanSection()
     region: RegionSection | None = None
