@@ -1,6 +1,6 @@
 """Crystals, and the Laue spots that they give in a white beam.
 
-The simulator stands on this room, and so will indexing; it knows neither of them.
+The simulator stands on this room, and so does indexing; it knows neither of them.
 """
 
 from lauedepth.crystals.crystal import CRYSTALS, Atom, Crystal, crystal_by_name
