@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -21,12 +22,36 @@ from rich.table import Table
 
 from lauedepth.core.decoding.cuda.decoder import CudaDecoder
 
-BATCHES = (1, 8, 32, 128, 1024, 2048, 4096)
-PUBLISHED = (443.30, 1015.12, 1199.04, 1263.11, 1286.67, 1287.33, 1282.54)
-"""Pixels per second in the paper's Table 1, on an A100."""
+PUBLISHED = {
+    1: 443.30, 8: 1015.12, 32: 1199.04, 128: 1263.11, 1024: 1286.67, 2048: 1287.33, 4096: 1282.54,
+}  # fmt: skip
+"""Pixels per second by batch in the paper's Table 1, on an A100."""
 
-SEEDS = (1, 2, 3)
-CHECKED = 1000
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is checked and measured.
+
+    Attributes
+    ----------
+    checked : int
+        Pixels of each set that are compared with `reference`.
+    frames : tuple of int
+        Sets that are measured.
+    seeds : tuple of int
+        Of the input; medians are told.
+    batches : tuple of int
+        Of the paper's kernels.
+    """
+
+    checked: int
+    frames: tuple[int, ...]
+    seeds: tuple[int, ...]
+    batches: tuple[int, ...]
+
+
+WHOLE = Extent(1000, (261, 400), (1, 2, 3), tuple(PUBLISHED))
+QUICK = Extent(200, (261,), (1,), (1, 1024))
 
 
 def main(words: list[str]) -> int:
@@ -34,8 +59,10 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
     parser.add_argument("--check", action="store_true", help="check answers, measure nothing")
     parser.add_argument("--record", type=Path, default=Path("bench-output/gpu.json"))
+    parser.add_argument("--quick", action="store_true", help="the least that tells all, once")
     parser.add_argument("--full-point", action="store_true", help="a whole point too; 3 GB of disk")
     arguments = parser.parse_args(words)
+    extent = QUICK if arguments.quick else WHOLE
     simulated = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in {"", "0"}
     reason = None if simulated and arguments.check else CudaDecoder().why_unavailable()
     if reason is not None:
@@ -50,13 +77,13 @@ def main(words: list[str]) -> int:
         print("the baseline's kernels are right (simulator); ours are checked by the tests")
         return 0
     checks.check_baseline((1, 8, 100), mask=4096, longest=300)
-    checks.check_ours(CHECKED)
+    checks.check_ours(extent.checked)
     if arguments.check:
         print("all kernels are right")
         return 0
     arguments.record.parent.mkdir(parents=True, exist_ok=True)
     measured: dict[str, Any] = {}
-    for measured in measure():
+    for measured in measure(extent):
         arguments.record.write_text(json.dumps(measured, indent=1), encoding="utf-8")
     console = Console(width=110)
     show(console, measured)
@@ -66,7 +93,7 @@ def main(words: list[str]) -> int:
     return 0
 
 
-def measure() -> Iterator[dict[str, Any]]:
+def measure(extent: Extent) -> Iterator[dict[str, Any]]:
     """Yield what is measured so far, in pixels per second and parts of what is possible.
 
     A card is lent by the minute: what was measured is written down before the next begins.
@@ -84,13 +111,14 @@ def measure() -> Iterator[dict[str, Any]]:
         "baseline": [],
         "ours": [],
     }
-    for frames, experiment in ours.SETS.items():
+    for frames in extent.frames:
+        experiment = ours.SETS[frames]
         case = ours.Case.random(experiment, ours.WHOLE, seed=0)
         operations, moved = ours.search_work(case)
         for energy, options in ours.OPTIONS.items():
             stages = [
                 ours.stage_seconds(ours.Case.random(experiment, ours.PIXELS, seed), options)
-                for seed in SEEDS
+                for seed in extent.seeds
             ]
             stage = {name: median(one[name] for one in stages) for name in stages[0]}
             result["ours"].append(
@@ -106,8 +134,8 @@ def measure() -> Iterator[dict[str, Any]]:
                 }
             )
             yield result
-    for batch in BATCHES:
-        result["baseline"].append(_baseline(batch))
+    for batch in extent.batches:
+        result["baseline"].append(_baseline(batch, extent.seeds))
         yield result
 
 
@@ -116,12 +144,12 @@ def _name(name: str | bytes) -> str:
     return name.decode() if isinstance(name, bytes) else name
 
 
-def _baseline(batch: int) -> dict[str, float]:
+def _baseline(batch: int, seeds: tuple[int, ...]) -> dict[str, float]:
     from .baseline import Baseline, Signals  # noqa: PLC0415  needs a card
     from .timing import seconds_of  # noqa: PLC0415
 
     kernels, whole = [], []
-    for seed in SEEDS:
+    for seed in seeds:
         one = Baseline(Signals.random(batch, seed))
         kernels.append(batch / seconds_of(one.kernels))
         whole.append(batch / seconds_of(one.whole))
@@ -134,7 +162,8 @@ def show(console: Console, measured: dict[str, Any]) -> None:
     table = Table(title=f"Position search, pixels/s, {measured['device']}, {measured['date']}")
     for name in ("batch", "paper, A100", "paper's kernels", "with copies", "ours / best of them"):
         table.add_column(name, justify="right")
-    for row, published in zip(measured["baseline"], PUBLISHED, strict=True):
+    for row in measured["baseline"]:
+        published = PUBLISHED[row["batch"]]
         table.add_row(
             str(row["batch"]), f"{published:.0f}", f"{row['kernels']:.0f}", f"{row['whole']:.0f}"
         )
