@@ -7,7 +7,8 @@ import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Final
+from tempfile import TemporaryFile
+from typing import IO, Final
 
 from lauedepth.pipeline.errors import (
     AbsentError,
@@ -97,17 +98,18 @@ class Rsync:
         return f"{self._host.address}:{folder.path}" if is_far else str(folder.path)
 
     def _carry_out(self, words: Sequence[str], names: bytes, stop: Stop) -> None:
-        with _started(words) as process:
-            if process.stdin is None or process.stderr is None:
-                raise OutputError("rsync has no input", self._host.name)
-            process.stdin.write(names)
-            process.stdin.close()
-            while process.poll() is None:
-                if stop():
-                    process.terminate()
-                    raise StoppedError("cancelled while its files were moved")
-                time.sleep(0.02)
-            said = process.stderr.read().decode(errors="replace").strip().splitlines()
+        # Files, no pipes: rsync may end without reading, or have more to say than a pipe holds.
+        with TemporaryFile() as wanted, TemporaryFile() as complaints:
+            wanted.write(names)
+            wanted.seek(0)
+            with _started(words, wanted, complaints) as process:
+                while process.poll() is None:
+                    if stop():
+                        process.terminate()
+                        raise StoppedError("cancelled while its files were moved")
+                    time.sleep(0.02)
+            complaints.seek(0)
+            said = complaints.read().decode(errors="replace").strip().splitlines()
         if process.returncode in BROKEN:
             raise UnreachableError(said[0] if said else "the connection broke", self._host.name)
         if process.returncode:
@@ -115,9 +117,10 @@ class Rsync:
             raise OutputError(said[0] if said else "rsync failed", self._host.name, remedy)
 
 
-def _started(words: Sequence[str]) -> subprocess.Popen[bytes]:
-    pipe = subprocess.PIPE
+def _started(
+    words: Sequence[str], wanted: IO[bytes], complaints: IO[bytes]
+) -> subprocess.Popen[bytes]:
     try:
-        return subprocess.Popen(words, stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe)
+        return subprocess.Popen(words, stdin=wanted, stdout=subprocess.DEVNULL, stderr=complaints)
     except FileNotFoundError as error:
         raise FacilityError("is not installed here", words[0], "install it") from error

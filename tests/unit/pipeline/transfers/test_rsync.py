@@ -84,6 +84,14 @@ def test_a_connection_that_breaks_is_not_a_file_that_fails(
         Rsync(Host("there")).move(items(folder, NAMES[0]), go_on)
 
 
+def test_complaints_of_any_length_are_read(
+    folder: Path, replace_rsync: Callable[[str], None]
+) -> None:
+    replace_rsync("yes 'link is broken' | head -n 20000 >&2; exit 23")
+    with pytest.raises(OutputError, match="link is broken"):
+        Rsync(Host("there")).move(items(folder, NAMES[0]), go_on)
+
+
 def test_it_stops_when_told(folder: Path, replace_rsync: Callable[[str], None]) -> None:
     replace_rsync("exec sleep 60")
     with pytest.raises(StoppedError):
