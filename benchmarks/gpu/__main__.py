@@ -59,7 +59,7 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
     parser.add_argument("--check", action="store_true", help="check answers, measure nothing")
     parser.add_argument("--record", type=Path, default=Path("bench-output/gpu.json"))
-    parser.add_argument("--quick", action="store_true", help="the least that tells all, once")
+    parser.add_argument("--quick", action="store_true", help="check and measure less, and once")
     parser.add_argument("--full-point", action="store_true", help="a whole point too; 3 GB of disk")
     arguments = parser.parse_args(words)
     extent = QUICK if arguments.quick else WHOLE
@@ -96,7 +96,7 @@ def main(words: list[str]) -> int:
 def measure(extent: Extent) -> Iterator[dict[str, Any]]:
     """Yield what is measured so far, in pixels per second and parts of what is possible.
 
-    A card is lent by the minute: what was measured is written down before the next begins.
+    Each step can be written down before the next begins, in case the card is soon gone.
     """
     from numba import cuda  # noqa: PLC0415  needs a card
 
